@@ -1,0 +1,124 @@
+# s3apfs: one non-recursive Makefile.
+#
+#   make            build everything (release)          make demo     the main job, on the emulator
+#   make check      every test, every sanitizer         make bench    timings
+#   make lint       layers, formatting, clang-tidy      make fuzz     bounded fuzzing
+#   make install    DESTDIR= PREFIX=/usr/local          make uninstall, clean, deb, rpm
+#
+# VARIANT=release|debug|asan|tsan chooses the object folder build/$(VARIANT), so
+# variants coexist. Sources are found by folder: a new file needs no edit here.
+
+VARIANT ?= release
+PREFIX  ?= /usr/local
+SBINDIR ?= $(if $(filter /usr,$(PREFIX)),/sbin,/sbin)
+BUILD   := build/$(VARIANT)
+VERSION := $(shell cat VERSION)
+
+# Lowest first; a layer links and includes only what stands before it.
+LAYERS := base aws policy net store cred s3 data ns fs fuse control app
+
+PKGS      := fuse3 libcurl libcrypto libxml-2.0 libcjson
+EMU_PKGS  := libmicrohttpd libcrypto libxml-2.0 libcjson
+TEST_PKGS := criterion
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
+        -Wvla -Wundef -Wpointer-arith -Wwrite-strings -Wold-style-definition -Wnull-dereference
+FLAGS_release := -O2 -g -DNDEBUG -D_FORTIFY_SOURCE=2
+FLAGS_debug   := -O0 -g
+FLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+# gcc's flow analysis reports false positives below instrumentation.
+WARN_asan := -Wno-null-dereference -Wno-maybe-uninitialized -Wno-format-truncation
+WARN_tsan := -Wno-null-dereference -Wno-tsan
+
+CFLAGS   ?=
+override CPPFLAGS += -D_GNU_SOURCE -DFUSE_USE_VERSION=312 -DS3APFS_VERSION='"$(VERSION)"' -Iinclude
+override CFLAGS   += -std=gnu11 -pthread -fstack-protector-strong $(FLAGS_$(VARIANT)) $(WARN) $(WARN_$(VARIANT))
+LINK     = $(CC) -pthread $(FLAGS_$(VARIANT)) $(LDFLAGS)
+
+pkg_cflags = $(shell pkg-config --cflags $(1) 2>/dev/null)
+pkg_libs   = $(shell pkg-config --libs $(1) 2>/dev/null)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+# --- libraries: one archive a layer -------------------------------------------------------------
+lib_srcs = $(sort $(wildcard src/$(1)/*.c) $(wildcard src/$(1)/*/*.c))
+define LAYER_LIB
+$(BUILD)/lib/$(1).a: $(patsubst src/%.c,$(BUILD)/obj/%.o,$(call lib_srcs,$(1)))
+endef
+LIB_LAYERS := $(filter-out app,$(LAYERS))
+$(foreach l,$(LIB_LAYERS),$(eval $(call LAYER_LIB,$(l))))
+$(BUILD)/lib/%.a:
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+OBJ_CFLAGS := $(call pkg_cflags,$(PKGS) $(EMU_PKGS))
+$(BUILD)/obj/%.o: src/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(OBJ_CFLAGS) -MMD -MP -c $< -o $@
+
+# reverse of $(1); then the archives of layers $(1) and below, highest first
+reverse   = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
+layers_to = $(if $(filter $(1),$(firstword $(2))),$(1),$(firstword $(2)) $(call layers_to,$(1),$(wordlist 2,$(words $(2)),$(2))))
+archives  = $(patsubst %,$(BUILD)/lib/%.a,$(call reverse,$(1)))
+
+# --- programs -----------------------------------------------------------------------------------
+PROGRAMS := $(BUILD)/bin/s3apfs $(BUILD)/bin/s3apfs-emulator
+APP_OBJS := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(call lib_srcs,app))
+EMU_OBJS := $(patsubst src/%.c,$(BUILD)/obj/%.o,$(call lib_srcs,emulator))
+
+$(BUILD)/bin/s3apfs: $(APP_OBJS) $(call archives,$(LIB_LAYERS))
+	@mkdir -p $(@D)
+	$(LINK) $(APP_OBJS) $(call archives,$(LIB_LAYERS)) $(call pkg_libs,$(PKGS)) -o $@
+	ln -sf s3apfs $(@D)/mount.s3apfs
+
+EMU_LIBS := $(call archives,base aws policy)
+$(BUILD)/bin/s3apfs-emulator: $(EMU_OBJS) $(EMU_LIBS)
+	@mkdir -p $(@D)
+	$(LINK) $(EMU_OBJS) $(EMU_LIBS) $(call pkg_libs,$(EMU_PKGS)) -o $@
+
+# --- unit tests: tests/unit/LAYER/*.c is one Criterion program a layer ----------------------------
+UNIT_LAYERS := $(foreach l,$(LIB_LAYERS),$(if $(wildcard tests/unit/$(l)/*.c),$(l)))
+UNIT_BINS   := $(patsubst %,$(BUILD)/tests/unit-%,$(UNIT_LAYERS))
+define UNIT_TEST
+$(BUILD)/tests/unit-$(1): $(patsubst tests/%.c,$(BUILD)/testobj/%.o,$(wildcard tests/unit/$(1)/*.c)) $(call archives,$(strip $(call layers_to,$(1),$(LIB_LAYERS))))
+endef
+$(foreach l,$(UNIT_LAYERS),$(eval $(call UNIT_TEST,$(l))))
+$(UNIT_BINS):
+	@mkdir -p $(@D)
+	$(LINK) $^ $(call pkg_libs,$(TEST_PKGS) $(PKGS)) -o $@
+
+# --- component tests: the client's layers against a running emulator ------------------------------
+COMPONENT_BINS := $(patsubst tests/component/%.c,$(BUILD)/tests/component-%,$(wildcard tests/component/test_*.c))
+COMPONENT_HELP := $(patsubst tests/%.c,$(BUILD)/testobj/%.o,$(filter-out tests/component/test_%,$(wildcard tests/component/*.c)))
+$(COMPONENT_BINS): $(BUILD)/tests/component-%: $(BUILD)/testobj/component/%.o $(COMPONENT_HELP) $(call archives,$(LIB_LAYERS))
+	@mkdir -p $(@D)
+	$(LINK) $^ $(call pkg_libs,$(TEST_PKGS) $(PKGS)) -o $@
+
+TEST_CFLAGS := $(OBJ_CFLAGS) $(call pkg_cflags,$(TEST_PKGS))
+$(BUILD)/testobj/%.o: tests/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -Itests $(CFLAGS) -Wno-missing-prototypes -Wno-null-dereference $(TEST_CFLAGS) -MMD -MP -c $< -o $@
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+.SECONDARY:
+
+# --- targets ------------------------------------------------------------------------------------
+.PHONY: all programs unit component tests-build demo check bench lint fuzz install uninstall clean deb rpm deps-build
+deps-build:
+	@sh packaging/deps.sh build
+
+all: deps-build
+	@$(MAKE) --no-print-directory programs
+
+programs: $(PROGRAMS)
+tests-build: $(UNIT_BINS) $(COMPONENT_BINS)
+unit: $(UNIT_BINS)
+component: $(COMPONENT_BINS) $(PROGRAMS)
+
+clean:
+	rm -rf build

@@ -1,0 +1,58 @@
+/* Credentials as the signing calls need them, and the interface to whoever has
+ * them. Declared here, implemented by the layers above (cred, s3): a signed call
+ * needs fresh keys on every attempt. */
+#ifndef S3APFS_NET_KEYS_H
+#define S3APFS_NET_KEYS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "s3apfs/aws/s3err.h"
+
+/* Immutable, shared, wiped when the last reference goes. */
+struct keys {
+  atomic_int refs;
+  char *access_key_id;
+  char *secret_access_key;
+  char *session_token; /* NULL for long-lived keys */
+  int64_t expiration;  /* wall seconds; 0 = never */
+  char *account;       /* NULL when unknown */
+  char *identity; /* for people: "profile demo", "arn:aws:sts::...", never a secret; never NULL */
+  void *sigv4a;   /* struct sigv4a_key, derived lazily by net under its own lock, or NULL */
+};
+
+/* Copies. session_token and account may be NULL. */
+int keys_new(const char *access_key_id, const char *secret_access_key, const char *session_token,
+             int64_t expiration, const char *account, const char *identity, struct keys **out);
+struct keys *keys_ref(struct keys *k);
+void keys_unref(struct keys *k);
+
+/* get: blocks while keys are fetched (never on an event thread). 0 and a
+ *   reference in *out; else -errno (-EACCES denied, -ENOENT none configured,
+ *   -ETIMEDOUT, ...) with detail in *error (may be NULL).
+ * expired: the service refused these keys as expired; the next get must not
+ *   return the same object unless nothing newer can be had. */
+struct key_source;
+struct key_source_ops {
+  int (*get)(struct key_source *s, struct keys **out, struct s3_error *error);
+  void (*expired)(struct key_source *s, const struct keys *k);
+  void (*destroy)(struct key_source *s);
+};
+struct key_source {
+  const struct key_source_ops *ops;
+};
+
+static inline int key_source_get(struct key_source *s, struct keys **out, struct s3_error *error) {
+  return s->ops->get(s, out, error);
+}
+static inline void key_source_expired(struct key_source *s, const struct keys *k) {
+  if (s->ops->expired != 0)
+    s->ops->expired(s, k);
+}
+static inline void key_source_free(struct key_source *s) {
+  if (s != 0)
+    s->ops->destroy(s);
+}
+
+#endif

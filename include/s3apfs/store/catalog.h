@@ -1,0 +1,37 @@
+/* Catalog: which stores stand at which directories of a mount. */
+#ifndef S3APFS_STORE_CATALOG_H
+#define S3APFS_STORE_CATALOG_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "s3apfs/store/store.h"
+
+struct root_options {
+  uid_t uid;
+  gid_t gid;
+  mode_t file_mode; /* permission bits */
+  mode_t dir_mode;
+  int64_t metadata_ttl_ms;
+  int64_t negative_ttl_ms;
+};
+
+struct root {
+  char *path; /* "" = the mount's own root; else "a" or "a/b", no slash at either end */
+  struct store *store;
+  struct root_options options;
+};
+
+/* Immutable once built; roots neither nest inside one another's stores nor
+ * repeat (catalog_add gives -EEXIST / -ENOTDIR). Owns its stores. */
+struct catalog {
+  struct root *roots;
+  size_t count;
+};
+
+void catalog_init(struct catalog *c);
+int catalog_add(struct catalog *c, const char *path, struct store *s,
+                const struct root_options *o); /* takes s on success */
+void catalog_fini(struct catalog *c);
+
+#endif

@@ -1,0 +1,17 @@
+/* Decorator that makes an inner store fail as scripted. Owns the inner one. */
+#ifndef S3APFS_STORE_FAULT_STORE_H
+#define S3APFS_STORE_FAULT_STORE_H
+
+#include "s3apfs/store/store.h"
+
+enum fault_op { FAULT_GET, FAULT_HEAD, FAULT_LIST };
+
+int fault_store_new(struct store *inner, struct store **out);
+/* The next `count` calls of that kind, after letting `after` pass, fail with
+ * err. For FAULT_GET, bytes > 0 delivers that many first. */
+void fault_store_fail(struct store *s, enum fault_op op, unsigned after, unsigned count, int err,
+                      size_t bytes);
+/* Every call of that kind takes this much longer. */
+void fault_store_delay(struct store *s, enum fault_op op, int64_t ms);
+
+#endif

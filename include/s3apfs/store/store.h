@@ -1,0 +1,98 @@
+/* Object store: the one interface through which the file system sees storage.
+ *
+ * Keys are relative to the store's root (its prefix is its own business), bytes
+ * without a leading '/', never empty. Back ends: S3 (layer s3), in memory and
+ * fault-injecting (this layer). All calls are thread-safe. Errors are negative
+ * errno: -ENOENT, -EACCES, -ESTALE (If-Match failed), -ETIMEDOUT, -EIO, ... */
+#ifndef S3APFS_STORE_STORE_H
+#define S3APFS_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "s3apfs/base/buf.h"
+#include "s3apfs/base/kv.h"
+
+/* etags are compared whole; S3's are shorter than this, longer ones are refused (-EBADMSG). */
+#define STORE_ETAG_MAX 128
+
+struct store_attr {
+  uint64_t size;
+  int64_t mtime;             /* seconds since 1970 */
+  char etag[STORE_ETAG_MAX]; /* without quotes; "" unknown */
+  bool archived;             /* the bytes cannot be read now (GLACIER and kin) */
+};
+
+struct store_entry {
+  char *name; /* key relative to the root; a common prefix ends in '/' */
+  bool is_prefix;
+  struct store_attr attr; /* objects only */
+};
+
+/* One page of a listing. */
+struct store_page {
+  struct store_entry
+      *entries; /* objects and prefixes, in byte order of name where the back end has it */
+  size_t count;
+  char *next; /* continuation token, NULL at the end */
+};
+void store_page_fini(struct store_page *p);
+
+/* A ranged read. The caller owns it and keeps it, and dst, until done(). */
+struct store_get {
+  const char *key;
+  const char *if_match; /* etag, or NULL */
+  uint64_t offset;
+  size_t length;            /* > 0 */
+  void *dst;                /* length bytes */
+  int64_t deadline_mono_ms; /* 0: the store's default */
+  /* The first `have` bytes of dst are valid now and will not be rewritten with
+   * other content; grows. On a thread of the back end: do not block. May be NULL. */
+  void (*progress)(struct store_get *g, size_t have);
+  /* Exactly once. 0: all `got` bytes are there; got < length only when the
+   * object ends there. -ESTALE: if_match failed. -ERANGE: offset is at or past
+   * the end. */
+  void (*done)(struct store_get *g, int err);
+  /* results, valid in done(): */
+  size_t got;
+  struct store_attr attr; /* of the whole object: size and etag as the reply said */
+  void *impl;             /* the back end's; do not touch */
+};
+
+struct store;
+struct store_ops {
+  /* 0: done() will come, perhaps before this returns; -errno: it will not. May
+   * block while credentials are fetched. */
+  int (*get)(struct store *s, struct store_get *g);
+  /* Asks for an early end; done() still comes (-ECANCELED unless it was on its
+   * way). Must not be called after done() returned. */
+  void (*get_cancel)(struct store *s, struct store_get *g);
+  /* User metadata of the object is added to *meta (names without x-amz-meta-)
+   * when meta is not NULL. */
+  int (*head)(struct store *s, const char *key, struct store_attr *out, struct kvlist *meta);
+  /* Keys that start with `prefix` ("" = all), folded at '/' behind the prefix
+   * when `folded`. max 1..1000 entries. token NULL: from the start. */
+  int (*list)(struct store *s, const char *prefix, bool folded, const char *token, unsigned max,
+              struct store_page *out);
+  /* One human line: which identity, grant and permission serve this key ("" =
+   * the root), until when. 0 or -errno. */
+  int (*explain)(struct store *s, const char *key, struct buf *out);
+  void (*destroy)(struct store *s);
+};
+
+struct store {
+  const struct store_ops *ops;
+  char *domain;   /* opaque cache domain: endpoint, bucket, identity; stable over remounts */
+  bool read_only; /* no scope or option allows writing */
+};
+
+/* Blocking read over get(); 0 or -errno; *got bytes. attr may be NULL. */
+int store_read(struct store *s, const char *key, const char *if_match, uint64_t offset, void *dst,
+               size_t length, size_t *got, struct store_attr *attr);
+static inline void store_free(struct store *s) {
+  if (s != 0)
+    s->ops->destroy(s);
+}
+
+#endif
