@@ -1,0 +1,62 @@
+#!/bin/sh
+# Installs the Debian packages that a target lacks: deps.sh [build|demo|check].
+#
+# Quiet when nothing is missing. As root it installs at once; otherwise through
+# sudo, after a question when standard input is a terminal (never in CI). On
+# systems without dpkg it names what has to be there and goes on.
+set -eu
+
+build="make gcc libc6-dev pkg-config libfuse3-dev libcurl4-openssl-dev libssl-dev libxml2-dev
+       libcjson-dev libmicrohttpd-dev uthash-dev"
+demo="$build fuse3 curl ca-certificates"
+check="$demo git clang clang-format clang-tidy libclang-rt-14-dev llvm-14 libcriterion-dev
+       python3 python3-venv nodejs npm rpm dpkg-dev fakeroot libnss-myhostname openssl iproute2 procps"
+
+case "${1:-build}" in
+  build) wanted=$build ;;
+  demo)  wanted=$demo ;;
+  check) wanted=$check ;;
+  *) echo "usage: deps.sh [build|demo|check]" >&2; exit 2 ;;
+esac
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+  command -v pkg-config >/dev/null 2>&1 &&
+    pkg-config --exists fuse3 libcurl libcrypto libxml-2.0 libcjson libmicrohttpd && exit 0
+  echo "deps.sh: this is not a Debian system; install the equivalents of:" $wanted >&2
+  exit 0
+fi
+
+# A package counts as there when it is installed, or when the command it stands
+# for came by other means (a newer compiler, nodejs from elsewhere).
+present() {
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] && return 0
+  case "$1" in
+    nodejs) command -v node >/dev/null 2>&1 ;;
+    npm|python3|git|curl|make|gcc|openssl) command -v "$1" >/dev/null 2>&1 ;;
+    *) return 1 ;;
+  esac
+}
+
+missing=
+for p in $wanted; do
+  present "$p" || missing="$missing $p"
+done
+[ -n "$missing" ] || exit 0
+
+root=
+if [ "$(id -u)" != 0 ]; then
+  command -v sudo >/dev/null 2>&1 || {
+    echo "deps.sh: missing packages:$missing (become root, or install sudo)" >&2
+    exit 1
+  }
+  root="sudo"
+  if [ -t 0 ] && [ -z "${CI:-}" ]; then
+    printf 's3apfs needs these Debian packages:%s\nInstall them with sudo? [Y/n] ' "$missing"
+    read -r answer
+    case "$answer" in [nN]*) exit 1 ;; esac
+  fi
+fi
+echo "installing:$missing"
+$root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+# shellcheck disable=SC2086
+$root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $missing >/dev/null
