@@ -1,0 +1,36 @@
+/* A request's body, spooled: up to BODY_MEMORY_MAX bytes stay in memory, longer
+ * ones go to an unlinked-on-fini temporary file in the data directory, from
+ * where body_move_to() can rename them into the object store. */
+#ifndef S3APFS_EMULATOR_BODY_H
+#define S3APFS_EMULATOR_BODY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "s3apfs/base/buf.h"
+#include "s3apfs/base/digest.h"
+
+#define BODY_MEMORY_MAX ((size_t)1 << 20)
+
+struct body {
+  const char *spool_dir; /* borrowed */
+  struct buf memory;     /* used while path is NULL */
+  char *path;            /* the temporary file */
+  int fd;                /* open on path, else -1 */
+  uint64_t length;
+};
+
+void body_init(struct body *b, const char *spool_dir);
+void body_fini(struct body *b);
+int body_append(struct body *b, const void *data, size_t len);
+/* Reads up to len bytes at an offset: count read, 0 at the end, or -errno. */
+ssize_t body_read(const struct body *b, uint64_t at, void *data, size_t len);
+/* Takes other's bytes; other is empty afterwards. */
+void body_replace(struct body *b, struct body *other);
+/* Digest over all bytes. */
+int body_digest(const struct body *b, enum digest_kind kind, uint8_t *out);
+/* Brings everything into memory; -EFBIG past max. */
+int body_load(struct body *b, size_t max);
+
+#endif
