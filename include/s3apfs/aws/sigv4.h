@@ -9,6 +9,9 @@
 
 #include "s3apfs/aws/request.h"
 
+#define SIGV4_ALGORITHM "AWS4-HMAC-SHA256"
+#define SIGV4A_ALGORITHM "AWS4-ECDSA-P256-SHA256"
+
 #define SIGV4_UNSIGNED_PAYLOAD "UNSIGNED-PAYLOAD"
 #define SIGV4_EMPTY_SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
@@ -30,14 +33,18 @@ struct sigv4_scope {
                                      "sts-header-after") */
 };
 
-/* Stage 1. signed_headers: lower-case names joined by ';' in canonical order;
- * payload_hash as it goes into x-amz-content-sha256. */
+/* Stage 1. signed_headers: lower-case names joined by ';' in canonical order, taken
+ * exactly as given (a verifier passes the client's own list; a listed header that is
+ * missing counts as empty, host comes from r->host); payload_hash as it goes into
+ * x-amz-content-sha256; skip_query: a parameter to leave out ("X-Amz-Signature" when
+ * verifying a presigned request), or NULL. */
 void sigv4_canonical_request(const struct aws_request *r, const struct sigv4_scope *scope,
                              const char *signed_headers, const char *payload_hash,
                              const char *skip_query, struct buf *out);
-/* Which of the request's headers are signed (host always), canonical order. */
+/* Which of the request's headers are signed (host always), canonical order: all but
+ * hop-by-hop ones, User-Agent, Expect, Authorization and X-Amzn-Trace-Id. */
 void sigv4_signed_headers(const struct aws_request *r, struct buf *out);
-/* Stage 2. algorithm "AWS4-HMAC-SHA256" or "AWS4-ECDSA-P256-SHA256". */
+/* Stage 2. algorithm: SIGV4_ALGORITHM or SIGV4A_ALGORITHM (no region in the scope). */
 int sigv4_string_to_sign(const char *algorithm, const struct sigv4_scope *scope,
                          const char *canonical_request, struct buf *out);
 /* "DATE/REGION/SERVICE/aws4_request". */
@@ -47,8 +54,9 @@ int sigv4_signing_key(const char *secret_access_key, const struct sigv4_scope *s
                       uint8_t key[32]);
 int sigv4_signature(const uint8_t key[32], const char *string_to_sign, char hex[65]);
 
-/* Signs by headers: adds X-Amz-Date, the token, x-amz-content-sha256 when
- * add_content_sha256, and Authorization. 0, -ENOMEM or -EIO. */
+/* Signs by headers: adds the token, X-Amz-Date, x-amz-content-sha256 when
+ * add_content_sha256, and Authorization, replacing those of an earlier signature. 0,
+ * -ENOMEM, -E2BIG or -EIO; after a failure the request may hold some of them. */
 int sigv4_sign_headers(struct aws_request *r, const struct sigv4_keys *keys,
                        const struct sigv4_scope *scope, const char *payload_hash,
                        bool add_content_sha256);
@@ -57,7 +65,8 @@ int sigv4_presign(struct aws_request *r, const struct sigv4_keys *keys,
                   const struct sigv4_scope *scope, const char *payload_hash, int64_t expires_s);
 
 /* Chunk and trailer signatures of aws-chunked bodies: previous signature in,
- * next one out (both 64 hex digits). */
+ * next one out (both 64 hex digits). `trailer`: "name:value\n" of every signed
+ * trailer, names in lower case. */
 int sigv4_chunk_signature(const uint8_t key[32], const struct sigv4_scope *scope,
                           const char *previous, const void *chunk, size_t len, char hex[65]);
 int sigv4_trailer_signature(const uint8_t key[32], const struct sigv4_scope *scope,

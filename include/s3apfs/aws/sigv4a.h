@@ -16,13 +16,15 @@ void sigv4a_key_free(struct sigv4a_key *k);
 /* 64 hex digits each. */
 int sigv4a_key_public(const struct sigv4a_key *k, char x_hex[65], char y_hex[65]);
 
-/* hex of the DER signature over the string to sign. */
+/* Appends hex of the DER signature over the string to sign; two signatures of the
+ * same string differ. -EINVAL with a public key alone. */
 int sigv4a_signature(const struct sigv4a_key *k, const char *string_to_sign, struct buf *hex);
 /* 0; -EKEYREJECTED when it does not verify; -EINVAL when malformed. */
 int sigv4a_verify(const struct sigv4a_key *k, const char *string_to_sign,
                   const char *signature_hex);
 
-/* As sigv4_sign_headers/sigv4_presign; scope->region is the region set. */
+/* As sigv4_sign_headers/sigv4_presign; scope->region is the region set. The secret
+ * in `keys` is not used. */
 int sigv4a_sign_headers(struct aws_request *r, const struct sigv4_keys *keys,
                         const struct sigv4a_key *k, const struct sigv4_scope *scope,
                         const char *payload_hash, bool add_content_sha256);
