@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Layer lint: includes go only downward, siblings never meet, modules have no cycles.
 
-A module is foo.c together with foo.h. The layer of a file is its folder. Also
+A module is foo.c together with foo.h and foo_internal.h (what the files that
+make up foo share). The layer of a file is its folder. Also
 held: each outside library is used by the layers that own it and no others.
 Prints one line per violation; exit status 1 when there is any.
 """
@@ -47,8 +48,12 @@ def files():
             yield path, path.relative_to(ROOT / top).parts[0]
 
 
+def module(layer, header):
+    return f"{layer}/{re.sub('_(internal|impl)$', '', pathlib.PurePath(header).stem)}"
+
+
 def module_of(path, layer):
-    return f"{layer}/{path.stem}"
+    return module(layer, path.name)
 
 
 def includes_of(path, layer, bad):
@@ -59,11 +64,11 @@ def includes_of(path, layer, bad):
             other = header.split("/")[1]
             if other != layer and other not in BELOW[layer]:
                 bad.append(f"{name}: layer '{layer}' must not include '{header}'")
-            yield f"{other}/{pathlib.PurePath(header).stem}"
+            yield module(other, header)
         elif kind == '"':
             if "/" in header or not (path.parent / header).exists():
                 bad.append(f'{name}: "{header}" is neither s3apfs/... nor beside it')
-            yield f"{layer}/{pathlib.PurePath(header).stem}"
+            yield module(layer, header)
         else:
             for pattern, owners in LIBRARIES:
                 if re.match(pattern, header) and layer not in owners:

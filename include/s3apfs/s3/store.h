@@ -1,0 +1,26 @@
+/* S3 back end of the object store interface. */
+#ifndef S3APFS_S3_STORE_H
+#define S3APFS_S3_STORE_H
+
+#include "s3apfs/s3/client.h"
+
+/* Says who serves the store: appended to explain lines. `what` is "access point
+ * ARN" and the like. Called on any thread. */
+struct s3_store_options {
+  const char *source;   /* as the user wrote it */
+  const char *prefix;   /* "" or "a/b/" in front of every key */
+  const char *identity; /* stable name of who reads: separates caches */
+  bool read_only;
+  /* Appends "identity X, grant Y (READ) until Z"; may be NULL. */
+  void (*describe)(void *arg, struct buf *out);
+  void *describe_arg;
+};
+
+/* Takes the client (freed with the store). */
+int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct store **out);
+/* Proves at mount time that the root can be used: one LIST page of one key. 0;
+ * -EACCES when listing is denied (GET without LIST is still possible: the
+ * caller decides); else -errno. Detail in *error. */
+int s3_store_probe(struct store *s, struct s3_error *error);
+
+#endif

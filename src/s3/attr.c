@@ -1,0 +1,63 @@
+/* Object attributes out of reply headers. Pure. */
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+#include "client_internal.h"
+#include "s3apfs/base/text.h"
+
+int s3_etag_copy(const char *quoted, char out[STORE_ETAG_MAX]) {
+  size_t n;
+
+  if (text_has_prefix(quoted, "W/"))
+    quoted += 2;
+  n = strlen(quoted);
+  if (n >= 2 && quoted[0] == '"' && quoted[n - 1] == '"') {
+    quoted++;
+    n -= 2;
+  }
+  if (n == 0 || n >= STORE_ETAG_MAX)
+    return -EBADMSG;
+  memcpy(out, quoted, n);
+  out[n] = '\0';
+  return 0;
+}
+
+/* Archived classes can be read only after a restore has finished. */
+static bool is_archived(const struct kvlist *headers) {
+  const char *class = kvlist_get_ci(headers, "x-amz-storage-class");
+  const char *restore = kvlist_get_ci(headers, "x-amz-restore");
+
+  if (class == NULL || (strcmp(class, "GLACIER") != 0 && strcmp(class, "DEEP_ARCHIVE") != 0))
+    return false;
+  return restore == NULL || strstr(restore, "ongoing-request=\"false\"") == NULL;
+}
+
+static int size_from_headers(const struct kvlist *headers, uint64_t *out) {
+  const char *range = kvlist_get_ci(headers, "content-range");
+  const char *slash = range != NULL ? strchr(range, '/') : NULL;
+  const char *length = kvlist_get_ci(headers, "content-length");
+
+  if (slash != NULL)
+    return text_parse_u64(slash + 1, out) == 0 ? 0 : -EBADMSG;
+  if (length == NULL)
+    return -EBADMSG;
+  return text_parse_u64(length, out) == 0 ? 0 : -EBADMSG;
+}
+
+int s3_attr_from_headers(const struct kvlist *headers, struct store_attr *out) {
+  struct store_attr a = {0};
+  const char *modified = kvlist_get_ci(headers, "last-modified");
+  const char *etag = kvlist_get_ci(headers, "etag");
+  int rc = size_from_headers(headers, &a.size);
+
+  if (rc == 0 && modified != NULL && text_parse_http_date(modified, &a.mtime) != 0)
+    rc = -EBADMSG;
+  if (rc == 0 && etag != NULL)
+    rc = s3_etag_copy(etag, a.etag);
+  if (rc != 0)
+    return rc;
+  a.archived = is_archived(headers);
+  *out = a;
+  return 0;
+}

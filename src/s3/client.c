@@ -1,0 +1,310 @@
+/* The S3 client's core: endpoint, common headers, blocking calls.
+ *
+ * A client is immutable but for `synced.where`, the endpoint in use. When a
+ * reply says that a bucket or alias lives in another Region, the endpoint is
+ * resolved again for it and the call repeated once; targets named by ARN carry
+ * their Region and are never moved. */
+#include "s3apfs/s3/client.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "client_internal.h"
+#include "s3apfs/base/text.h"
+
+#define DEFAULT_DEADLINE_MS 60000
+
+static int copy_string(const char *from, const char **to) {
+  *to = from != NULL ? strdup(from) : NULL;
+  return from != NULL && *to == NULL ? -ENOMEM : 0;
+}
+
+static int site_copy(const struct s3_site *from, struct s3_site *to) {
+  *to = *from;
+  to->region = to->endpoint_url = to->s3control_endpoint_url = to->sts_endpoint_url = NULL;
+  if (copy_string(from->region, &to->region) != 0 ||
+      copy_string(from->endpoint_url, &to->endpoint_url) != 0)
+    return -ENOMEM;
+  return 0;
+}
+
+static int where_new(const struct s3_client *c, const char *region, struct s3_where **out,
+                     struct buf *why) {
+  struct s3_endpoint_params p = {
+      .bucket = c->bucket,
+      .region = region,
+      .endpoint = c->site.endpoint_url,
+      .use_fips = c->site.use_fips,
+      .use_dual_stack = c->site.use_dual_stack,
+      .force_path_style = c->site.path_style,
+      .use_arn_region = c->site.use_arn_region,
+      .disable_multi_region_access_points = c->site.disable_multi_region_access_points,
+  };
+  struct s3_where *w = calloc(1, sizeof(*w));
+  int rc;
+
+  if (w == NULL)
+    return -ENOMEM;
+  rc = endpoint_resolve_s3(&p, &w->endpoint, why);
+  if (rc != 0) {
+    free(w);
+    return rc;
+  }
+  atomic_init(&w->refs, 1);
+  *out = w;
+  return 0;
+}
+
+void s3_where_unref(struct s3_where *w) {
+  if (w == NULL || atomic_fetch_sub(&w->refs, 1) != 1)
+    return;
+  endpoint_fini(&w->endpoint);
+  free(w);
+}
+
+struct s3_where *s3_client_where(struct s3_client *c) {
+  struct s3_where *w;
+
+  mtx_lock(&c->synced.lock);
+  w = c->synced.where;
+  atomic_fetch_add(&w->refs, 1);
+  mtx_unlock(&c->synced.lock);
+  return w;
+}
+
+int s3_client_new(struct caller *caller, struct key_source *keys, const char *bucket,
+                  const struct s3_client_options *o, struct s3_client **out, struct buf *why) {
+  struct s3_client *c = calloc(1, sizeof(*c));
+  int rc;
+
+  if (c == NULL)
+    return -ENOMEM;
+  mtx_init(&c->synced.lock, RANK_S3);
+  c->caller = caller;
+  c->keys = keys;
+  c->requester_pays = o->requester_pays;
+  c->deadline_ms = o->deadline_ms != 0 ? o->deadline_ms : DEFAULT_DEADLINE_MS;
+  c->region_fixed = text_has_prefix(bucket, "arn:");
+  c->bucket = strdup(bucket);
+  rc = c->bucket == NULL ? -ENOMEM : site_copy(&o->site, &c->site);
+  if (rc == 0 && o->expected_bucket_owner != NULL) {
+    c->expected_bucket_owner = strdup(o->expected_bucket_owner);
+    rc = c->expected_bucket_owner == NULL ? -ENOMEM : 0;
+  }
+  if (rc == 0)
+    rc = where_new(c, c->site.region, &c->synced.where, why);
+  if (rc != 0) {
+    s3_client_free(c);
+    return rc;
+  }
+  *out = c;
+  return 0;
+}
+
+void s3_client_free(struct s3_client *c) {
+  if (c == NULL)
+    return;
+  s3_where_unref(c->synced.where);
+  mtx_fini(&c->synced.lock);
+  free((void *)c->site.region);
+  free((void *)c->site.endpoint_url);
+  free(c->expected_bucket_owner);
+  free(c->bucket);
+  free(c);
+}
+
+void s3_client_describe(struct s3_client *c, struct buf *out) {
+  struct s3_where *w = s3_client_where(c);
+
+  buf_printf(out, "%s://%s%s", w->endpoint.scheme, w->endpoint.host, w->endpoint.path);
+  s3_where_unref(w);
+}
+
+void s3_client_region(struct s3_client *c, struct buf *out) {
+  struct s3_where *w = s3_client_where(c);
+
+  buf_puts(out, w->endpoint.signing_region);
+  s3_where_unref(w);
+}
+
+struct key_source *s3_client_keys(struct s3_client *c) {
+  return c->keys;
+}
+
+struct caller *s3_client_caller(struct s3_client *c) {
+  return c->caller;
+}
+
+int s3_client_follow_region(struct s3_client *c, const struct s3_error *e) {
+  struct s3_where *now;
+  struct s3_where *next = NULL;
+  struct buf why;
+  int rc = -ENOENT;
+
+  if (c->region_fixed || e->class != S3_ERR_REGION || e->region[0] == '\0')
+    return -ENOENT;
+  now = s3_client_where(c);
+  buf_init(&why, 0);
+  if (strcmp(now->endpoint.signing_region, e->region) != 0)
+    rc = where_new(c, e->region, &next, &why);
+  buf_fini(&why);
+  s3_where_unref(now);
+  if (rc != 0)
+    return -ENOENT;
+  mtx_lock(&c->synced.lock);
+  now = c->synced.where;
+  c->synced.where = next;
+  mtx_unlock(&c->synced.lock);
+  s3_where_unref(now);
+  return 0;
+}
+
+static int request_path(const struct s3_where *w, const char *key, struct buf *out) {
+  buf_puts(out, w->endpoint.path);
+  if (key != NULL || out->len == 0)
+    buf_putc(out, '/');
+  if (key != NULL)
+    text_uri_encode(out, key, strlen(key), true);
+  return buf_error(out);
+}
+
+int s3_client_request(struct s3_client *c, const struct s3_where *w, const char *method,
+                      const char *key, struct aws_request *out) {
+  struct buf path;
+  int rc;
+
+  buf_init(&path, 0);
+  aws_request_init(out);
+  rc = request_path(w, key, &path);
+  if (rc == 0)
+    rc = aws_request_set(out, method, w->endpoint.scheme, w->endpoint.host, buf_cstr(&path));
+  if (rc == 0 && c->requester_pays)
+    rc = kvlist_add(&out->headers, "x-amz-request-payer", "requester");
+  if (rc == 0 && c->expected_bucket_owner != NULL)
+    rc = kvlist_add(&out->headers, "x-amz-expected-bucket-owner", c->expected_bucket_owner);
+  buf_fini(&path);
+  if (rc != 0)
+    aws_request_fini(out);
+  return rc;
+}
+
+void s3_client_call(struct s3_client *c, const struct s3_where *w, const struct aws_request *r,
+                    struct call_request *out) {
+  *out = (struct call_request){
+      .request = r,
+      .keys = c->keys,
+      .auth = w->endpoint.auth,
+      .signing_name = w->endpoint.signing_name,
+      .signing_region = w->endpoint.signing_region,
+      .deadline_mono_ms = clock_mono_ms(&clock_system) + c->deadline_ms,
+  };
+}
+
+/* One blocking call without a body; `fill` adds what is special. */
+struct plain_call {
+  const char *method;
+  const char *key;
+  const struct kvlist *query; /* NULL: none */
+};
+
+static int plain_call_once(struct s3_client *c, const struct plain_call *p,
+                           struct http_reply *reply, struct buf *body, struct s3_error *error) {
+  struct s3_where *w = s3_client_where(c);
+  struct aws_request r;
+  struct call_request q;
+  int rc = s3_client_request(c, w, p->method, p->key, &r);
+
+  if (rc == 0) {
+    if (p->query != NULL)
+      rc = kvlist_copy(&r.query, p->query);
+    s3_client_call(c, w, &r, &q);
+    if (rc == 0)
+      rc = call_perform(c->caller, &q, reply, body, error);
+    aws_request_fini(&r);
+  }
+  s3_where_unref(w);
+  return rc;
+}
+
+static int plain_call(struct s3_client *c, const struct plain_call *p, struct http_reply *reply,
+                      struct buf *body, struct s3_error *error) {
+  int rc = plain_call_once(c, p, reply, body, error);
+
+  if (rc != 0 && s3_client_follow_region(c, error) == 0) {
+    s3_error_fini(error);
+    s3_error_init(error);
+    rc = plain_call_once(c, p, reply, body, error);
+  }
+  return rc;
+}
+
+static int meta_from_headers(const struct kvlist *headers, struct kvlist *meta) {
+  static const char prefix[] = "x-amz-meta-";
+
+  for (size_t i = 0; i < headers->count; i++) {
+    const struct kv *h = &headers->items[i];
+
+    if (strncasecmp(h->name, prefix, sizeof(prefix) - 1) == 0 &&
+        kvlist_add(meta, h->name + sizeof(prefix) - 1, h->value) != 0)
+      return -ENOMEM;
+  }
+  return 0;
+}
+
+int s3_client_head(struct s3_client *c, const char *key, struct store_attr *out,
+                   struct kvlist *meta, struct s3_error *error) {
+  struct plain_call p = {.method = "HEAD", .key = key};
+  struct http_reply reply;
+  struct buf body;
+  int rc = plain_call(c, &p, &reply, &body, error);
+
+  if (rc != 0)
+    return rc;
+  rc = s3_attr_from_headers(&reply.headers, out);
+  if (rc == 0 && meta != NULL)
+    rc = meta_from_headers(&reply.headers, meta);
+  kvlist_fini(&reply.headers);
+  buf_fini(&body);
+  return rc;
+}
+
+static int list_query(const char *prefix, const char *delimiter, const char *token, unsigned max,
+                      struct kvlist *q) {
+  int rc = 0;
+
+  rc |= kvlist_add(q, "list-type", "2");
+  rc |= kvlist_add(q, "encoding-type", "url");
+  rc |= kvlist_addf(q, "max-keys", "%u", max);
+  rc |= kvlist_add(q, "prefix", prefix);
+  if (delimiter != NULL)
+    rc |= kvlist_add(q, "delimiter", delimiter);
+  if (token != NULL)
+    rc |= kvlist_add(q, "continuation-token", token);
+  return rc != 0 ? -ENOMEM : 0;
+}
+
+int s3_client_list(struct s3_client *c, const char *prefix, const char *delimiter,
+                   const char *token, unsigned max, struct listing *out, struct s3_error *error) {
+  struct plain_call p = {.method = "GET"};
+  struct http_reply reply;
+  struct kvlist query;
+  struct buf body;
+  int rc;
+
+  kvlist_init(&query);
+  rc = list_query(prefix, delimiter, token, max, &query);
+  p.query = &query;
+  if (rc == 0)
+    rc = plain_call(c, &p, &reply, &body, error);
+  kvlist_fini(&query);
+  if (rc != 0)
+    return rc;
+  rc = listing_parse(buf_cstr(&body), body.len, out);
+  if (rc == -EBADMSG)
+    s3_error_from_transport(error, -EIO, "the listing is not one that S3 would send");
+  kvlist_fini(&reply.headers);
+  buf_fini(&body);
+  return rc == -EBADMSG ? -EIO : rc;
+}

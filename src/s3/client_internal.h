@@ -1,0 +1,50 @@
+/* Shared by the files that make up the S3 client. */
+#ifndef S3_CLIENT_INTERNAL_H
+#define S3_CLIENT_INTERNAL_H
+
+#include "s3apfs/base/lock.h"
+#include "s3apfs/s3/client.h"
+
+/* A resolved endpoint; immutable and shared, replaced whole when the bucket
+ * turns out to be in another Region. */
+struct s3_where {
+  atomic_int refs;
+  struct endpoint endpoint;
+};
+
+struct s3_client {
+  struct caller *caller;
+  struct key_source *keys; /* borrowed */
+  char *bucket;
+  bool region_fixed;   /* the target's ARN names the Region: never followed elsewhere */
+  struct s3_site site; /* strings owned */
+  bool requester_pays;
+  char *expected_bucket_owner;
+  int64_t deadline_ms;
+  struct {
+    struct mtx lock;
+    struct s3_where *where;
+  } synced;
+};
+
+struct s3_where *s3_client_where(struct s3_client *c); /* a reference */
+void s3_where_unref(struct s3_where *w);
+/* Moves the client to the Region that e names. 0 when it moved, -ENOENT when
+ * the error names none, the Region is fixed, or it is the one already used. */
+int s3_client_follow_region(struct s3_client *c, const struct s3_error *e);
+
+/* An unsigned request for a key (NULL: the bucket itself) with the headers
+ * every data-plane call carries. */
+int s3_client_request(struct s3_client *c, const struct s3_where *w, const char *method,
+                      const char *key, struct aws_request *out);
+/* Fills the parts of a call that are the same for all. */
+void s3_client_call(struct s3_client *c, const struct s3_where *w, const struct aws_request *r,
+                    struct call_request *out);
+/* Size, time, etag and archive state from reply headers. -EBADMSG when a number
+ * is malformed or the etag too long. size is taken from Content-Range's total
+ * when present, else from Content-Length. */
+int s3_attr_from_headers(const struct kvlist *headers, struct store_attr *out);
+/* An etag without its quotes (and W/); -EBADMSG when it does not fit. */
+int s3_etag_copy(const char *quoted, char out[STORE_ETAG_MAX]);
+
+#endif

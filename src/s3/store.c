@@ -1,0 +1,308 @@
+/* The S3 object store: keys relative to a prefix, errors to errno, denials and
+ * failures logged once where they are mapped.
+ *
+ * Log lines are limited: the first of a kind (operation and AWS code) at once,
+ * repetitions at most every LOG_EVERY_MS with their number, so that a scan over
+ * denied objects is one line and not a flood. */
+#include "s3apfs/s3/store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3apfs/base/lock.h"
+#include "s3apfs/base/log.h"
+#include "s3apfs/base/text.h"
+
+#define LOG_EVERY_MS 30000
+#define LOG_KINDS 16
+
+struct log_kind {
+  char what[48];
+  int64_t last_ms;
+  unsigned skipped;
+};
+
+struct s3_store {
+  struct store store;
+  struct s3_client *client;
+  char *source;
+  char *prefix;
+  void (*describe)(void *arg, struct buf *out);
+  void *describe_arg;
+  struct {
+    struct mtx lock;
+    struct log_kind kinds[LOG_KINDS];
+    unsigned next;
+  } synced;
+};
+
+static struct s3_store *self(struct store *s) {
+  return (struct s3_store *)s;
+}
+
+/* Whether this kind of failure is to be logged now; *skipped gets how many of
+ * its kind were not. */
+static bool log_due(struct s3_store *s, const char *op, const char *code, unsigned *skipped) {
+  int64_t now = clock_mono_ms(&clock_system);
+  struct log_kind *k = NULL;
+  char what[sizeof(k->what)];
+  bool due;
+
+  snprintf(what, sizeof(what), "%s %.40s", op, code);
+  mtx_lock(&s->synced.lock);
+  for (unsigned i = 0; i < LOG_KINDS && k == NULL; i++)
+    if (strcmp(s->synced.kinds[i].what, what) == 0)
+      k = &s->synced.kinds[i];
+  if (k == NULL) {
+    k = &s->synced.kinds[s->synced.next++ % LOG_KINDS];
+    *k = (struct log_kind){.last_ms = now - LOG_EVERY_MS};
+    memcpy(k->what, what, sizeof(what));
+  }
+  due = now - k->last_ms >= LOG_EVERY_MS;
+  *skipped = k->skipped;
+  k->skipped = due ? 0 : k->skipped + 1;
+  if (due)
+    k->last_ms = now;
+  mtx_unlock(&s->synced.lock);
+  return due;
+}
+
+static void describe_to(struct s3_store *s, struct buf *out) {
+  if (s->describe != NULL)
+    s->describe(s->describe_arg, out);
+}
+
+/* Maps a failure and logs it; "no such key" and cancellation are no failures. */
+static int map_error(struct s3_store *s, const char *op, const char *key, int err,
+                     struct s3_error *e) {
+  struct buf line;
+  unsigned skipped;
+
+  if (err == -ENOENT || err == -ECANCELED || err == -ESTALE || err == -ERANGE ||
+      !log_due(s, op, e->code, &skipped))
+    return err;
+  buf_init(&line, 0);
+  buf_printf(&line, "%s '%s' in %s as ", op, key, s->source);
+  describe_to(s, &line);
+  buf_puts(&line, ": ");
+  s3_error_describe(e, &line);
+  if (skipped != 0)
+    buf_printf(&line, " (and %u more since the last such line)", skipped);
+  log_warn("%s", buf_cstr(&line));
+  buf_fini(&line);
+  return err;
+}
+
+static int full_key(const struct s3_store *s, const char *key, char **out) {
+  *out = text_printf("%s%s", s->prefix, key);
+  return *out != NULL ? 0 : -ENOMEM;
+}
+
+static int get_failed(void *arg, int err, struct s3_error *e) {
+  return map_error(arg, "GET", "an object", err, e);
+}
+
+static int s3_store_get(struct store *st, struct store_get *g) {
+  struct s3_store *s = self(st);
+  char *key;
+  int rc = full_key(s, g->key, &key);
+
+  if (rc != 0)
+    return rc;
+  rc = s3_client_get(s->client, key, g, get_failed, s);
+  free(key);
+  return rc;
+}
+
+static void s3_store_get_cancel(struct store *st, struct store_get *g) {
+  (void)st;
+  s3_client_get_cancel(g);
+}
+
+static int s3_store_head(struct store *st, const char *name, struct store_attr *out,
+                         struct kvlist *meta) {
+  struct s3_store *s = self(st);
+  struct s3_error error;
+  char *key;
+  int rc = full_key(s, name, &key);
+
+  if (rc != 0)
+    return rc;
+  s3_error_init(&error);
+  rc = s3_client_head(s->client, key, out, meta, &error);
+  if (rc != 0)
+    rc = map_error(s, "HEAD", key, rc, &error);
+  s3_error_fini(&error);
+  free(key);
+  return rc;
+}
+
+static int take_entry(struct store_page *page, const char *name, bool is_prefix,
+                      const struct listing_object *o) {
+  struct store_entry *e = &page->entries[page->count];
+  int rc = 0;
+
+  e->name = strdup(name);
+  if (e->name == NULL)
+    return -ENOMEM;
+  e->is_prefix = is_prefix;
+  page->count++;
+  if (o == NULL)
+    return 0;
+  e->attr.size = o->size;
+  e->attr.mtime = o->mtime;
+  e->attr.archived =
+      strcmp(o->storage_class, "GLACIER") == 0 || strcmp(o->storage_class, "DEEP_ARCHIVE") == 0;
+  if (o->etag[0] != '\0' && strlen(o->etag) < STORE_ETAG_MAX)
+    memcpy(e->attr.etag, o->etag, strlen(o->etag) + 1);
+  else if (o->etag[0] != '\0')
+    rc = -EIO;
+  return rc;
+}
+
+/* The part of a listed name below the root; NULL for the root's own marker. A
+ * server that lists outside the prefix asked for is refused. */
+static int below_prefix(const struct s3_store *s, const char *listed, const char **name) {
+  if (!text_has_prefix(listed, s->prefix))
+    return -EIO;
+  listed += strlen(s->prefix);
+  *name = *listed != '\0' ? listed : NULL;
+  return 0;
+}
+
+/* Objects and prefixes come as two sorted lists; the page is their merge. */
+static int merge_listing(const struct s3_store *s, const struct listing *l,
+                         struct store_page *page) {
+  size_t o = 0;
+  size_t p = 0;
+  int rc = 0;
+
+  page->entries = calloc(l->object_count + l->prefix_count + 1, sizeof(*page->entries));
+  if (page->entries == NULL)
+    return -ENOMEM;
+  while (rc == 0 && (o < l->object_count || p < l->prefix_count)) {
+    bool object = p == l->prefix_count ||
+                  (o < l->object_count && strcmp(l->objects[o].key, l->prefixes[p]) <= 0);
+    const struct listing_object *at = object ? &l->objects[o++] : NULL;
+    const char *name;
+
+    rc = below_prefix(s, object ? at->key : l->prefixes[p++], &name);
+    if (rc == 0 && name != NULL)
+      rc = take_entry(page, name, !object, at);
+  }
+  return rc;
+}
+
+static int page_from_listing(const struct s3_store *s, struct listing *l, struct store_page *out) {
+  struct store_page page = {0};
+  int rc = merge_listing(s, l, &page);
+
+  if (rc != 0) {
+    store_page_fini(&page);
+    return rc;
+  }
+  page.next = l->next_token;
+  l->next_token = NULL;
+  *out = page;
+  return 0;
+}
+
+static int s3_store_list(struct store *st, const char *prefix, bool folded, const char *token,
+                         unsigned max, struct store_page *out) {
+  struct s3_store *s = self(st);
+  struct s3_error error;
+  struct listing l;
+  char *full;
+  int rc = full_key(s, prefix, &full);
+
+  if (rc != 0)
+    return rc;
+  s3_error_init(&error);
+  rc = s3_client_list(s->client, full, folded ? "/" : NULL, token, max, &l, &error);
+  if (rc == 0) {
+    rc = page_from_listing(s, &l, out);
+    listing_fini(&l);
+  } else {
+    rc = map_error(s, "LIST", full, rc, &error);
+  }
+  s3_error_fini(&error);
+  free(full);
+  return rc;
+}
+
+static int s3_store_explain(struct store *st, const char *key, struct buf *out) {
+  struct s3_store *s = self(st);
+
+  buf_printf(out, "%s%s%s through ", s->source, *key != '\0' ? ", key " : "", key);
+  s3_client_describe(s->client, out);
+  buf_puts(out, " as ");
+  describe_to(s, out);
+  return buf_error(out);
+}
+
+static void s3_store_destroy(struct store *st) {
+  struct s3_store *s = self(st);
+
+  s3_client_free(s->client);
+  mtx_fini(&s->synced.lock);
+  free(s->store.domain);
+  free(s->source);
+  free(s->prefix);
+  free(s);
+}
+
+static const struct store_ops s3_store_ops = {
+    .get = s3_store_get,
+    .get_cancel = s3_store_get_cancel,
+    .head = s3_store_head,
+    .list = s3_store_list,
+    .explain = s3_store_explain,
+    .destroy = s3_store_destroy,
+};
+
+/* What separates caches: where the bytes come from, and who reads them. */
+static char *make_domain(struct s3_client *c, const struct s3_store_options *o) {
+  struct buf b;
+
+  buf_init(&b, 0);
+  s3_client_describe(c, &b);
+  buf_printf(&b, "|%s|%s", o->prefix, o->identity);
+  return buf_take(&b);
+}
+
+int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct store **out) {
+  struct s3_store *s = calloc(1, sizeof(*s));
+
+  if (s == NULL)
+    return -ENOMEM;
+  s->store.domain = make_domain(c, o);
+  s->source = strdup(o->source);
+  s->prefix = strdup(o->prefix);
+  if (s->store.domain == NULL || s->source == NULL || s->prefix == NULL) {
+    free(s->store.domain);
+    free(s->source);
+    free(s->prefix);
+    free(s);
+    return -ENOMEM;
+  }
+  mtx_init(&s->synced.lock, RANK_STORE);
+  s->store.ops = &s3_store_ops;
+  s->store.read_only = o->read_only;
+  s->client = c;
+  s->describe = o->describe;
+  s->describe_arg = o->describe_arg;
+  *out = &s->store;
+  return 0;
+}
+
+int s3_store_probe(struct store *st, struct s3_error *error) {
+  struct s3_store *s = self(st);
+  struct listing l;
+  int rc = s3_client_list(s->client, s->prefix, "/", NULL, 1, &l, error);
+
+  if (rc == 0)
+    listing_fini(&l);
+  return rc;
+}
