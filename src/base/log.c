@@ -196,6 +196,8 @@ static void write_line_locked(enum log_level level, const char *text) {
   buf_fini(&out);
 }
 
+static void emit(enum log_level level, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 static void emit(enum log_level level, const char *fmt, va_list ap) {
   char line[LINE_MAX_BYTES];
 

@@ -15,7 +15,8 @@ struct scope {
   bool is_prefix; /* ended in '*' */
 };
 
-/* -EINVAL: no s3://, no bucket. "s3://b" and "s3://" + star forms are bucket-wide. */
+/* -EINVAL: no s3://, no bucket. "s3://b", "s3://b/" and both with stars behind
+ * them are bucket-wide (no object has an empty key). */
 int scope_parse(const char *s, struct scope *out);
 void scope_fini(struct scope *s);
 /* Does the grant `g` cover everything that `target` names? */
@@ -25,7 +26,10 @@ bool scope_covers_key(const struct scope *g, const char *bucket, const char *key
 /* May it hold any key below this prefix (used to show parent folders)? */
 bool scope_touches_prefix(const struct scope *g, const char *bucket, const char *prefix);
 
+/* The wire's spelling, upper case: "READ", "WRITE", "READWRITE"; -EINVAL otherwise. */
 int scope_permission_parse(const char *s, enum scope_permission *out);
 const char *scope_permission_name(enum scope_permission p);
+/* One grant must allow all of it: READWRITE allows READ, READ never READWRITE. */
+bool scope_permission_allows(enum scope_permission granted, enum scope_permission wanted);
 
 #endif

@@ -2,8 +2,10 @@
  *
  * Accepts access point ARNs (general, Object Lambda, Outposts, Multi-Region),
  * `arn:P:s3:::BUCKET`, aliases, s3://BUCKET[/PREFIX], `grants[:ACCOUNT[:REGION]]`,
- * each with an optional /PREFIX; understands an object ARN pasted from a policy
- * (.../accesspoint/NAME/object/PREFIX/ followed by a star). No network, no region needed. */
+ * each but grants with an optional /PREFIX; understands an object ARN pasted
+ * from a policy (.../accesspoint/NAME/object/PREFIX/ followed by a star) and a
+ * grant's scope (s3://BUCKET/PREFIX/ followed by a star). A file's path is not
+ * a form of this parser. No network, no region needed. */
 #ifndef S3APFS_AWS_TARGET_H
 #define S3APFS_AWS_TARGET_H
 
