@@ -25,11 +25,11 @@ struct s3_access {
   const char *action; /* "s3:GetObject"; required. Several needed: one call each */
   const char *bucket; /* the bucket's name, also for requests through an access point; required
                          except for s3:ListAllMyBuckets and s3:CreateBucket of a new name */
-  const char *access_point_arn;    /* NULL: addressed by bucket name */
-  const char *key;                 /* decoded; NULL for operations on the bucket */
-  const struct kvlist *tags;       /* the existing object's */
-  const struct kvlist *new_tags;   /* x-amz-tagging, PutObjectTagging: s3:RequestObjectTag */
-  const char *object_owner;        /* account, when it is not the bucket's owner */
+  const char *access_point_arn;  /* NULL: addressed by bucket name */
+  const char *key;               /* decoded; NULL for operations on the bucket */
+  const struct kvlist *tags;     /* the existing object's */
+  const struct kvlist *new_tags; /* x-amz-tagging, PutObjectTagging: s3:RequestObjectTag */
+  const char *object_owner;      /* account, when it is not the bucket's owner */
 };
 
 struct s3_verdict {

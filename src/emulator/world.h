@@ -23,7 +23,8 @@ void world_free(struct world *w);
 /* The time that the world goes by, seconds since 1970. */
 int64_t world_now(const struct world *w);
 
-/* --- setting up and keeping (world_config.c, world_save.c) -------------------------------------- */
+/* --- setting up and keeping (world_config.c, world_save.c) --------------------------------------
+ */
 
 /* Reads a world document (docs/emulator.md) into an empty world. -EINVAL with
  * one line in *why that names the path of what is wrong, such as
@@ -39,8 +40,11 @@ int world_open(struct world *w, const char *config_path, const char *data_dir, s
 /* Writes world.json now: after administrative changes (the control planes call
  * it themselves) and at shutdown, so that issued sessions are kept too. */
 int world_save(struct world *w);
+/* The configuration's "server" member as JSON text; nothing when it has none. */
+int world_server_json(struct world *w, struct buf *out);
 
-/* --- who signed: authentication ----------------------------------------------------------------- */
+/* --- who signed: authentication -----------------------------------------------------------------
+ */
 
 /* One access key with what the verifier must compare, and whose it is. */
 struct world_key {
@@ -57,7 +61,8 @@ struct world_key {
 int world_find_key(struct world *w, const char *access_key_id, struct world_key *out);
 void world_key_fini(struct world_key *k); /* wipes */
 
-/* --- where it arrived ---------------------------------------------------------------------------- */
+/* --- where it arrived ----------------------------------------------------------------------------
+ */
 
 struct world_endpoint {
   char *id;  /* "vpce-..." */
@@ -73,7 +78,8 @@ struct world_endpoints {
 int world_list_endpoints(struct world *w, struct world_endpoints *out);
 void world_endpoints_fini(struct world_endpoints *e);
 
-/* --- buckets -------------------------------------------------------------------------------------- */
+/* --- buckets
+ * -------------------------------------------------------------------------------------- */
 
 enum world_ownership {
   OWNERSHIP_BUCKET_OWNER_ENFORCED, /* the default: ACLs are off */
@@ -127,10 +133,13 @@ int world_get_bucket_bpa(struct world *w, const char *name, struct block_public_
 /* NULL: deletes the configuration. */
 int world_set_bucket_bpa(struct world *w, const char *name, const struct block_public_access *bpa);
 
+/* The account's canonical user id: 64 hex digits. */
+int world_canonical_id(const char *account, char out[65]);
 const char *world_ownership_name(enum world_ownership o); /* "BucketOwnerEnforced", ... */
 int world_ownership_parse(const char *s, enum world_ownership *out);
 
-/* --- access points --------------------------------------------------------------------------------- */
+/* --- access points
+ * --------------------------------------------------------------------------------- */
 
 struct world_access_point {
   char *name;
