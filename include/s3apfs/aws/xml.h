@@ -11,12 +11,15 @@
 #include "s3apfs/base/buf.h"
 
 #define XML_MAX_BYTES ((size_t)32 << 20)
+#define XML_MAX_ITEMS ((size_t)1 << 18) /* elements and attributes of one document */
 
 struct xml_doc;
 struct xml_node; /* borrowed from its document */
 
-/* -EBADMSG when the text is not well-formed, has a DTD, nests deeper than 64,
- * or is empty; -E2BIG past XML_MAX_BYTES; -ENOMEM. */
+/* Blanks in front of the document are skipped (S3 sends them to keep a slow
+ * call's connection alive). -EBADMSG when the text is not well-formed, has a
+ * DTD, nests deeper than 64, is not UTF-8, has a single text over 10 MB, or is
+ * empty; -E2BIG past XML_MAX_BYTES or XML_MAX_ITEMS; -ENOMEM. xml_free() wipes. */
 int xml_parse(const void *text, size_t len, struct xml_doc **out);
 void xml_free(struct xml_doc *d);
 const struct xml_node *xml_root(const struct xml_doc *d);
@@ -26,7 +29,8 @@ const struct xml_node *xml_child(const struct xml_node *n, const char *name);
 /* First child element (name NULL: any), and the next sibling of the same condition. */
 const struct xml_node *xml_first(const struct xml_node *n, const char *name);
 const struct xml_node *xml_next(const struct xml_node *n, const char *name);
-/* Text content, never NULL ("" for NULL or empty); valid while the document lives. */
+/* Text in front of the first child element, never NULL ("" for NULL or empty);
+ * valid while the document lives. */
 const char *xml_text(const struct xml_node *n);
 /* Text of the child of that name; "" when absent. */
 const char *xml_child_text(const struct xml_node *n, const char *name);
