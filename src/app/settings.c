@@ -1,0 +1,474 @@
+/* The option table and its parsers.
+ *
+ * A row names the option, where it may stand, how its value is read, and which
+ * member takes it. Options that this version knows by name but cannot honour yet
+ * are rows too: they are refused with that reason, never ignored. */
+#include "settings.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "s3apfs/base/log.h"
+#include "s3apfs/base/text.h"
+
+enum kind {
+  STRING,
+  URL,
+  FLAG,
+  SIZE,
+  COUNT,
+  DURATION,
+  MODE,
+  NUMBER_ID,
+  ACCOUNT_ID,
+  ACCESS,
+  PERMISSION,
+  PRIVILEGE,
+  LEVEL,
+  KERNEL,  /* handed to the kernel as it is */
+  IGNORED, /* fstab's words that mean nothing to the daemon */
+  READ_WRITE,
+  LATER, /* named in the manual, not in this version */
+};
+
+enum place { MOUNT_ONLY, ANYWHERE };
+
+struct row {
+  const char *name;
+  enum kind kind;
+  enum place place;
+  size_t at;
+  uint64_t min;
+  uint64_t max;
+  const char *help;
+};
+
+#define AT(member) offsetof(struct settings, member)
+
+static const struct row rows[] = {
+    {"profile", STRING, ANYWHERE, AT(profile), 0, 0, "profile of the AWS configuration files"},
+    {"region", STRING, ANYWHERE, AT(region), 0, 0, "AWS Region"},
+    {"access", ACCESS, ANYWHERE, 0, 0, 0, "direct | grants: by own keys or by S3 Access Grants"},
+    {"permission", PERMISSION, ANYWHERE, 0, 0, 0,
+     "auto | read | write | readwrite (with access=grants)"},
+    {"account", ACCOUNT_ID, ANYWHERE, AT(account), 0, 0, "account of the Access Grants instance"},
+    {"privilege", PRIVILEGE, ANYWHERE, 0, 0, 0,
+     "default | minimal: keys for the grant or for the source only"},
+    {"duration", DURATION, ANYWHERE, AT(duration_ms), 900000, 43200000,
+     "life of granted keys, 15m to 12h"},
+    {"requester-pays", FLAG, ANYWHERE, AT(requester_pays), 0, 0, "agree to pay for requests"},
+    {"expected-bucket-owner", ACCOUNT_ID, ANYWHERE, AT(expected_bucket_owner), 0, 0,
+     "refuse a bucket of another account"},
+    {"endpoint-url", URL, ANYWHERE, AT(endpoint_url), 0, 0, "S3 endpoint"},
+    {"s3control-endpoint-url", URL, ANYWHERE, AT(s3control_endpoint_url), 0, 0,
+     "S3 Control endpoint"},
+    {"sts-endpoint-url", URL, ANYWHERE, AT(sts_endpoint_url), 0, 0, "STS endpoint"},
+    {"path-style", FLAG, ANYWHERE, AT(path_style), 0, 0,
+     "bucket name in the path, not in the host"},
+    {"fips", FLAG, ANYWHERE, AT(fips), 0, 0, "FIPS endpoints"},
+    {"dualstack", FLAG, ANYWHERE, AT(dualstack), 0, 0, "dual-stack endpoints"},
+    {"connect-to", STRING, MOUNT_ONLY, AT(connect_to), 0, 0,
+     "HOST:PORT that every connection goes to"},
+    {"ca-bundle", STRING, MOUNT_ONLY, AT(ca_bundle), 0, 0, "file of trusted certificates"},
+    {"memory", SIZE, MOUNT_ONLY, AT(memory), (uint64_t)16 << 20, (uint64_t)1 << 40,
+     "memory for data, default 192M"},
+    {"metadata-ttl", DURATION, ANYWHERE, AT(metadata_ttl_ms), 0, 86400000,
+     "how long names and attributes are trusted, default 60s"},
+    {"negative-ttl", DURATION, ANYWHERE, AT(negative_ttl_ms), 0, 86400000,
+     "how long absence is trusted, default 5s"},
+    {"max-connections", COUNT, MOUNT_ONLY, AT(max_connections), 1, 1024,
+     "connections at once, default 64"},
+    {"deadline", DURATION, ANYWHERE, AT(deadline_ms), 1000, 3600000,
+     "longest time for one request, default 60s"},
+    {"uid", NUMBER_ID, ANYWHERE, AT(uid), 0, 4294967294U, "owner of files"},
+    {"gid", NUMBER_ID, ANYWHERE, AT(gid), 0, 4294967294U, "group of files"},
+    {"file-mode", MODE, ANYWHERE, AT(file_mode), 0, 0777, "permission bits of files, octal"},
+    {"dir-mode", MODE, ANYWHERE, AT(dir_mode), 0, 0777, "permission bits of directories, octal"},
+    {"allow_other", FLAG, MOUNT_ONLY, AT(allow_other), 0, 0, "other users may enter"},
+    {"ro", READ_WRITE, MOUNT_ONLY, 0, 1, 1, "read-only (always, in this version)"},
+    {"rw", READ_WRITE, MOUNT_ONLY, 0, 0, 0, "accepted; this version mounts read-only"},
+    {"log-level", LEVEL, MOUNT_ONLY, AT(log_level), 0, 0, "error | warn | info | debug"},
+    {"log", STRING, MOUNT_ONLY, AT(log), 0, 0, "file, syslog or stderr"},
+    {"foreground", FLAG, MOUNT_ONLY, AT(foreground), 0, 0, "do not become a daemon"},
+    {"allow-core", FLAG, MOUNT_ONLY, AT(allow_core), 0, 0, "core dumps, which would hold keys"},
+    {"nosuid", KERNEL, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"suid", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"nodev", KERNEL, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"dev", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"noexec", KERNEL, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"exec", KERNEL, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"noatime", KERNEL, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"atime", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"relatime", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"nodiratime", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"sync", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"async", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"defaults", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"auto", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"noauto", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"_netdev", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"nofail", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"user", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"nouser", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"users", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"owner", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"group", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"default_permissions", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"role-arn", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"external-id", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"role-session-name", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"source-identity", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"web-identity-token-file", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"credential-source", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"mfa-serial", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"per-user", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"cache-dir", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"cache-size", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"cache-free", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"cache-tier", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"cache-tier-key-file", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"cache-tier-grants", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"consistency", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"offline", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"part-size", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"bandwidth", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"writeback", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"state-dir", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"staging-size", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"umount-timeout", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"exclusive", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"sse", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"kms-key", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"storage-class", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"checksum", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"acl", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"tags", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"posix-metadata", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"local-patterns", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"odd-keys", LATER, ANYWHERE, 0, 0, 0, NULL},
+    {"audit-log", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"metrics", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
+    {"remount", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+#define DEFAULT_MEMORY ((uint64_t)192 << 20)
+#define DEFAULT_METADATA_TTL_MS 60000
+#define DEFAULT_NEGATIVE_TTL_MS 5000
+#define DEFAULT_CONNECTIONS 64
+#define DEFAULT_DEADLINE_MS 60000
+
+void settings_init(struct settings *s) {
+  *s = (struct settings){
+      .permission_auto = true,
+      .permission = SCOPE_READ,
+      .memory = DEFAULT_MEMORY,
+      .metadata_ttl_ms = DEFAULT_METADATA_TTL_MS,
+      .negative_ttl_ms = DEFAULT_NEGATIVE_TTL_MS,
+      .max_connections = DEFAULT_CONNECTIONS,
+      .deadline_ms = DEFAULT_DEADLINE_MS,
+      .uid = getuid(),
+      .gid = getgid(),
+      .file_mode = 0644,
+      .dir_mode = 0755,
+  };
+  buf_init(&s->kernel_words, 4096);
+}
+
+static bool is_string(enum kind k) {
+  return k == STRING || k == URL || k == ACCOUNT_ID || k == LEVEL;
+}
+
+static char **string_at(const struct settings *s, const struct row *r) {
+  return (char **)((char *)s + r->at);
+}
+
+void settings_fini(struct settings *s) {
+  for (size_t i = 0; i < ROWS; i++)
+    if (is_string(rows[i].kind))
+      free(*string_at(s, &rows[i]));
+  buf_fini(&s->kernel_words);
+  memset(s, 0, sizeof(*s));
+}
+
+int settings_copy(struct settings *dst, const struct settings *src) {
+  struct settings copy = *src;
+  int rc = 0;
+
+  buf_init(&copy.kernel_words, 4096);
+  buf_puts(&copy.kernel_words, buf_cstr(&src->kernel_words));
+  for (size_t i = 0; i < ROWS; i++) {
+    char *const *from = is_string(rows[i].kind) ? string_at(src, &rows[i]) : NULL;
+
+    if (from == NULL)
+      continue;
+    *string_at(&copy, &rows[i]) = *from != NULL ? strdup(*from) : NULL;
+    if (*from != NULL && *string_at(&copy, &rows[i]) == NULL)
+      rc = -ENOMEM;
+  }
+  if (rc == 0)
+    rc = buf_error(&copy.kernel_words);
+  if (rc != 0) {
+    settings_fini(&copy);
+    return rc;
+  }
+  *dst = copy;
+  return 0;
+}
+
+static const struct row *row_find(const char *name) {
+  for (size_t i = 0; i < ROWS; i++)
+    if (strcmp(rows[i].name, name) == 0)
+      return &rows[i];
+  return NULL;
+}
+
+static int bad_value(const struct row *r, const char *value, const char *expected,
+                     struct buf *why) {
+  buf_printf(why, "option '%s': '%s' is not %s", r->name, value, expected);
+  return -EINVAL;
+}
+
+static int set_string(struct settings *s, const struct row *r, const char *value) {
+  char *copy = strdup(value);
+
+  if (copy == NULL)
+    return -ENOMEM;
+  free(*string_at(s, r));
+  *string_at(s, r) = copy;
+  return 0;
+}
+
+static int set_url(struct settings *s, const struct row *r, const char *value, struct buf *why) {
+  const char *host = text_has_prefix(value, "https://")  ? value + 8
+                     : text_has_prefix(value, "http://") ? value + 7
+                                                         : NULL;
+
+  if (host == NULL || *host == '\0' || *host == '/' || strpbrk(value, " \t") != NULL)
+    return bad_value(r, value, "a URL such as https://s3.example.com", why);
+  return set_string(s, r, value);
+}
+
+static int set_account(struct settings *s, const struct row *r, const char *value,
+                       struct buf *why) {
+  if (strlen(value) != 12 || strspn(value, "0123456789") != 12)
+    return bad_value(r, value, "an account number of 12 digits", why);
+  return set_string(s, r, value);
+}
+
+static int set_level(struct settings *s, const struct row *r, const char *value, struct buf *why) {
+  enum log_level level;
+
+  if (log_level_parse(value, &level) != 0)
+    return bad_value(r, value, "one of error, warn, info, debug", why);
+  return set_string(s, r, value);
+}
+
+static int out_of_range(const struct row *r, const char *value, struct buf *why) {
+  buf_printf(why, "option '%s': '%s' is out of range", r->name, value);
+  return -EINVAL;
+}
+
+static int set_size(struct settings *s, const struct row *r, const char *value, struct buf *why) {
+  uint64_t v;
+  int rc = r->kind == SIZE ? text_parse_size(value, &v) : text_parse_u64(value, &v);
+
+  if (rc == -EINVAL)
+    return bad_value(r, value, r->kind == SIZE ? "a size such as 192M" : "a number", why);
+  if (rc != 0 || v < r->min || v > r->max)
+    return out_of_range(r, value, why);
+  if (r->kind == NUMBER_ID)
+    *(uint32_t *)((char *)s + r->at) = (uint32_t)v;
+  else
+    *(uint64_t *)((char *)s + r->at) = v;
+  return 0;
+}
+
+static int set_duration(struct settings *s, const struct row *r, const char *value,
+                        struct buf *why) {
+  int64_t ms;
+  int rc = text_parse_duration(value, &ms);
+
+  if (rc == -EINVAL)
+    return bad_value(r, value, "a duration such as 60s", why);
+  if (rc != 0 || ms < (int64_t)r->min || ms > (int64_t)r->max)
+    return out_of_range(r, value, why);
+  *(int64_t *)((char *)s + r->at) = ms;
+  return 0;
+}
+
+static int set_mode(struct settings *s, const struct row *r, const char *value, struct buf *why) {
+  char *end;
+  unsigned long v = strtoul(value, &end, 8);
+
+  if (*end != '\0' || end == value || v > r->max)
+    return bad_value(r, value, "an octal mode such as 0644", why);
+  *(mode_t *)((char *)s + r->at) = (mode_t)v;
+  return 0;
+}
+
+static int set_flag(struct settings *s, const struct row *r, const char *value, struct buf *why) {
+  bool v = true;
+
+  if (value != NULL && text_parse_bool(value, &v) != 0)
+    return bad_value(r, value, "yes or no", why);
+  *(bool *)((char *)s + r->at) = v;
+  return 0;
+}
+
+static int set_access(struct settings *s, const struct row *r, const char *value, struct buf *why) {
+  if (strcmp(value, "grants") != 0 && strcmp(value, "direct") != 0)
+    return bad_value(r, value, "direct or grants", why);
+  s->grants = strcmp(value, "grants") == 0;
+  return 0;
+}
+
+static int set_permission(struct settings *s, const struct row *r, const char *value,
+                          struct buf *why) {
+  s->permission_auto = strcmp(value, "auto") == 0;
+  if (s->permission_auto) {
+    s->permission = SCOPE_READ;
+    return 0;
+  }
+  if (strcmp(value, "read") == 0)
+    s->permission = SCOPE_READ;
+  else if (strcmp(value, "write") == 0)
+    s->permission = SCOPE_WRITE;
+  else if (strcmp(value, "readwrite") == 0)
+    s->permission = SCOPE_READWRITE;
+  else
+    return bad_value(r, value, "one of auto, read, write, readwrite", why);
+  return 0;
+}
+
+static int set_privilege(struct settings *s, const struct row *r, const char *value,
+                         struct buf *why) {
+  if (strcmp(value, "minimal") != 0 && strcmp(value, "default") != 0)
+    return bad_value(r, value, "default or minimal", why);
+  s->minimal = strcmp(value, "minimal") == 0;
+  return 0;
+}
+
+static int add_kernel_word(struct settings *s, const struct row *r) {
+  buf_printf(&s->kernel_words, "%s%s", s->kernel_words.len != 0 ? "," : "", r->name);
+  return buf_error(&s->kernel_words);
+}
+
+static bool takes_no_value(enum kind k) {
+  return k == KERNEL || k == IGNORED || k == READ_WRITE;
+}
+
+static bool needs_value(enum kind k) {
+  return !takes_no_value(k) && k != FLAG && k != LATER;
+}
+
+static int apply(struct settings *s, const struct row *r, const char *value, struct buf *why) {
+  switch (r->kind) {
+  case STRING:
+    return *value != '\0' ? set_string(s, r, value) : bad_value(r, value, "a value", why);
+  case URL:
+    return set_url(s, r, value, why);
+  case ACCOUNT_ID:
+    return set_account(s, r, value, why);
+  case LEVEL:
+    return set_level(s, r, value, why);
+  case FLAG:
+    return set_flag(s, r, value, why);
+  case SIZE:
+  case COUNT:
+  case NUMBER_ID:
+    return set_size(s, r, value, why);
+  case DURATION:
+    return set_duration(s, r, value, why);
+  case MODE:
+    return set_mode(s, r, value, why);
+  case ACCESS:
+    return set_access(s, r, value, why);
+  case PERMISSION:
+    return set_permission(s, r, value, why);
+  case PRIVILEGE:
+    return set_privilege(s, r, value, why);
+  case KERNEL:
+    return add_kernel_word(s, r);
+  case READ_WRITE:
+    s->read_only = r->min == 1;
+    return 0;
+  case IGNORED:
+    return 0;
+  case LATER:
+    break;
+  }
+  buf_printf(why, "option '%s' is not supported by this version", r->name);
+  return -EINVAL;
+}
+
+static bool is_fstab_note(const char *name) {
+  return text_has_prefix(name, "x-") || text_has_prefix(name, "X-") || strcmp(name, "comment") == 0;
+}
+
+int settings_set(struct settings *s, const char *name, const char *value, bool in_dir,
+                 struct buf *why) {
+  const struct row *r = row_find(name);
+
+  if (r == NULL && is_fstab_note(name) && !in_dir)
+    return 0;
+  if (r == NULL)
+    buf_printf(why, "unknown option '%s'", name);
+  else if (in_dir && r->place == MOUNT_ONLY)
+    buf_printf(why, "option '%s' is for the whole mount, not for one directory", name);
+  else if (value != NULL && takes_no_value(r->kind))
+    buf_printf(why, "option '%s' takes no value", name);
+  else if (value == NULL && needs_value(r->kind))
+    buf_printf(why, "option '%s' needs a value", name);
+  else
+    return apply(s, r, value, why);
+  return -EINVAL;
+}
+
+/* The next list element into *out; commas after a backslash belong to it. */
+static const char *next_word(const char *at, struct buf *out) {
+  buf_reset(out);
+  for (; *at != '\0' && *at != ','; at++) {
+    if (*at == '\\' && at[1] == ',')
+      at++;
+    buf_putc(out, *at);
+  }
+  return *at == ',' ? at + 1 : at;
+}
+
+int settings_set_list(struct settings *s, const char *list, struct buf *why) {
+  struct buf word;
+  int rc = 0;
+
+  buf_init(&word, 65536);
+  while (rc == 0 && *list != '\0') {
+    char *eq;
+
+    list = next_word(list, &word);
+    if (word.len == 0)
+      continue;
+    rc = buf_error(&word);
+    if (rc != 0)
+      break;
+    eq = strchr(word.data, '=');
+    if (eq != NULL)
+      *eq = '\0';
+    rc = settings_set(s, word.data, eq != NULL ? eq + 1 : NULL, false, why);
+  }
+  if (rc == -E2BIG) {
+    buf_puts(why, "an option is too long");
+    rc = -EINVAL;
+  }
+  buf_fini(&word);
+  return rc;
+}
+
+void settings_help(struct buf *out) {
+  for (size_t i = 0; i < ROWS; i++)
+    if (rows[i].help != NULL)
+      buf_printf(out, "  %-24s %s\n", rows[i].name, rows[i].help);
+}

@@ -1,0 +1,73 @@
+/* Everything a user can set, by option name: on the command line (-o), in a
+ * configuration file's [mount] and [dir] sections, or in fstab. One table drives
+ * parsing, checking and the help text. */
+#ifndef S3APFS_APP_SETTINGS_H
+#define S3APFS_APP_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "s3apfs/aws/scope.h"
+#include "s3apfs/base/buf.h"
+
+/* Strings are owned, or NULL when not given. */
+struct settings {
+  /* identity */
+  char *profile;
+  char *region;
+  bool grants; /* access=grants */
+  bool permission_auto;
+  enum scope_permission permission; /* of access=grants; SCOPE_READ with permission_auto */
+  char *account;
+  bool minimal; /* privilege=minimal */
+  int64_t duration_ms;
+  bool requester_pays;
+  char *expected_bucket_owner;
+  /* endpoints */
+  char *endpoint_url;
+  char *s3control_endpoint_url;
+  char *sts_endpoint_url;
+  bool path_style;
+  bool fips;
+  bool dualstack;
+  char *connect_to;
+  char *ca_bundle;
+  /* caching and transfer */
+  uint64_t memory;
+  int64_t metadata_ttl_ms;
+  int64_t negative_ttl_ms;
+  uint64_t max_connections;
+  int64_t deadline_ms;
+  /* view */
+  uid_t uid;
+  gid_t gid;
+  mode_t file_mode;
+  mode_t dir_mode;
+  bool allow_other;
+  bool read_only;
+  /* operation */
+  char *log_level;
+  char *log;
+  bool foreground;
+  bool allow_core;
+  /* mount flags for the kernel, "nosuid,nodev"; appended as given */
+  struct buf kernel_words;
+};
+
+void settings_init(struct settings *s); /* defaults; uid and gid of the process */
+void settings_fini(struct settings *s);
+/* A copy that the caller owns. */
+int settings_copy(struct settings *dst, const struct settings *src);
+
+/* One `name` or `name=value`. in_dir: from a [dir] section, where options of the
+ * whole mount are refused. 0; -EINVAL with one line in *why; -ENOMEM. */
+int settings_set(struct settings *s, const char *name, const char *value, bool in_dir,
+                 struct buf *why);
+/* A comma-separated list as behind -o ("\," is a comma in a value). fstab's
+ * own words (_netdev, nofail, x-...) are accepted. */
+int settings_set_list(struct settings *s, const char *list, struct buf *why);
+/* One line an option, for --help. */
+void settings_help(struct buf *out);
+
+#endif
