@@ -229,6 +229,15 @@ static int decode_base32(const char *s, uint8_t **out, size_t *out_len) {
   return 0;
 }
 
+void mfa_device_free(struct mfa_device *d) {
+  if (d->seed != NULL)
+    explicit_bzero(d->seed, d->seed_len);
+  free(d->seed);
+  free_secret(d->seed_text);
+  free(d->serial);
+  free(d);
+}
+
 int mfa_device_add(struct mfa_device **list, const char *serial, const char *seed) {
   struct mfa_device *d = calloc(1, sizeof(*d));
   int rc;
@@ -236,14 +245,13 @@ int mfa_device_add(struct mfa_device **list, const char *serial, const char *see
   if (d == NULL)
     return -ENOMEM;
   d->serial = strdup(serial);
-  rc = d->serial == NULL ? -ENOMEM : decode_base32(seed, &d->seed, &d->seed_len);
-  if (rc == 0 && d->seed_len == 0) {
-    free(d->seed);
+  d->seed_text = strdup(seed);
+  rc = d->serial == NULL || d->seed_text == NULL ? -ENOMEM
+                                                 : decode_base32(seed, &d->seed, &d->seed_len);
+  if (rc == 0 && d->seed_len == 0)
     rc = -EINVAL;
-  }
   if (rc != 0) {
-    free(d->serial);
-    free(d);
+    mfa_device_free(d);
     return rc;
   }
   DL_APPEND(*list, d);

@@ -134,6 +134,7 @@ int grants_location_add(struct grants_instance *g, const char *id, const char *s
   if (l == NULL)
     return -ENOMEM;
   kvlist_init(&l->tags);
+  l->created = g->created;
   l->id = location_id(id, scope);
   l->scope = strdup(scope);
   l->role_arn = strdup(role_arn);
@@ -205,6 +206,7 @@ static int fill_grant(struct grants_instance *g, const struct grant_wish *wish,
                       struct grant *grant) {
   kvlist_init(&grant->tags);
   grant->location = wish->location;
+  grant->created = g->created;
   grant->object = wish->object;
   grant->permission = wish->permission;
   grant->sub_prefix = strdup(wish->sub_prefix != NULL ? wish->sub_prefix : "");

@@ -35,6 +35,7 @@ struct mfa_device {
   char *serial;  /* ARN of a virtual device, or a hardware serial */
   uint8_t *seed; /* RFC 6238 secret, SHA-1, 30 s, 6 digits */
   size_t seed_len;
+  char *seed_text;   /* as configured: base32 */
   int64_t last_step; /* a code is good once */
   struct mfa_device *prev, *next;
 };
@@ -256,6 +257,7 @@ void credential_user_id(const struct credential *c, struct buf *out);
 /* 0 and the device's code is used up; -EACCES wrong or used. */
 int mfa_device_check(struct mfa_device *d, const char *code, int64_t now);
 struct mfa_device *mfa_device_find(struct mfa_device *list, const char *serial);
+void mfa_device_free(struct mfa_device *d);
 /* seed: base32. -EINVAL. */
 int mfa_device_add(struct mfa_device **list, const char *serial, const char *seed);
 

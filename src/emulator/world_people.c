@@ -95,11 +95,7 @@ static void free_user(struct user *u) {
     struct mfa_device *d = u->mfa;
 
     DL_DELETE(u->mfa, d);
-    if (d->seed != NULL)
-      explicit_bzero(d->seed, d->seed_len);
-    free(d->seed);
-    free(d->serial);
-    free(d);
+    mfa_device_free(d);
   }
   free_documents(&u->policies);
   document_fini(&u->boundary);
