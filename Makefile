@@ -19,7 +19,7 @@ LAYERS := base aws policy net store cred s3 data ns fs fuse control app
 
 PKGS      := fuse3 libcurl libcrypto libxml-2.0 libcjson
 EMU_PKGS  := libmicrohttpd libcrypto libxml-2.0 libcjson
-TEST_PKGS := criterion
+TEST_PKGS := criterion libssl
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
         -Wvla -Wundef -Wpointer-arith -Wwrite-strings -Wold-style-definition -Wnull-dereference
