@@ -82,10 +82,13 @@ $(BUILD)/bin/s3apfs-emulator: $(EMU_OBJS) $(EMU_LIBS)
 	$(LINK) $(EMU_OBJS) $(EMU_LIBS) $(call pkg_libs,$(EMU_PKGS)) -o $@
 
 # --- unit tests: tests/unit/LAYER/*.c is one Criterion program a layer ----------------------------
+# Criterion's own runner cannot start under ThreadSanitizer.
+RUNNER_tsan := $(BUILD)/testobj/support/plain_runner.o
+RUNNER      := $(RUNNER_$(VARIANT))
 UNIT_LAYERS := $(foreach l,$(LIB_LAYERS),$(if $(wildcard tests/unit/$(l)/*.c),$(l)))
 UNIT_BINS   := $(patsubst %,$(BUILD)/tests/unit-%,$(UNIT_LAYERS))
 define UNIT_TEST
-$(BUILD)/tests/unit-$(1): $(patsubst tests/%.c,$(BUILD)/testobj/%.o,$(wildcard tests/unit/$(1)/*.c)) $(call archives,$(strip $(call layers_to,$(1),$(LIB_LAYERS))))
+$(BUILD)/tests/unit-$(1): $(patsubst tests/%.c,$(BUILD)/testobj/%.o,$(wildcard tests/unit/$(1)/*.c)) $(RUNNER) $(call archives,$(strip $(call layers_to,$(1),$(LIB_LAYERS))))
 endef
 $(foreach l,$(UNIT_LAYERS),$(eval $(call UNIT_TEST,$(l))))
 $(UNIT_BINS):

@@ -64,8 +64,8 @@ void mtx_lock(struct mtx *m) {
 }
 
 void mtx_unlock(struct mtx *m) {
+  rank_pop(m); /* first: once unlocked, another thread may free the object */
   must(pthread_mutex_unlock(&m->m), "pthread_mutex_unlock");
-  rank_pop(m);
 }
 
 void cond_init(struct cond *c) {

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "http_impl.h"
+#include "http_internal.h"
 #include "s3apfs/base/clock.h"
 #include "s3apfs/base/text.h"
 

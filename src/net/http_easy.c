@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "http_impl.h"
+#include "http_internal.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
 

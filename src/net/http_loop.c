@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "http_impl.h"
+#include "http_internal.h"
 #include "s3apfs/base/clock.h"
 
 #define CHECK_EVERY_MS 250 /* resolution of stall and time-out checks */

@@ -1,6 +1,6 @@
 /* Inside of the HTTP engine: what its files share. */
-#ifndef S3APFS_NET_HTTP_IMPL_H
-#define S3APFS_NET_HTTP_IMPL_H
+#ifndef S3APFS_NET_HTTP_INTERNAL_H
+#define S3APFS_NET_HTTP_INTERNAL_H
 
 #include <curl/curl.h>
 #include <stdatomic.h>
