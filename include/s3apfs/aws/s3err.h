@@ -17,7 +17,7 @@ enum s3_error_class {
   S3_ERR_THROTTLED,   /* retry after a longer pause */
   S3_ERR_CREDENTIALS, /* renew the keys, retry once */
   S3_ERR_SKEW,        /* adopt the server's clock, retry once */
-  S3_ERR_REGION,      /* the bucket is elsewhere, see region */
+  S3_ERR_REGION,      /* the bucket is elsewhere: see region; "" = ask HeadBucket */
 };
 
 /* All strings owned, never NULL after s3_error_init (empty instead). */
@@ -35,15 +35,24 @@ struct s3_error {
 
 void s3_error_init(struct s3_error *e);
 void s3_error_fini(struct s3_error *e);
+/* dst must be initialised; what it held is freed, src is empty afterwards. */
 void s3_error_move(struct s3_error *dst, struct s3_error *src);
-/* Fills e from a reply. headers may be NULL; a body that is no error XML is
- * allowed (HEAD, proxies): code then comes from the status. Always succeeds in
- * giving class and err; strings may be cut when memory is short. */
+/* Fills e (initialised; old contents are freed) from a reply. headers may be
+ * NULL; a body that is no error XML is allowed (HEAD, proxies): code then comes
+ * from the status ("Forbidden", "NotFound", ...). Always succeeds in giving
+ * class and err; strings may be cut when memory is short.
+ *   - A 2xx status is a late error or an empty reply where one was promised.
+ *   - A bodiless 400 (HEAD) is REGION when x-amz-bucket-region came along (compare:
+ *     it may be the region already in use), else CREDENTIALS.
+ *   - A 404 whose body is no error XML and that has no request id is -EIO.
+ *   - 403 without a known skew code keeps server_time, so that a caller whose
+ *     clock is minutes away can still treat it as SKEW. */
 void s3_error_from_reply(struct s3_error *e, int http_status, const struct kvlist *headers,
                          const void *body, size_t len);
 /* A failure without a reply: err is the errno (-ETIMEDOUT, -ECONNREFUSED, ...). */
 void s3_error_from_transport(struct s3_error *e, int err, const char *message);
-/* True when a 200 body is an error in disguise (root element Error). */
+/* True when a 200 body is an error in disguise (root element Error or
+ * ErrorResponse, blanks in front). */
 bool s3_error_body_is_error(const void *body, size_t len);
 /* The table: code "" means "by status alone". */
 void s3_error_classify(int http_status, const char *code, enum s3_error_class *class, int *err);
