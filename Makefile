@@ -125,3 +125,17 @@ component: $(COMPONENT_BINS) $(PROGRAMS)
 
 clean:
 	rm -rf build
+
+# The tests bring what they need; kinds can be named: make check KINDS="unit mount".
+check:
+	@sh packaging/deps.sh check
+	@python3 tests/check.py $(KINDS)
+
+lint:
+	@sh packaging/deps.sh check
+	@python3 tests/check.py lint
+
+demo:
+	@sh packaging/deps.sh demo
+	@$(MAKE) --no-print-directory programs
+	@BUILD=$(BUILD) sh tests/demo/demo.sh

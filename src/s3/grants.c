@@ -611,8 +611,8 @@ static const struct entry *entry_last_locked(struct grants_source *s) {
   return e;
 }
 
-void grants_source_describe(struct key_source *base, struct buf *out) {
-  struct grants_source *s = (struct grants_source *)base;
+void grants_source_describe(struct key_source *source, struct buf *out) {
+  struct grants_source *s = (struct grants_source *)source;
   const struct entry *e;
   char until[21] = "";
 
@@ -630,8 +630,8 @@ void grants_source_describe(struct key_source *base, struct buf *out) {
   mtx_unlock(&s->grants->synced.lock);
 }
 
-int64_t grants_source_expiration(struct key_source *base) {
-  struct grants_source *s = (struct grants_source *)base;
+int64_t grants_source_expiration(struct key_source *source) {
+  struct grants_source *s = (struct grants_source *)source;
   const struct entry *e;
   int64_t expiration = 0;
 

@@ -39,9 +39,9 @@ int grants_source_new(struct grants *g, const char *target, enum scope_permissio
                       struct key_source **out);
 /* What served the source last: matched scope, grantee, expiry; for people.
  * Appends nothing before the first success. */
-void grants_source_describe(struct key_source *s, struct buf *out);
+void grants_source_describe(struct key_source *source, struct buf *out);
 /* The moment these keys end, wall seconds; 0 before the first success. */
-int64_t grants_source_expiration(struct key_source *s);
+int64_t grants_source_expiration(struct key_source *source);
 
 struct grants_counts {
   unsigned vended;   /* GetDataAccess calls that succeeded */

@@ -1,0 +1,231 @@
+#!/usr/bin/env python3
+"""`make check`: builds every variant and runs every kind of test.
+
+    tests/check.py [KIND ...]     lint unit fuzz clients mount packages demo; all without arguments
+
+Each step is one command with a time limit; its output is shown when it fails (or
+with V=1). Tests are counted from the runners' own reports (JUnit XML), so the
+summary says what really ran. The last line reads "N passed, N failed".
+"""
+import dataclasses
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+REPORTS = ROOT / "build" / "reports"
+VENV = ROOT / "build" / "venv"
+JOBS = str(os.cpu_count() or 2)
+
+SANITIZER_ENV = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:halt_on_error=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"
+                    f":suppressions={ROOT}/tests/tsan.supp",
+    "LSAN_OPTIONS": f"suppressions={ROOT}/tests/lsan.supp:print_suppressions=0",
+}
+
+
+@dataclasses.dataclass
+class Kind:
+    name: str
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+
+
+class Run:
+    """State of one invocation: results by kind and the failures to repeat at the end."""
+
+    def __init__(self):
+        self.kinds = {}
+        self.failures = []
+
+    def kind(self, name):
+        return self.kinds.setdefault(name, Kind(name))
+
+    def step(self, kind_name, title, command, limit=900, env=None, reports=None, cwd=ROOT):
+        """Runs one command. With `reports` (a glob in the report folder) the tests in
+        those files are counted; without, the step itself counts as one test."""
+        kind = self.kind(kind_name)
+        print(f"[{kind_name}] {title} ...", flush=True)
+        started = time.monotonic()
+        ok, output = run(command, limit, env, cwd)
+        spent = time.monotonic() - started
+        kind.seconds += spent
+        counts = count(reports) if reports else None
+        if counts is None:
+            counts = (1, 0, 0) if ok else (0, 1, 0)
+        elif not ok and counts[1] == 0:
+            counts = (counts[0], 1, counts[2])
+        elif ok and counts[0] == 0:
+            ok, counts = False, (0, 1, counts[2])
+            output += "\nno test ran\n"
+        kind.passed += counts[0]
+        kind.failed += counts[1]
+        kind.skipped += counts[2]
+        print(f"    {'ok' if ok else 'FAILED'}: {counts[0]} passed, {counts[1]} failed, "
+              f"{counts[2]} skipped in {spent:.0f} s", flush=True)
+        if not ok:
+            self.failures.append(title)
+        if not ok or os.environ.get("V"):
+            print(output[-20000:], flush=True)
+        return ok
+
+
+def run(command, limit, env, cwd):
+    """(success, output). The command gets its own process group, ended whole at the limit."""
+    full = dict(os.environ, **SANITIZER_ENV, **(env or {}))
+    with subprocess.Popen(command, cwd=cwd, env=full, stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                          errors="replace", start_new_session=True) as process:
+        try:
+            output, _ = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            output, _ = process.communicate()
+            return False, output + f"\nended after {limit} s\n"
+        return process.returncode == 0, output
+
+
+def count(pattern):
+    """(passed, failed, skipped) over JUnit files."""
+    passed = failed = skipped = 0
+    for path in REPORTS.glob(pattern):
+        for case in ElementTree.parse(path).getroot().iter("testcase"):
+            if case.find("failure") is not None or case.find("error") is not None:
+                failed += 1
+            elif case.find("skipped") is not None or case.get("status") == "SKIPPED":
+                skipped += 1
+            else:
+                passed += 1
+    return passed, failed, skipped
+
+
+def make(*args, compiler=None):
+    command = ["make", "-s", f"-j{JOBS}", *args]
+    if compiler:
+        command += [f"CC={compiler}", f"BUILD=build/{compiler}"]
+    return command
+
+
+def sources(*suffixes):
+    tops = ("include", "src", "tests")
+    return sorted(str(p.relative_to(ROOT)) for top in tops for p in (ROOT / top).rglob("*")
+                  if p.suffix in suffixes)
+
+
+def lint(r):
+    r.step("lint", "layers", [sys.executable, "tests/lint/layers.py"])
+    r.step("lint", "clang-format", ["clang-format", "--dry-run", "-Werror", *sources(".c", ".h")])
+    r.step("lint", "clang-tidy", [sys.executable, "tests/lint/tidy.py"], limit=1500)
+
+
+def unit(r):
+    r.step("build", "gcc release", make("VARIANT=release", "programs"))
+    r.step("build", "clang debug", make("VARIANT=debug", "programs", "tests-build",
+                                        compiler="clang"))
+    for variant in ("debug", "asan", "tsan"):
+        if not r.step("build", f"gcc {variant}", make(f"VARIANT={variant}", "programs",
+                                                      "tests-build"), limit=1500):
+            continue
+        for program in sorted((ROOT / "build" / variant / "tests").glob("unit-*")):
+            report = f"{variant}-{program.name}.xml"
+            r.step("unit", f"{program.name} ({variant})",
+                   [str(program), "-j2", "--quiet", f"--xml={REPORTS / report}"], reports=report)
+
+
+def fuzz(r):
+    r.step("fuzz", "every harness, briefly", ["make", "-s", "fuzz", "FUZZ_SECONDS=5"], limit=900)
+
+
+def pytest(r, kind, folder, variant, limit):
+    report = f"{kind}-{variant}.xml"
+    r.step(kind, f"{folder} ({variant})",
+           [str(VENV / "bin" / "python"), "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
+            f"--junitxml={REPORTS / report}", folder],
+           limit=limit, env={"VARIANT": variant, "PYTHONDONTWRITEBYTECODE": "1"}, reports=report)
+
+
+def clients_setup(r):
+    """Clients that nobody here wrote: in a virtual environment and a folder of their own."""
+    stamp = VENV / "requirements.txt"
+    wanted = ROOT / "tests" / "clients" / "requirements.txt"
+    if not stamp.exists() or stamp.read_text() != wanted.read_text():
+        shutil.rmtree(VENV, ignore_errors=True)
+        ok = (r.step("setup", "virtual environment", [sys.executable, "-m", "venv", str(VENV)])
+              and r.step("setup", "Python clients",
+                         [str(VENV / "bin" / "pip"), "install", "-q", "-r", str(wanted)],
+                         limit=1200))
+        if not ok:
+            return False
+        stamp.write_text(wanted.read_text())
+    js = ROOT / "build" / "js"
+    js.mkdir(parents=True, exist_ok=True)
+    wanted = ROOT / "tests" / "clients" / "js" / "package.json"
+    stamp = js / "package.json"
+    if stamp.exists() and stamp.read_text() == wanted.read_text() and (js / "installed").exists():
+        return True
+    shutil.copy(wanted, stamp)
+    ok = r.step("setup", "JavaScript clients",
+                ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error"],
+                limit=1200, cwd=js)
+    if ok:
+        (js / "installed").touch()
+    return ok
+
+
+def clients(r):
+    if clients_setup(r):
+        pytest(r, "clients", "tests/clients", "asan", 1500)
+
+
+def mount(r):
+    if clients_setup(r):
+        for variant in ("release", "asan", "tsan"):
+            pytest(r, "mount", "tests/mount", variant, 1500)
+
+
+def packages(r):
+    r.step("packages", "make install, deb and rpm", ["sh", "tests/packages/run.sh"], limit=900)
+
+
+def demo(r):
+    r.step("demo", "make demo", ["make", "-s", "demo"], limit=300)
+
+
+STEPS = {"lint": lint, "unit": unit, "fuzz": fuzz, "clients": clients, "mount": mount,
+         "packages": packages, "demo": demo}
+
+
+def main():
+    names = sys.argv[1:] or list(STEPS)
+    unknown = [n for n in names if n not in STEPS]
+    if unknown:
+        print(f"unknown kind: {', '.join(unknown)}; known: {', '.join(STEPS)}", file=sys.stderr)
+        return 2
+    shutil.rmtree(REPORTS, ignore_errors=True)
+    REPORTS.mkdir(parents=True)
+    started = time.monotonic()
+    r = Run()
+    for name in names:
+        STEPS[name](r)
+    print(f"\n{'kind':10} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}")
+    for k in r.kinds.values():
+        print(f"{k.name:10} {k.passed:7} {k.failed:7} {k.skipped:8} {k.seconds:8.0f}")
+    print(f"total {time.monotonic() - started:.0f} s")
+    for title in r.failures:
+        print(f"failed: {title}")
+    passed = sum(k.passed for k in r.kinds.values())
+    failed = sum(k.failed for k in r.kinds.values())
+    print(f"{passed} passed, {failed} failed")
+    return 1 if r.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
