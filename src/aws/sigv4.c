@@ -15,7 +15,7 @@
 #include "s3apfs/base/text.h"
 #include "sigv4_internal.h"
 
-/* ---- path ---------------------------------------------------------------------------------- */
+/* --- path --- */
 
 static bool segment_is(const char *s, size_t len, const char *what) {
   return len == strlen(what) && memcmp(s, what, len) == 0;
@@ -67,7 +67,7 @@ static void put_path(const char *path, const struct sigv4_scope *scope, struct b
   buf_fini(&normal);
 }
 
-/* ---- headers ------------------------------------------------------------------------------- */
+/* --- headers --- */
 
 static bool is_blank(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r');
@@ -142,7 +142,7 @@ void sigv4_canonical_request(const struct aws_request *r, const struct sigv4_sco
   buf_puts(out, payload_hash);
 }
 
-/* ---- scope and string to sign ---------------------------------------------------------------- */
+/* --- scope and string to sign --- */
 
 bool sigv4_is_asymmetric(const char *algorithm) {
   return text_has_prefix(algorithm, SIGV4A_ALGORITHM);
@@ -177,7 +177,7 @@ int sigv4_string_to_sign(const char *algorithm, const struct sigv4_scope *scope,
   return buf_error(out);
 }
 
-/* ---- key and signature ----------------------------------------------------------------------- */
+/* --- key and signature --- */
 
 int sigv4_signing_key(const char *secret_access_key, const struct sigv4_scope *scope,
                       uint8_t key[32]) {

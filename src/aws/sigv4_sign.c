@@ -81,8 +81,7 @@ void sigv4_signed_headers(const struct aws_request *r, struct buf *out) {
   list_signed(r, NULL, out);
 }
 
-/* ---- draft and seal ----------------------------------------------------------------------------
- */
+/* --- draft and seal --- */
 
 static int draft_string(struct sigv4_draft *d, const struct aws_request *r, const char *algorithm,
                         const struct sigv4_scope *scope, const char *payload_hash,
@@ -222,8 +221,7 @@ int sigv4_seal_query(struct aws_request *r, const char *signature) {
   return kvlist_add(&r->query, "X-Amz-Signature", signature);
 }
 
-/* ---- SigV4
- * --------------------------------------------------------------------------------------- */
+/* --- SigV4 --- */
 
 static int draft_sign(const struct sigv4_draft *d, const struct sigv4_keys *keys,
                       const struct sigv4_scope *scope, char hex[65]) {

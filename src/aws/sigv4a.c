@@ -33,7 +33,7 @@ struct sigv4a_key {
   uint8_t point[POINT];
 };
 
-/* ---- key derivation ------------------------------------------------------------------------ */
+/* --- key derivation --- */
 
 /* The order of the group, minus two. */
 static const uint8_t scalar_limit[COORD] = {
@@ -92,7 +92,7 @@ static int derive_scalar(const char *access_key_id, const char *secret_access_ke
   return rc;
 }
 
-/* ---- key objects ----------------------------------------------------------------------------- */
+/* --- key objects --- */
 
 /* The public point of a scalar. */
 static int scalar_point(const BIGNUM *d, uint8_t point[POINT]) {
@@ -207,8 +207,7 @@ int sigv4a_key_public(const struct sigv4a_key *k, char x_hex[65], char y_hex[65]
   return rc != 0 ? rc : coord_hex(k->point + 1 + COORD, y_hex);
 }
 
-/* ---- signatures -------------------------------------------------------------------------------
- */
+/* --- signatures --- */
 
 int sigv4a_signature(const struct sigv4a_key *k, const char *string_to_sign, struct buf *hex) {
   const uint8_t *text = (const uint8_t *)string_to_sign;

@@ -5,7 +5,6 @@
  * $S3APFS_VECTORS or beside the project; without it the tests skip. */
 #include <cjson/cJSON.h>
 #include <criterion/criterion.h>
-#include <criterion/new/assert.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +65,7 @@ static void chomp(char *s) {
     s[--n] = '\0';
 }
 
-/* ---- reading a case -------------------------------------------------------------------------- */
+/* --- reading a case --- */
 
 static const char *json_text(const cJSON *o, const char *name) {
   const cJSON *item = cJSON_GetObjectItemCaseSensitive(o, name);
@@ -200,8 +199,7 @@ static void vector_free(struct vector *v) {
   free(v->dir);
 }
 
-/* ---- comparing ----------------------------------------------------------------------------------
- */
+/* --- comparing --- */
 
 /* False when the suite has no such file. Trailing newlines do not count. */
 static bool expect_file(const struct vector *v, const char *file, const char *got) {
