@@ -23,7 +23,8 @@ struct root {
 };
 
 /* Immutable once built; roots neither nest inside one another's stores nor
- * repeat (catalog_add gives -EEXIST / -ENOTDIR). Owns its stores. */
+ * repeat (catalog_add gives -EEXIST / -ENOTDIR; -EINVAL for a path that is no
+ * such list of UTF-8 names). Owns its stores. */
 struct catalog {
   struct root *roots;
   size_t count;

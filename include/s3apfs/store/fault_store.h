@@ -8,10 +8,17 @@ enum fault_op { FAULT_GET, FAULT_HEAD, FAULT_LIST };
 
 int fault_store_new(struct store *inner, struct store **out);
 /* The next `count` calls of that kind, after letting `after` pass, fail with
- * err. For FAULT_GET, bytes > 0 delivers that many first. */
+ * err. For FAULT_GET, bytes > 0 delivers that many first; err 0 there is a body
+ * that ends early although it is reported as complete. */
 void fault_store_fail(struct store *s, enum fault_op op, unsigned after, unsigned count, int err,
                       size_t bytes);
 /* Every call of that kind takes this much longer. */
 void fault_store_delay(struct store *s, enum fault_op op, int64_t ms);
+/* From now on calls of that kind stop and wait for fault_store_open(); a get
+ * first delivers `bytes`. Waiting gets can be cancelled. */
+void fault_store_gate(struct store *s, enum fault_op op, size_t bytes);
+void fault_store_open(struct store *s);
+/* Calls that wait at the gate now. */
+unsigned fault_store_waiting(struct store *s);
 
 #endif

@@ -66,7 +66,10 @@ struct store_ops {
    * block while credentials are fetched. */
   int (*get)(struct store *s, struct store_get *g);
   /* Asks for an early end; done() still comes (-ECANCELED unless it was on its
-   * way). Must not be called after done() returned. */
+   * way). May be called from the return of get() until the caller gives up g's
+   * memory, also while done() runs or after it: then it does nothing. A back end
+   * therefore clears g->impl under the lock that get_cancel takes, before it
+   * calls done(). Does not block. */
   void (*get_cancel)(struct store *s, struct store_get *g);
   /* User metadata of the object is added to *meta (names without x-amz-meta-)
    * when meta is not NULL. */
@@ -78,6 +81,7 @@ struct store_ops {
   /* One human line: which identity, grant and permission serve this key ("" =
    * the root), until when. 0 or -errno. */
   int (*explain)(struct store *s, const char *key, struct buf *out);
+  /* No call is under way any more: every done() has returned. */
   void (*destroy)(struct store *s);
 };
 

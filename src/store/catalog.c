@@ -1,0 +1,85 @@
+/* The roots of a mount: a small array, searched linearly, built by one thread
+ * and immutable afterwards. */
+#include "s3apfs/store/catalog.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3apfs/base/text.h"
+
+#define NAME_BYTES_MAX 255
+
+void catalog_init(struct catalog *c) {
+  *c = (struct catalog){0};
+}
+
+static bool component_ok(const char *s, size_t len) {
+  if (len == 0 || len > NAME_BYTES_MAX || !text_is_utf8(s, len))
+    return false;
+  return !(len == 1 && s[0] == '.') && !(len == 2 && memcmp(s, "..", 2) == 0);
+}
+
+/* "" or names joined by single slashes. */
+static bool path_ok(const char *path) {
+  if (*path == '\0')
+    return true;
+  for (;;) {
+    size_t len = strcspn(path, "/");
+
+    if (!component_ok(path, len))
+      return false;
+    if (path[len] == '\0')
+      return true;
+    path += len + 1;
+  }
+}
+
+/* outer is inner, or a folder above it. */
+static bool path_covers(const char *outer, const char *inner) {
+  size_t len = strlen(outer);
+
+  return len == 0 || (strncmp(outer, inner, len) == 0 && (inner[len] == '/' || inner[len] == '\0'));
+}
+
+static int catalog_check(const struct catalog *c, const char *path) {
+  if (!path_ok(path))
+    return -EINVAL;
+  for (size_t i = 0; i < c->count; i++) {
+    if (strcmp(c->roots[i].path, path) == 0)
+      return -EEXIST;
+    if (path_covers(c->roots[i].path, path) || path_covers(path, c->roots[i].path))
+      return -ENOTDIR;
+  }
+  return 0;
+}
+
+int catalog_add(struct catalog *c, const char *path, struct store *s,
+                const struct root_options *o) {
+  struct root *roots;
+  char *copy;
+  int rc = catalog_check(c, path);
+
+  if (rc != 0)
+    return rc;
+  copy = strdup(path);
+  if (copy == NULL)
+    return -ENOMEM;
+  roots = realloc(c->roots, (c->count + 1) * sizeof(*roots));
+  if (roots == NULL) {
+    free(copy);
+    return -ENOMEM;
+  }
+  c->roots = roots;
+  c->roots[c->count++] = (struct root){.path = copy, .store = s, .options = *o};
+  return 0;
+}
+
+void catalog_fini(struct catalog *c) {
+  for (size_t i = 0; i < c->count; i++) {
+    free(c->roots[i].path);
+    store_free(c->roots[i].store);
+  }
+  free(c->roots);
+  catalog_init(c);
+}

@@ -1,0 +1,201 @@
+/* The in-memory store's contents: one array sorted by key, as S3 lists them.
+ * The bytes of one version are a blob with a reference count, so a get goes on
+ * reading what stood when it was called. One lock guards everything. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem_store.h"
+
+#define FIRST_MTIME 1767225600 /* 2026-01-01T00:00:00Z */
+
+void blob_unref(struct blob *b) {
+  if (b != NULL && atomic_fetch_sub(&b->refs, 1) == 1)
+    free(b);
+}
+
+static struct blob *blob_new(const void *data, size_t len) {
+  struct blob *b = malloc(sizeof(*b) + len);
+
+  if (b == NULL)
+    return NULL;
+  memset(b, 0, sizeof(*b));
+  b->len = len;
+  atomic_init(&b->refs, 1);
+  if (len != 0)
+    memcpy(b->data, data, len);
+  return b;
+}
+
+void object_fini(struct object *o) {
+  free(o->key);
+  blob_unref(o->blob);
+  kvlist_fini(&o->meta);
+}
+
+size_t objects_find_locked(const struct mem_store *ms, const char *key) {
+  size_t lo = 0;
+  size_t hi = ms->synced.count;
+
+  while (lo < hi) {
+    size_t mid = lo + (hi - lo) / 2;
+
+    if (strcmp(ms->synced.objects[mid].key, key) < 0)
+      lo = mid + 1;
+    else
+      hi = mid;
+  }
+  return lo;
+}
+
+struct object *objects_get_locked(struct mem_store *ms, const char *key) {
+  size_t at = objects_find_locked(ms, key);
+
+  if (at == ms->synced.count || strcmp(ms->synced.objects[at].key, key) != 0)
+    return NULL;
+  return &ms->synced.objects[at];
+}
+
+static bool grow_locked(struct mem_store *ms) {
+  size_t cap = ms->synced.cap != 0 ? ms->synced.cap * 2 : 16;
+  struct object *o = realloc(ms->synced.objects, cap * sizeof(*o));
+
+  if (o == NULL)
+    return false;
+  ms->synced.objects = o;
+  ms->synced.cap = cap;
+  return true;
+}
+
+static struct object *insert_locked(struct mem_store *ms, const char *key) {
+  size_t at = objects_find_locked(ms, key);
+  char *copy = strdup(key);
+  struct object *o;
+
+  if (copy == NULL || (ms->synced.count == ms->synced.cap && !grow_locked(ms))) {
+    free(copy);
+    return NULL;
+  }
+  o = &ms->synced.objects[at];
+  memmove(o + 1, o, (ms->synced.count - at) * sizeof(*o));
+  ms->synced.count++;
+  *o = (struct object){.key = copy};
+  kvlist_init(&o->meta);
+  return o;
+}
+
+static void stamp_locked(struct mem_store *ms, const char *key, struct blob *b) {
+  uint64_t v = ++ms->synced.versions;
+
+  b->attr.size = b->len;
+  b->attr.mtime = ms->synced.mtime != 0 ? ms->synced.mtime : FIRST_MTIME + (int64_t)v;
+  snprintf(b->attr.etag, sizeof(b->attr.etag), "%08zx%08zx-%llu", strlen(key), b->len,
+           (unsigned long long)v);
+}
+
+int mem_store_put(struct store *s, const char *key, const void *data, size_t len) {
+  struct mem_store *ms = mem_store_self(s);
+  struct blob *b = blob_new(data, len);
+  struct object *o;
+
+  if (b == NULL)
+    return -ENOMEM;
+  mtx_lock(&ms->synced.lock);
+  o = objects_get_locked(ms, key);
+  if (o == NULL)
+    o = insert_locked(ms, key);
+  if (o != NULL) {
+    stamp_locked(ms, key, b);
+    blob_unref(o->blob);
+    o->blob = b;
+  }
+  mtx_unlock(&ms->synced.lock);
+  if (o == NULL)
+    blob_unref(b);
+  return o != NULL ? 0 : -ENOMEM;
+}
+
+int mem_store_delete(struct store *s, const char *key) {
+  struct mem_store *ms = mem_store_self(s);
+  struct object *o;
+
+  mtx_lock(&ms->synced.lock);
+  o = objects_get_locked(ms, key);
+  if (o != NULL) {
+    object_fini(o);
+    ms->synced.count--;
+    memmove(o, o + 1, (ms->synced.count - (size_t)(o - ms->synced.objects)) * sizeof(*o));
+  }
+  mtx_unlock(&ms->synced.lock);
+  return o != NULL ? 0 : -ENOENT;
+}
+
+int mem_store_set_meta(struct store *s, const char *key, const char *name, const char *value) {
+  struct mem_store *ms = mem_store_self(s);
+  struct object *o;
+  int rc = -ENOENT;
+
+  mtx_lock(&ms->synced.lock);
+  o = objects_get_locked(ms, key);
+  if (o != NULL)
+    rc = kvlist_set_ci(&o->meta, name, value);
+  mtx_unlock(&ms->synced.lock);
+  return rc;
+}
+
+void mem_store_set_mtime(struct store *s, int64_t mtime) {
+  struct mem_store *ms = mem_store_self(s);
+
+  mtx_lock(&ms->synced.lock);
+  ms->synced.mtime = mtime;
+  mtx_unlock(&ms->synced.lock);
+}
+
+void mem_store_set_archived(struct store *s, const char *key, bool archived) {
+  struct mem_store *ms = mem_store_self(s);
+  struct object *o;
+
+  mtx_lock(&ms->synced.lock);
+  o = objects_get_locked(ms, key);
+  if (o != NULL)
+    o->blob->attr.archived = archived;
+  mtx_unlock(&ms->synced.lock);
+}
+
+void mem_store_deny_list(struct store *s, bool deny) {
+  struct mem_store *ms = mem_store_self(s);
+
+  mtx_lock(&ms->synced.lock);
+  ms->synced.deny_list = deny;
+  mtx_unlock(&ms->synced.lock);
+}
+
+void mem_store_allow_list_below(struct store *s, const char *prefix) {
+  struct mem_store *ms = mem_store_self(s);
+  char *copy = prefix != NULL ? strdup(prefix) : NULL;
+
+  mtx_lock(&ms->synced.lock);
+  free(ms->synced.list_below);
+  ms->synced.list_below = copy;
+  mtx_unlock(&ms->synced.lock);
+}
+
+void mem_store_deny_key(struct store *s, const char *key, bool deny) {
+  struct mem_store *ms = mem_store_self(s);
+  struct object *o;
+
+  mtx_lock(&ms->synced.lock);
+  o = objects_get_locked(ms, key);
+  if (o != NULL)
+    o->denied = deny;
+  mtx_unlock(&ms->synced.lock);
+}
+
+void mem_store_counts(struct store *s, struct mem_store_counts *out) {
+  struct mem_store *ms = mem_store_self(s);
+
+  mtx_lock(&ms->synced.lock);
+  *out = ms->synced.counts;
+  mtx_unlock(&ms->synced.lock);
+}
