@@ -4,6 +4,7 @@
  * wins over the library. Options are ignored but for `--filter SUITE/NAME`. */
 #include <criterion/criterion.h>
 #include <fnmatch.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@
 
 extern struct criterion_test *__start_cr_tst[];
 extern struct criterion_test *__stop_cr_tst[];
+extern struct criterion_suite *__start_cr_sts[] __attribute__((weak));
+extern struct criterion_suite *__stop_cr_sts[] __attribute__((weak));
 
 #define TEST_SECONDS 120 /* instrumented code on a busy machine */
 
@@ -28,9 +31,13 @@ void criterion_internal_test_teardown(void) {
 void cri_asserts_passed_incr(void) {
 }
 
+static atomic_uint failed_asserts;
+
 void criterion_send_assert(struct criterion_assert_stats *stats) {
-  if (!stats->passed)
-    fprintf(stderr, "%s:%u: %s\n", stats->file, stats->line, stats->message);
+  if (stats->passed)
+    return;
+  atomic_fetch_add(&failed_asserts, 1);
+  fprintf(stderr, "%s:%u: %s\n", stats->file, stats->line, stats->message);
 }
 
 void criterion_abort_test(void) {
@@ -38,14 +45,27 @@ void criterion_abort_test(void) {
   _exit(1);
 }
 
+static const struct criterion_test_extra_data *suite_of(const struct criterion_test *t) {
+  static const struct criterion_test_extra_data none;
+
+  for (struct criterion_suite **s = __start_cr_sts; s < __stop_cr_sts; s++)
+    if (*s != NULL && (*s)->data != NULL && strcmp((*s)->name, t->category) == 0)
+      return (*s)->data;
+  return &none;
+}
+
 static void run_test(const struct criterion_test *t) {
+  const struct criterion_test_extra_data *suite = suite_of(t);
+  void (*init)(void) = t->data->init != NULL ? t->data->init : suite->init;
+  void (*fini)(void) = t->data->fini != NULL ? t->data->fini : suite->fini;
+
   alarm(TEST_SECONDS);
-  if (t->data->init != NULL)
-    t->data->init();
+  if (init != NULL)
+    init();
   t->test();
-  if (t->data->fini != NULL)
-    t->data->fini();
-  exit(0);
+  if (fini != NULL)
+    fini();
+  exit(atomic_load(&failed_asserts) != 0);
 }
 
 static bool passed(const struct criterion_test *t, int status) {
