@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 struct listing_object {
-  char *key;  /* decoded bytes */
-  char *etag; /* without quotes */
-  char *storage_class;
+  char *key;           /* decoded bytes */
+  char *etag;          /* without quotes; "" when the server gives none */
+  char *storage_class; /* "" when the server gives none */
   uint64_t size;
   int64_t mtime; /* seconds */
 };
@@ -23,7 +23,10 @@ struct listing {
 };
 
 /* -EBADMSG for anything that is not a well-formed ListBucketResult: missing
- * keys, bad numbers, truncated without a token, undecodable keys, keys with NUL. */
+ * or repeated members, bad numbers, truncated without a token, undecodable or
+ * empty keys, keys with NUL. -ENOMEM. Percent-encoded names are decoded when the
+ * reply says EncodingType url ('+' is a space); keys are bytes and need not be
+ * UTF-8. */
 int listing_parse(const void *xml, size_t len, struct listing *out);
 void listing_fini(struct listing *l);
 

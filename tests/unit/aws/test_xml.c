@@ -141,8 +141,7 @@ Test(xml, refuses_every_dtd) {
       "<!DOCTYPE R [<!ENTITY a \"b\">]><R>&a;</R>",
       "<!DOCTYPE R SYSTEM \"http://127.0.0.1:9/x.dtd\"><R/>",
       "<!DOCTYPE R [<!ENTITY f SYSTEM \"file:///etc/passwd\">]><R>&f;</R>",
-      "<!DOCTYPE R [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\">"
-      "<!ENTITY c \"&b;&b;&b;&b;&b;&b;&b;&b;\">]><R>&c;&c;&c;</R>",
+      "<!DOCTYPE R [<!ENTITY a \"aa\"><!ENTITY b \"&a;&a;&a;&a;\">]><R>&b;&b;&b;</R>",
       "<!DOCTYPE R [<!ENTITY % p SYSTEM \"file:///dev/zero\"> %p;]><R/>",
   };
 
