@@ -2,7 +2,7 @@
  * and long dashes. None of them can be in an ARN, an alias or a bucket name, so
  * the parser refuses them there and shows the spelling without; a key prefix
  * may hold any character and is left alone. Pure. */
-#include "target_spelling.h"
+#include "target_private.h"
 
 #include <errno.h>
 #include <stdbool.h>
