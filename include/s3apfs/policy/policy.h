@@ -12,11 +12,20 @@
 
 struct policy; /* one parsed document; immutable */
 
-/* -EINVAL with one line in *why (which statement, which element); -ENOMEM.
- * Accepts a single statement object or an array; Version 2012-10-17 (variables
- * are expanded) and 2008-10-17 (they are not). */
+/* -EINVAL with one line in *why: which statement (counted from 1), which
+ * element, and the line and column where they are known; -ENOMEM. Accepts a single statement object
+ * or an array; Version 2012-10-17 (variables are expanded) and 2008-10-17 (they are not). */
 int policy_parse(const char *json, size_t len, struct policy **out, struct buf *why);
 void policy_free(struct policy *p);
+
+/* Is the document of the kind its place wants? 0, or -EINVAL with one line in
+ * *why (which may be NULL, here and above). Identity (also boundaries, session
+ * policies, service control policies): Resource, no Principal. Resource
+ * (buckets, access points, VPC endpoints): Principal and Resource. Trust:
+ * Principal, no Resource. */
+int policy_check_identity(const struct policy *p, struct buf *why);
+int policy_check_resource(const struct policy *p, struct buf *why);
+int policy_check_trust(const struct policy *p, struct buf *why);
 
 /* Values of one condition key in a request. A key absent from the context is
  * not in the list at all. Names match case-insensitively. */
@@ -47,7 +56,7 @@ enum policy_effect { POLICY_NO_MATCH, POLICY_ALLOW, POLICY_DENY };
 struct policy_decision {
   enum policy_effect effect;
   const char *sid;  /* of the deciding statement, "" when it has none; owned by the policy */
-  size_t statement; /* index of the deciding statement; meaningless for NO_MATCH */
+  size_t statement; /* index of the deciding statement, from 0; meaningless for NO_MATCH */
   /* For ALLOW by a resource policy: the statement names exactly this caller's
    * session or user ARN (such a grant is not cut by boundaries and session
    * policies), its role, or only its account / everyone. */
