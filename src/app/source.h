@@ -17,9 +17,10 @@ struct source {
   struct identity *identity;
   struct grants *grants;      /* of the set; NULL for direct access */
   struct key_source *granted; /* owned; NULL for direct access */
-  struct store *store;        /* owned until handed to the catalog */
-  char *note;                 /* "listing is not allowed, ..." or NULL */
-  char *problem;              /* why it could not be used at mount time, or NULL */
+  struct store *store;
+  bool store_given; /* a catalog owns the store now */
+  char *note;       /* "listing is not allowed, ..." or NULL */
+  char *problem;    /* why it could not be used at mount time, or NULL */
 };
 
 /* Builds, asks nobody. -EINVAL with one line in *why. */
