@@ -326,6 +326,12 @@ void s3_error_from_transport(struct s3_error *e, int err, const char *message) {
   assign_line(&e->message, message != NULL ? message : "", LINE_MAX_BYTES);
 }
 
+void s3_error_from_local(struct s3_error *e, int err, const char *code, const char *message) {
+  s3_error_from_transport(e, err, message);
+  text_assign(&e->code, code);
+  e->class = S3_ERR_FATAL;
+}
+
 /* --- 200 bodies --------------------------------------------------------------- */
 
 #define FOUND 1

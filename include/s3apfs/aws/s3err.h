@@ -51,6 +51,9 @@ void s3_error_from_reply(struct s3_error *e, int http_status, const struct kvlis
                          const void *body, size_t len);
 /* A failure without a reply: err is the errno (-ETIMEDOUT, -ECONNREFUSED, ...). */
 void s3_error_from_transport(struct s3_error *e, int err, const char *message);
+/* A failure before anything was sent, with a code of our own ("NoCredentials");
+ * fatal. */
+void s3_error_from_local(struct s3_error *e, int err, const char *code, const char *message);
 /* True when a 200 body is an error in disguise (root element Error or
  * ErrorResponse, blanks in front). */
 bool s3_error_body_is_error(const void *body, size_t len);

@@ -31,6 +31,8 @@ struct sigv4_scope {
   bool s3express_token;           /* the token goes into x-amz-s3session-token */
   bool omit_token_from_signature; /* the token is added after signing (test suite
                                      "sts-header-after") */
+  const uint8_t *signing_key;     /* SigV4: 32 bytes as sigv4_signing_key() gave them for
+                                     these keys, day, region and service; NULL: derived anew */
 };
 
 /* Stage 1. signed_headers: lower-case names joined by ';' in canonical order, taken

@@ -5,8 +5,10 @@
  * shared by the caller (AWS SDK standard mode: 500 tokens, 5 a retry, 10 after
  * time-outs), x-amz-retry-after honoured. Every attempt fetches keys and signs
  * anew; expired keys are renewed and the call repeated once; a skewed clock is
- * corrected from the server's and the call repeated once. Logs at debug level
- * only: the caller maps errors. */
+ * corrected from the server's and the call repeated once; neither counts as an
+ * attempt. A 200 whose collected body is an error is a failure. When the
+ * deadline cuts retries short, err is -ETIMEDOUT and the rest of the error tells
+ * the last failure. Logs at debug level only: the caller maps errors. */
 #ifndef S3APFS_NET_CALL_H
 #define S3APFS_NET_CALL_H
 
@@ -41,32 +43,38 @@ struct call_request {
   const char *signing_name;
   const char *signing_region;
   bool generic_path; /* STS: normalise and double-encode the path when signing */
-  const void *body;  /* must stay until done; hashed into x-amz-content-sha256 */
+  const void *body;  /* must stay until done. x-amz-content-sha256: the request's own
+                        value if it has one; else the body's hash, but UNSIGNED-PAYLOAD
+                        for a large one over TLS (the transport protects it) */
   size_t body_len;
   int64_t deadline_mono_ms;   /* clock_system monotonic; 0: none */
   int64_t attempt_timeout_ms; /* 0: none beyond the stall time-out */
   unsigned max_attempts;      /* 0: the caller's */
   /* Success (2xx): headers are judged by accept() on every attempt before a
    * byte is delivered; non-zero fails the call with that errno and is not
-   * retried, but -EAGAIN asks for another attempt. May be NULL. */
+   * retried, but -EAGAIN asks for another attempt (so does data's). May be NULL. */
   int (*accept)(void *arg, const struct http_reply *r);
   /* Body of a successful reply, in order; restart() comes first when an attempt
    * was cut short and the next starts from the beginning: forget what came.
    * data == NULL: the whole body (up to 32 MiB) is collected for on_done. */
   int (*data)(void *arg, const void *bytes, size_t len);
   void (*restart)(void *arg);
-  /* Exactly once. err 0: reply is the successful one; body/len the collected
-   * bytes (valid during the callback). Else error (never NULL) says it all. */
+  /* Exactly once, on a thread of ours. err 0: reply is the successful one;
+   * body/len the collected bytes (valid during the callback); error NULL. Else
+   * error (never NULL, may be moved from) says it all and reply is NULL. Must
+   * not block when it comes from the engine, as http.h says. */
   void (*done)(void *arg, int err, const struct http_reply *reply, const void *body, size_t len,
                struct s3_error *error);
   void *arg;
 };
 
-/* May block for keys. 0: done() will come (on another thread, or in rare cases
- * before this returns); -errno: it will not. */
+/* May block for keys. 0: done() will come, on another thread (perhaps before
+ * this returns; only when memory or threads are short on this one);
+ * -errno: it will not. `out` (may be NULL) is written before done() can come. */
 int call_submit(struct caller *c, const struct call_request *q, struct call **out);
 /* done() comes soon with -ECANCELED unless it was on its way; the caller makes
- * sure it has not returned yet. */
+ * sure it has not returned yet. While keys are being fetched it comes when the
+ * key source returns. */
 void call_cancel(struct call *call);
 
 /* Blocking form: collects the body. On success *reply and *body are the

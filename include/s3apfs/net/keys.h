@@ -11,6 +11,7 @@
 #include "s3apfs/aws/s3err.h"
 
 /* Immutable, shared, wiped when the last reference goes. */
+struct keys_derived;
 struct keys {
   atomic_int refs;
   char *access_key_id;
@@ -19,10 +20,11 @@ struct keys {
   int64_t expiration;  /* wall seconds; 0 = never */
   char *account;       /* NULL when unknown */
   char *identity; /* for people: "profile demo", "arn:aws:sts::...", never a secret; never NULL */
-  void *sigv4a;   /* struct sigv4a_key, derived lazily by net under its own lock, or NULL */
+  struct keys_derived *derived; /* signing keys, derived lazily by net under its own lock */
 };
 
-/* Copies. session_token and account may be NULL. */
+/* Copies; the secrets are hidden from the log while the object lives.
+ * session_token and account may be NULL, an empty one counts as NULL. */
 int keys_new(const char *access_key_id, const char *secret_access_key, const char *session_token,
              int64_t expiration, const char *account, const char *identity, struct keys **out);
 struct keys *keys_ref(struct keys *k);
@@ -32,7 +34,9 @@ void keys_unref(struct keys *k);
  *   reference in *out; else -errno (-EACCES denied, -ENOENT none configured,
  *   -ETIMEDOUT, ...) with detail in *error (may be NULL).
  * expired: the service refused these keys as expired; the next get must not
- *   return the same object unless nothing newer can be had. */
+ *   return the same object unless nothing newer can be had. Does not block.
+ * A call that is under way when a source is freed would use it after that: end
+ * every call first. */
 struct key_source;
 struct key_source_ops {
   int (*get)(struct key_source *s, struct keys **out, struct s3_error *error);
