@@ -19,8 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "s3apfs/aws/xml.h"
-
 #define ATTRS_MAX 32 /* AWS uses at most two; more is not one of its replies */
 
 #if LIBXML_VERSION >= 21200
@@ -55,7 +53,7 @@ static void on_open(void *user, const xmlChar *name, const xmlChar *prefix, cons
   (void)prefix, (void)uri, (void)ns_count, (void)ns, (void)defaulted;
   if (s->rc != 0)
     return;
-  if (++s->depth > XML_MAX_DEPTH || attr_count > ATTRS_MAX) {
+  if (++s->depth > XML_SCAN_MAX_DEPTH || attr_count > ATTRS_MAX) {
     scan_stop(s, -EBADMSG);
     return;
   }
@@ -149,7 +147,7 @@ int xml_scan(const void *text, size_t len, const struct xml_events *ev, void *ar
   const char *start;
   int rc;
 
-  if (len > XML_MAX_BYTES)
+  if (len > XML_SCAN_MAX_BYTES)
     return -E2BIG;
   start = text != NULL ? document_start(text, &len) : NULL;
   if (start == NULL)

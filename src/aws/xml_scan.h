@@ -5,7 +5,8 @@
 
 #include <stddef.h>
 
-#define XML_MAX_DEPTH 64
+#define XML_SCAN_MAX_BYTES ((size_t)32 << 20)
+#define XML_SCAN_MAX_DEPTH 64
 
 struct xml_scan_attr {
   const char *name;  /* local name */
@@ -23,8 +24,8 @@ struct xml_events {
 };
 
 /* Blanks and a byte order mark in front are skipped (S3 keeps connections alive
- * with blanks). 0; -EBADMSG: not well-formed, a DTD, deeper than XML_MAX_DEPTH,
- * not UTF-8, empty; -E2BIG past XML_MAX_BYTES; -ENOMEM; or what an event gave.
+ * with blanks). 0; -EBADMSG: not well-formed, a DTD, deeper than XML_SCAN_MAX_DEPTH,
+ * not UTF-8, empty; -E2BIG past XML_SCAN_MAX_BYTES; -ENOMEM; or what an event gave.
  * Events that came before an error was found have been delivered. */
 int xml_scan(const void *text, size_t len, const struct xml_events *ev, void *arg);
 
