@@ -1,5 +1,6 @@
 /* Codecs of the S3 Control and STS replies the client needs. Every parse gives
- * -EBADMSG for a reply that lacks what the call promises. */
+ * -EBADMSG for a reply that is another call's or lacks what the call promises
+ * (temporary keys: all four members, printable and without blanks), -ENOMEM. */
 #ifndef S3APFS_AWS_GRANTS_XML_H
 #define S3APFS_AWS_GRANTS_XML_H
 
@@ -24,7 +25,7 @@ int data_access_parse(const void *xml, size_t len, struct data_access *out);
 void data_access_fini(struct data_access *d);
 
 struct caller_grant {
-  char *permission; /* READ, WRITE, READWRITE */
+  char *permission; /* READ, WRITE, READWRITE; as sent, not empty */
   char *scope;
   char *application_arn; /* "" when absent */
 };

@@ -3,14 +3,19 @@
 #ifndef S3APFS_AWS_KEYS_JSON_H
 #define S3APFS_AWS_KEYS_JSON_H
 
+#include <stddef.h>
+
 #include "s3apfs/aws/grants_xml.h"
 #include "s3apfs/base/buf.h"
 
-/* {"Version":1,"AccessKeyId",...}; account may be NULL afterwards. -EBADMSG
- * with a line in *why that never quotes the document. */
+/* {"Version":1,"AccessKeyId","SecretAccessKey"[,"SessionToken"][,"Expiration"]
+ * [,"AccountId"]}. Optional members may be null or "": NULL, never expiring.
+ * -EBADMSG with a line in *why (may be NULL) that never quotes the document;
+ * -ENOMEM. On success the caller owns *out (aws_keys_fini) and *account (free). */
 int keys_json_parse_process(const void *json, size_t len, struct aws_keys *out, char **account,
                             struct buf *why);
-/* {"AccessKeyId","SecretAccessKey","Token","Expiration"[,"Code":"Success"]}. */
+/* {"AccessKeyId","SecretAccessKey"[,"Token"][,"Expiration"][,"Code":"Success"]};
+ * -EBADMSG also when Code is anything else. */
 int keys_json_parse_metadata(const void *json, size_t len, struct aws_keys *out, struct buf *why);
 
 #endif
