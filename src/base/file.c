@@ -98,6 +98,18 @@ int file_write_atomic(const char *path, const void *data, size_t len, mode_t mod
   return rc;
 }
 
+static int make_one(const char *path, mode_t mode) {
+  struct stat st;
+
+  if (mkdir(path, mode) == 0)
+    return 0;
+  if (errno != EEXIST)
+    return -errno;
+  if (stat(path, &st) != 0)
+    return -errno;
+  return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
 int file_mkdirs(const char *path, mode_t mode) {
   char *copy = strdup(path);
   int rc = 0;
@@ -110,8 +122,7 @@ int file_mkdirs(const char *path, mode_t mode) {
     if (c != '/' && c != '\0')
       continue;
     *at = '\0';
-    if (mkdir(copy, mode) != 0 && errno != EEXIST)
-      rc = -errno;
+    rc = make_one(copy, mode);
     *at = c;
     if (c == '\0')
       break;

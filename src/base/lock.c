@@ -86,8 +86,8 @@ void cond_wait(struct cond *c, struct mtx *m) {
 }
 
 bool cond_wait_until(struct cond *c, struct mtx *m, int64_t mono_deadline_ms) {
-  struct timespec ts = {.tv_sec = mono_deadline_ms / 1000,
-                        .tv_nsec = mono_deadline_ms % 1000 * 1000000};
+  int64_t at = mono_deadline_ms > 0 ? mono_deadline_ms : 0; /* a negative tv_nsec is refused */
+  struct timespec ts = {.tv_sec = at / 1000, .tv_nsec = at % 1000 * 1000000};
   int rc = pthread_cond_timedwait(&c->c, &m->m, &ts);
 
   if (rc != 0 && rc != ETIMEDOUT)

@@ -1,8 +1,10 @@
 /* Log lines with redaction.
  *
- * Hidden strings are kept as a counted list; they are secrets that the process
+ * Hidden strings are kept as a counted list, longest first, so that one inside
+ * another does not break the other's match; they are secrets that the process
  * holds anyway and are wiped when unhidden. Formatting happens outside the
- * lock, redaction and writing inside (rank RANK_LOG, the highest). */
+ * lock, redaction and writing inside (rank RANK_LOG, the highest). A line is
+ * masked before it is cut, because half a secret matches nothing. */
 #include "s3apfs/base/log.h"
 
 #include <errno.h>
@@ -85,24 +87,43 @@ int log_open(const char *target) {
   return 0;
 }
 
-void log_hide(const char *secret) {
+static struct hidden *hidden_new(const char *secret) {
+  struct hidden *h = calloc(1, sizeof(*h));
+
+  if (h == NULL)
+    return NULL;
+  h->text = strdup(secret);
+  if (h->text == NULL) {
+    free(h);
+    return NULL;
+  }
+  return h;
+}
+
+static void hide_locked(const char *secret) {
+  size_t n = strlen(secret);
+  struct hidden **at = &synced.hidden;
   struct hidden *h;
 
+  while (*at != NULL && strlen((*at)->text) > n)
+    at = &(*at)->next;
+  for (h = *at; h != NULL && strcmp(h->text, secret) != 0; h = h->next)
+    ;
+  if (h == NULL) {
+    h = hidden_new(secret);
+    if (h == NULL)
+      return;
+    h->next = *at;
+    *at = h;
+  }
+  h->uses++;
+}
+
+void log_hide(const char *secret) {
   if (secret == NULL || strlen(secret) < HIDE_MIN)
     return;
   pthread_mutex_lock(&synced.lock);
-  for (h = synced.hidden; h != NULL && strcmp(h->text, secret) != 0; h = h->next)
-    ;
-  if (h == NULL && (h = calloc(1, sizeof(*h))) != NULL) {
-    h->text = strdup(secret);
-    h->next = synced.hidden;
-    if (h->text != NULL)
-      synced.hidden = h;
-    else
-      free(h), h = NULL;
-  }
-  if (h != NULL)
-    h->uses++;
+  hide_locked(secret);
   pthread_mutex_unlock(&synced.lock);
 }
 
@@ -140,27 +161,60 @@ static void mask_hidden_locked(char *line) {
   }
 }
 
-/* Masks the word behind each known label: `label` then optional ':' '=' '"'
- * and blanks, then the secret up to a blank, '&', '"', ',' or '<'. */
-static void mask_labelled(char *line) {
-  static const char *const labels[] = {"signature=",     "x-amz-security-token",  "x-amz-signature",
-                                       "authorization:", "x-amz-s3session-token", "secretaccesskey",
-                                       "sessiontoken",   "securitytoken",         "bearer"};
+#define WORD_END " &\\\",<\n"
+#define LINE_END "\\\"<\n" /* a scheme, a blank, a token */
 
+/* What stands in front of secrets in headers, queries, XML, JSON and INI. */
+static const struct label {
+  const char *text;
+  const char *end;
+  bool bare; /* a blank is enough; else ':', '=' or '>' must follow */
+} labels[] = {
+    {"authorization", LINE_END, false},
+    {"signature", WORD_END, false},
+    {"x-amz-security-token", WORD_END, false},
+    {"x-amz-s3session-token", WORD_END, false},
+    {"metadata-token", WORD_END, false},
+    {"authorization-token", WORD_END, false},
+    {"customer-key", WORD_END, false},
+    {"secretaccesskey", WORD_END, false},
+    {"secret_access_key", WORD_END, false},
+    {"sessiontoken", WORD_END, false},
+    {"session_token", WORD_END, false},
+    {"securitytoken", WORD_END, false},
+    {"accesstoken", WORD_END, false},
+    {"webidentitytoken", WORD_END, false},
+    {"clientsecret", WORD_END, false},
+    {"tokencode", WORD_END, false},
+    {"\"token\"", WORD_END, false},
+    {"bearer", WORD_END, true},
+};
+
+/* Masks the value behind a label; returns where to go on. */
+static char *mask_value(char *at, const struct label *l) {
+  size_t gap = strspn(at, ":=\\\"> ");
+  bool separated =
+      memchr(at, ':', gap) != NULL || memchr(at, '=', gap) != NULL || memchr(at, '>', gap) != NULL;
+
+  if (!separated && !(l->bare && gap > 0))
+    return at;
+  at += gap;
+  if (strncasecmp(at, "AWS4-", 5) != 0) /* scheme, key id and scope may be shown */
+    mask(at, strcspn(at, l->end));
+  return at;
+}
+
+static void mask_labelled(char *line) {
   for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
-    for (char *at = strcasestr(line, labels[i]); at != NULL; at = strcasestr(at, labels[i])) {
-      at += strlen(labels[i]);
-      at += strspn(at, ":=\"> ");
-      if (strncasecmp(at, "AWS4-", 5) == 0) /* the scheme and scope may be shown */
-        continue;
-      mask(at, strcspn(at, " &\",<\n"));
-    }
+    for (char *at = strcasestr(line, labels[i].text); at != NULL;
+         at = strcasestr(at, labels[i].text))
+      at = mask_value(at + strlen(labels[i].text), &labels[i]);
   }
 }
 
 static void redact_locked(char *line) {
-  mask_labelled(line);
   mask_hidden_locked(line);
+  mask_labelled(line);
 }
 
 void log_redact(char *line) {
@@ -199,16 +253,19 @@ static void write_line_locked(enum log_level level, const char *text) {
 static void emit(enum log_level level, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
 static void emit(enum log_level level, const char *fmt, va_list ap) {
-  char line[LINE_MAX_BYTES];
+  char *line = NULL;
 
-  if ((int)level > atomic_load(&threshold))
+  if ((int)level > atomic_load(&threshold) || vasprintf(&line, fmt, ap) < 0)
     return;
-  vsnprintf(line, sizeof(line), fmt, ap);
   escape_controls(line);
   pthread_mutex_lock(&synced.lock);
   redact_locked(line);
+  if (strlen(line) > LINE_MAX_BYTES)
+    line[LINE_MAX_BYTES] = '\0';
   write_line_locked(level, line);
   pthread_mutex_unlock(&synced.lock);
+  explicit_bzero(line, strlen(line));
+  free(line);
 }
 
 #define DEFINE_LOG(fn, level)                                                                      \

@@ -11,7 +11,7 @@
 int file_read(const char *path, struct buf *out);
 /* Writes to a sibling temporary file, fsyncs, renames over path. */
 int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode);
-/* mkdir -p. */
+/* mkdir -p; -ENOTDIR when a file is in the way. */
 int file_mkdirs(const char *path, mode_t mode);
 /* write(2)/pread(2) in full: 0, or -errno; -EIO when pread meets the end early. */
 int file_write_all(int fd, const void *data, size_t len);

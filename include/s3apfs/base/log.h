@@ -1,5 +1,5 @@
 /* Process-wide log. One line per message: time, level, text. Control bytes
- * are escaped and everything that looks like a secret is masked: the values of
+ * become blanks and everything that looks like a secret is masked: the values of
  * Authorization, X-Amz-Security-Token and friends, Signature=..., and every
  * string registered with log_hide(). Thread-safe. */
 #ifndef S3APFS_BASE_LOG_H

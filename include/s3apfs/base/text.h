@@ -31,7 +31,7 @@ void text_hex(struct buf *out, const void *data, size_t len); /* lower case */
 /* Writes len/2 bytes; -EINVAL on odd length or a non-digit. */
 int text_unhex(uint8_t *out, const char *hex, size_t len);
 void text_base64(struct buf *out, const void *data, size_t len);
-/* Strict base64 with padding; -EINVAL otherwise. */
+/* Strict base64 with padding; -EINVAL otherwise, with part of it appended. */
 int text_unbase64(struct buf *out, const char *s);
 
 /* Decimal, whole string, no sign, no blanks. -EINVAL or -ERANGE. */
