@@ -126,14 +126,21 @@ static int parse_grants(struct target *t, const char *s, struct buf *why) {
 
 /* --- the whole ---------------------------------------------------------------------------- */
 
+/* Tabs and line ends in the head are left to the spelling check, which shows
+ * the name without them. */
 static int check_bytes(const char *s, struct buf *why) {
+  const char *prefix = s + target_head_length(s);
+
   if (*s == '\0')
     return target_refuse(why, "the source is empty");
   if (!text_is_utf8(s, strlen(s)))
     return target_refuse(why, "the source is not valid UTF-8");
-  for (s += target_head_length(s); *s != '\0'; s++)
-    if ((unsigned char)*s < 0x20 || *s == 0x7f)
-      return target_refuse(why, "the prefix holds a control character");
+  for (; *s != '\0'; s++) {
+    bool control = (unsigned char)*s < 0x20 || *s == 0x7f;
+
+    if (control && (s >= prefix || strchr("\t\r\n", *s) == NULL))
+      return target_refuse(why, "the source holds a control character");
+  }
   return 0;
 }
 

@@ -269,6 +269,8 @@ Test(target, what_is_no_source) {
   expect_refused("abcdef.mrap", "arn:aws:s3::ACCOUNT:accesspoint/abcdef.mrap");
   expect_refused("s3://bucket/\xff", "UTF-8");
   expect_refused("s3://bucket/a\001b", "control character");
+  expect_refused("s3://bucket/a\nb", "control character");
+  expect_refused("s3://buck\033[31met/a", "control character");
 }
 
 Test(target, prefix_length_limit) {
