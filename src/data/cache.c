@@ -1,0 +1,294 @@
+/* The cache as readers use it: pinning ranges, reading ahead, cancelling.
+ *
+ * Read-ahead never waits, never takes memory that a waiting reader could use,
+ * and evicts only what no reader's window holds; demand evicts anything that is
+ * not in use. Stores are called with no lock held: a new extent is pinned until
+ * its starter is through, and one that is being cancelled until the store
+ * answered.
+ *
+ * Threads: callers' threads, and the stores' threads through load.c. */
+#include "cache.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- ranges --- */
+
+/* End of the gap that starts at pos, in one part; `at` is the next extent. */
+static uint64_t gap_end_locked(const struct version *v, size_t at, uint64_t pos, uint64_t to) {
+  uint64_t part = pos - pos % DATA_PART + DATA_PART;
+  uint64_t end = at < v->count && v->extents[at]->offset < to ? v->extents[at]->offset : to;
+
+  return part < end ? part : end;
+}
+
+static bool covers_locked(const struct version *v, size_t at, uint64_t pos) {
+  return at < v->count && v->extents[at]->offset <= pos;
+}
+
+static uint64_t extent_end(const struct extent *e) {
+  return e->offset + e->length;
+}
+
+static size_t missing_locked(const struct version *v, uint64_t from, uint64_t to) {
+  size_t bytes = 0;
+  size_t at = version_find_locked(v, from);
+
+  for (uint64_t pos = from; pos < to;) {
+    if (covers_locked(v, at, pos)) {
+      pos = extent_end(v->extents[at++]);
+    } else {
+      uint64_t end = gap_end_locked(v, at, pos, to);
+
+      bytes += extent_cost((size_t)(end - pos));
+      pos = end;
+    }
+  }
+  return bytes;
+}
+
+/* Pins or makes all of [from, to). *used: reserved bytes that extents took over. */
+static int pin_locked(struct cache *c, struct version *v, struct store *s, uint64_t from,
+                      uint64_t to, struct pin_list *l, size_t *used) {
+  size_t at = version_find_locked(v, from);
+  uint64_t pos = from;
+
+  while (pos < to && l->count < READER_PINS_MAX) {
+    struct extent *e;
+    bool fresh = !covers_locked(v, at, pos);
+
+    if (fresh) {
+      uint64_t end = gap_end_locked(v, at, pos, to);
+      int rc = extent_make_locked(c, v, s, at, pos, end, &e);
+
+      if (rc != 0)
+        return rc;
+      *used += extent_cost(e->length);
+      c->synced.stats.misses++;
+    } else {
+      e = v->extents[at];
+      extent_unshelve_locked(e);
+      e->pins++;
+      c->synced.stats.hits++;
+    }
+    l->fresh[l->count] = fresh;
+    l->pins[l->count++] = e;
+    pos = extent_end(e);
+    at++;
+  }
+  return pos >= to ? 0 : -EINVAL;
+}
+
+static void pin_undo(struct cache *c, struct pin_list *l) {
+  for (size_t i = 0; i < l->count; i++)
+    if (l->fresh[i])
+      load_end(l->pins[i], -ENOMEM);
+  cache_unpin(c, l->pins, l->count);
+  l->count = 0;
+}
+
+int cache_pin_range(struct cache *c, struct version *v, struct store *s, uint64_t from, uint64_t to,
+                    const struct patience *p, struct pin_list *l) {
+  size_t reserved = 0;
+  int rc;
+
+  l->count = 0;
+  for (;;) {
+    size_t used = 0;
+    size_t missing;
+
+    mtx_lock(&c->synced.lock);
+    missing = missing_locked(v, from, to);
+    rc = missing <= reserved ? pin_locked(c, v, s, from, to, l, &used) : -EAGAIN;
+    mtx_unlock(&c->synced.lock);
+    if (reserved > used)
+      budget_release(c->budget, reserved - used);
+    if (rc != -EAGAIN)
+      break;
+    rc = memory_demand(c, missing, p);
+    if (rc != 0)
+      return rc;
+    reserved = missing;
+  }
+  if (rc != 0)
+    pin_undo(c, l);
+  return rc;
+}
+
+/* Makes one extent for [pos, end), which is a gap. */
+static bool ahead_one_locked(struct cache *c, struct version *v, struct store *s, uint64_t pos,
+                             uint64_t end, struct extent **out) {
+  size_t cost = extent_cost((size_t)(end - pos));
+
+  if (c->synced.demanded > 0 || !memory_try_locked(c, cost, false))
+    return false;
+  /* Eviction may have moved the place. */
+  if (extent_make_locked(c, v, s, version_find_locked(v, pos), pos, end, out) != 0) {
+    budget_release(c->budget, cost);
+    return false;
+  }
+  (*out)->wanted = 1;
+  c->synced.stats.ahead++;
+  return true;
+}
+
+void cache_fill_gaps(struct cache *c, struct version *v, struct store *s, uint64_t from,
+                     uint64_t to, struct extent **made, size_t *count, size_t max,
+                     uint64_t *reached) {
+  uint64_t pos = from;
+
+  *count = 0;
+  mtx_lock(&c->synced.lock);
+  while (pos < to && *count < max) {
+    size_t at = version_find_locked(v, pos);
+    uint64_t end;
+
+    if (covers_locked(v, at, pos)) {
+      pos = extent_end(v->extents[at]);
+      continue;
+    }
+    end = gap_end_locked(v, at, pos, to);
+    if (!ahead_one_locked(c, v, s, pos, end, &made[*count]))
+      break;
+    ++*count;
+    pos = end;
+  }
+  mtx_unlock(&c->synced.lock);
+  *reached = pos < to ? pos : to;
+}
+
+static void unpin_locked(struct extent *e) {
+  e->pins--;
+  extent_settle_locked(e);
+}
+
+void cache_unpin(struct cache *c, struct extent *const *pins, size_t count) {
+  mtx_lock(&c->synced.lock);
+  for (size_t i = 0; i < count; i++)
+    unpin_locked(pins[i]);
+  memory_feed_locked(c);
+  mtx_unlock(&c->synced.lock);
+}
+
+/* Ends a load that nobody needs. It is unmapped first, so nobody finds it any
+ * more, and pinned, so it stays while the store is asked. */
+static void cancel_load(struct extent *e) {
+  struct cache *c = e->cache;
+
+  e->store->ops->get_cancel(e->store, &e->get);
+  cache_unpin(c, &e, 1);
+}
+
+void cache_unwant(struct cache *c, struct extent *const *extents, size_t count, bool cancel) {
+  for (size_t i = 0; i < count; i++) {
+    struct extent *e = extents[i];
+    bool end_it;
+
+    mtx_lock(&c->synced.lock);
+    e->wanted--;
+    end_it = cancel && e->loading && e->pins == 0 && e->wanted == 0;
+    if (end_it) {
+      e->pins++;
+      extent_unmap_locked(e);
+    }
+    extent_settle_locked(e);
+    mtx_unlock(&c->synced.lock);
+    if (end_it)
+      cancel_load(e);
+  }
+}
+
+void cache_load_failed(struct extent *e) {
+  struct cache *c = e->cache;
+
+  mtx_lock(&c->synced.lock);
+  c->synced.stats.failed++;
+  extent_unmap_locked(e);
+  mtx_unlock(&c->synced.lock);
+}
+
+void cache_load_ended(struct extent *e) {
+  struct cache *c = e->cache;
+
+  mtx_lock(&c->synced.lock);
+  e->loading = false;
+  extent_settle_locked(e);
+  memory_feed_locked(c);
+  if (--c->synced.loading == 0)
+    cond_broadcast(&c->synced.idle);
+  mtx_unlock(&c->synced.lock);
+}
+
+size_t cache_stream_share(struct cache *c, int streams_change) {
+  size_t share;
+
+  mtx_lock(&c->synced.lock);
+  c->synced.streams += (unsigned)streams_change;
+  share = budget_size(c->budget) / 4 * 3 / (c->synced.streams > 0 ? c->synced.streams : 1);
+  mtx_unlock(&c->synced.lock);
+  return share;
+}
+
+/* --- life --- */
+
+int cache_new(struct budget *b, struct cache **out) {
+  struct cache *c;
+
+  if (budget_size(b) < DATA_BUDGET_MIN)
+    return -EINVAL;
+  c = calloc(1, sizeof(*c));
+  if (c == NULL)
+    return -ENOMEM;
+  c->budget = b;
+  mtx_init(&c->synced.lock, RANK_DATA);
+  cond_init(&c->synced.idle);
+  *out = c;
+  return 0;
+}
+
+/* A load that outlived its reader, pinned; NULL when none is left to cancel. */
+static struct extent *orphan_locked(struct cache *c) {
+  struct version *v;
+  struct version *next;
+
+  HASH_ITER (hh, c->synced.versions, v, next) {
+    for (size_t i = 0; i < v->count; i++) {
+      struct extent *e = v->extents[i];
+
+      if (!e->loading)
+        continue;
+      e->pins++;
+      extent_unmap_locked(e);
+      return e;
+    }
+  }
+  return NULL;
+}
+
+void cache_free(struct cache *c) {
+  struct extent *e;
+
+  if (c == NULL)
+    return;
+  mtx_lock(&c->synced.lock);
+  while ((e = orphan_locked(c)) != NULL) {
+    mtx_unlock(&c->synced.lock);
+    cancel_load(e);
+    mtx_lock(&c->synced.lock);
+  }
+  while (c->synced.loading > 0)
+    cond_wait(&c->synced.idle, &c->synced.lock);
+  while (memory_evict_locked(c, true))
+    continue;
+  mtx_unlock(&c->synced.lock);
+  cond_fini(&c->synced.idle);
+  mtx_fini(&c->synced.lock);
+  free(c);
+}
+
+void cache_stats(struct cache *c, struct cache_stats *out) {
+  mtx_lock(&c->synced.lock);
+  *out = c->synced.stats;
+  mtx_unlock(&c->synced.lock);
+}

@@ -1,0 +1,143 @@
+/* The cache's inside, shared by extent.c (extents and memory), cache.c (ranges),
+ * load.c (filling extents) and reader.c (windows and replies). */
+#ifndef S3APFS_SRC_DATA_CACHE_H
+#define S3APFS_SRC_DATA_CACHE_H
+
+#include <uthash.h>
+
+#include "s3apfs/base/lock.h"
+#include "s3apfs/data/reader.h"
+
+/* Where an unpinned, complete extent waits for eviction. */
+enum shelf {
+  SHELF_NONE,
+  SHELF_IDLE,   /* anything may take its place */
+  SHELF_WANTED, /* some reader's window holds it: only demand may */
+};
+
+/* One version of one object. Guarded by the cache's lock but for what is fixed. */
+struct version {
+  char *id; /* domain, key and etag */
+  char *key;
+  char *etag;
+  uint64_t size;
+  unsigned refs;           /* readers, and extents with data */
+  struct extent **extents; /* sorted by offset, no overlaps */
+  size_t count;
+  size_t cap;
+  UT_hash_handle hh;
+};
+
+struct extent {
+  struct cache *cache;
+  struct version *version;
+  struct store *store;
+  uint64_t offset;
+  size_t length;
+  unsigned char *data;
+  struct store_get get;
+  /* under the cache's lock: */
+  unsigned pins;   /* readers that wait or reply, and cancellers */
+  unsigned wanted; /* readers whose window holds it */
+  bool loading;    /* done() has not come */
+  bool mapped;     /* found by version->extents */
+  enum shelf shelf;
+  struct extent *prev;
+  struct extent *next;
+  /* under its own: */
+  struct {
+    struct mtx lock;
+    struct cond arrived;
+    size_t have;
+    size_t wake_at; /* the smallest `have` somebody waits for; SIZE_MAX: nobody */
+    bool ended;
+    int err;
+  } synced;
+};
+
+struct cache {
+  struct budget *budget;
+  struct {
+    struct mtx lock;
+    struct cond idle; /* loading fell to 0 */
+    struct version *versions;
+    struct extent *shelves[3]; /* by enum shelf; least recently used first */
+    size_t demanded;           /* bytes that waiting readers need */
+    unsigned streams;          /* readers that read sequentially */
+    unsigned loading;
+    uint64_t anonymous; /* versions without an etag so far */
+    struct cache_stats stats;
+  } synced;
+};
+
+/* --- extent.c --- */
+int version_get(struct cache *c, struct store *s, const char *key, const struct store_attr *a,
+                struct version **out);
+void version_put(struct cache *c, struct version *v);
+/* Index of the first extent that ends behind `offset`. */
+size_t version_find_locked(const struct version *v, uint64_t offset);
+
+/* Bytes of the budget that an extent of this length takes. */
+size_t extent_cost(size_t length);
+/* A new extent at index `at` for [pos, end): mapped, loading, pinned once. Its
+ * cost is reserved already, and is still the caller's on -ENOMEM. */
+int extent_make_locked(struct cache *c, struct version *v, struct store *s, size_t at, uint64_t pos,
+                       uint64_t end, struct extent **out);
+void extent_unmap_locked(struct extent *e);
+void extent_unshelve_locked(struct extent *e);
+/* Puts an extent where its counts say: nowhere, on a shelf, or out of memory. */
+void extent_settle_locked(struct extent *e);
+
+bool memory_evict_locked(struct cache *c, bool demand);
+/* Reserves, evicting what may be evicted; does not wait. */
+bool memory_try_locked(struct cache *c, size_t bytes, bool demand);
+/* Something may have become evictable: readers that wait for memory come first. */
+void memory_feed_locked(struct cache *c);
+int memory_demand(struct cache *c, size_t bytes, const struct patience *p);
+
+/* --- cache.c --- */
+struct pin_list {
+  struct extent *pins[READER_PINS_MAX];
+  bool fresh[READER_PINS_MAX]; /* made now: to be started by load_start() */
+  size_t count;
+};
+
+/* Pins what covers [from, to) (at most READER_PINS_MAX extents), making extents
+ * for the gaps. Waits for memory. */
+int cache_pin_range(struct cache *c, struct version *v, struct store *s, uint64_t from, uint64_t to,
+                    const struct patience *p, struct pin_list *l);
+/* Makes extents, wanted and pinned once, for the gaps of [from, to) as far as
+ * memory is free without waiting. *reached: where it stopped. */
+void cache_fill_gaps(struct cache *c, struct version *v, struct store *s, uint64_t from,
+                     uint64_t to, struct extent **made, size_t *count, size_t max,
+                     uint64_t *reached);
+void cache_unpin(struct cache *c, struct extent *const *pins, size_t count);
+/* Takes them out of a window; with `cancel`, ends loads that nobody needs now. */
+void cache_unwant(struct cache *c, struct extent *const *extents, size_t count, bool cancel);
+/* Counts readers that stream (+1, 0, -1); the bytes each may read ahead. */
+size_t cache_stream_share(struct cache *c, int change);
+/* Takes a failed extent out of the map, before its waiters learn of it: one that
+ * tries again must not find it. */
+void cache_load_failed(struct extent *e);
+/* A load is over. The extent may be gone afterwards. */
+void cache_load_ended(struct extent *e);
+
+/* --- load.c --- */
+/* Starts the GET that fills a new extent. */
+void load_start(struct extent *e);
+/* Ends a load: err as judged, 0 when all bytes are there. */
+void load_end(struct extent *e, int err);
+/* Waits until `have` bytes are there. 0 or -errno. */
+int load_wait(struct extent *e, size_t have, const struct patience *p);
+
+static inline uint64_t grid_down(uint64_t offset) {
+  return offset - offset % DATA_GRID;
+}
+
+static inline uint64_t grid_up(uint64_t offset, uint64_t end) {
+  uint64_t up = grid_down(offset + DATA_GRID - 1);
+
+  return up < end ? up : end;
+}
+
+#endif

@@ -1,0 +1,99 @@
+/* Filling one extent with one ranged GET.
+ *
+ * Callbacks of the store (its threads) announce bytes and the end; readers wait
+ * under the extent's own lock, so a busy load disturbs nobody else. A reader is
+ * woken when its bytes are there: wake_at is the least that any of them needs,
+ * and each that still lacks bytes after a wake-up writes its need again. Bytes
+ * once announced stay valid when the load fails later. */
+#include "cache.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct extent *extent_of(struct store_get *g) {
+  return (struct extent *)((char *)g - offsetof(struct extent, get));
+}
+
+static void wake_locked(struct extent *e) {
+  e->synced.wake_at = SIZE_MAX;
+  cond_broadcast(&e->synced.arrived);
+}
+
+static void on_progress(struct store_get *g, size_t have) {
+  struct extent *e = extent_of(g);
+
+  mtx_lock(&e->synced.lock);
+  e->synced.have = have;
+  if (have >= e->synced.wake_at)
+    wake_locked(e);
+  mtx_unlock(&e->synced.lock);
+}
+
+void load_end(struct extent *e, int err) {
+  if (err != 0)
+    cache_load_failed(e);
+  mtx_lock(&e->synced.lock);
+  e->synced.ended = true;
+  e->synced.err = err;
+  if (err == 0)
+    e->synced.have = e->length;
+  wake_locked(e);
+  mtx_unlock(&e->synced.lock);
+  cache_load_ended(e);
+}
+
+/* The store has checked the etag before the first byte; a back end that did not
+ * is caught here at the end. */
+static int judge(const struct extent *e, int err) {
+  const struct store_get *g = &e->get;
+
+  if (err == -ERANGE)
+    return -ESTALE;
+  if (err != 0)
+    return err;
+  if (g->if_match != NULL && g->attr.etag[0] != '\0' && strcmp(g->if_match, g->attr.etag) != 0)
+    return -ESTALE;
+  return g->got == e->length ? 0 : -EIO;
+}
+
+static void on_done(struct store_get *g, int err) {
+  struct extent *e = extent_of(g);
+
+  load_end(e, judge(e, err));
+}
+
+void load_start(struct extent *e) {
+  const struct version *v = e->version;
+  int rc;
+
+  e->get = (struct store_get){.key = v->key,
+                              .if_match = v->etag[0] != '\0' ? v->etag : NULL,
+                              .offset = e->offset,
+                              .length = e->length,
+                              .dst = e->data,
+                              .progress = on_progress,
+                              .done = on_done};
+  rc = e->store->ops->get(e->store, &e->get);
+  if (rc != 0)
+    load_end(e, judge(e, rc));
+}
+
+int load_wait(struct extent *e, size_t have, const struct patience *p) {
+  int rc = 0;
+
+  mtx_lock(&e->synced.lock);
+  while (rc == 0 && e->synced.have < have && !e->synced.ended) {
+    if (have < e->synced.wake_at)
+      e->synced.wake_at = have;
+    patience_wait(p, &e->synced.arrived, &e->synced.lock);
+    if (e->synced.have >= have || e->synced.ended)
+      break;
+    mtx_unlock(&e->synced.lock);
+    rc = patience_check(p);
+    mtx_lock(&e->synced.lock);
+  }
+  if (rc == 0 && e->synced.have < have)
+    rc = e->synced.err;
+  mtx_unlock(&e->synced.lock);
+  return rc;
+}
