@@ -306,3 +306,11 @@ int s3_store_probe(struct store *st, struct s3_error *error) {
     listing_fini(&l);
   return rc;
 }
+
+void s3_store_endpoint(struct store *s, struct buf *out) {
+  s3_client_describe(self(s)->client, out);
+}
+
+void s3_store_region(struct store *s, struct buf *out) {
+  s3_client_region(self(s)->client, out);
+}

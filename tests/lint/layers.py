@@ -35,7 +35,7 @@ LIBRARIES = [
     (r"^curl/", {"net"}),
     (r"^libxml/", {"aws", "emulator"}),
     (r"^microhttpd", {"emulator"}),
-    (r"^openssl/", {"base", "aws"}),
+    (r"^openssl/", {"base", "aws", "emulator"}),
     (r"^sqlite3", {"state"}),
 ]
 
@@ -49,7 +49,7 @@ def files():
 
 
 def module(layer, header):
-    return f"{layer}/{re.sub('_(internal|impl)$', '', pathlib.PurePath(header).stem)}"
+    return f"{layer}/{re.sub('_(internal|private)$', '', pathlib.PurePath(header).stem)}"
 
 
 def module_of(path, layer):

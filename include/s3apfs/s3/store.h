@@ -23,4 +23,8 @@ int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct s
  * caller decides); else -errno. Detail in *error. */
 int s3_store_probe(struct store *s, struct s3_error *error);
 
+/* Where requests go and what Region they are signed for; appended. */
+void s3_store_endpoint(struct store *s, struct buf *out);
+void s3_store_region(struct store *s, struct buf *out);
+
 #endif

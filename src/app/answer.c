@@ -1,0 +1,161 @@
+/* Answers on the control socket, as JSON. */
+#include "answer.h"
+
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "s3apfs/base/log.h"
+#include "s3apfs/base/text.h"
+#include "s3apfs/s3/store.h"
+
+void answer_init(struct answer *a, struct app *app, struct fs *fs, const char *source,
+                 const char *dir) {
+  *a = (struct answer){app, fs, source, dir, clock_mono_ms(&clock_system)};
+}
+
+static void add_buf(cJSON *o, const char *name, struct buf *b) {
+  if (b->len > 0)
+    cJSON_AddStringToObject(o, name, buf_cstr(b));
+  buf_reset(b);
+}
+
+static void add_optional(cJSON *o, const char *name, const char *value) {
+  if (value != NULL)
+    cJSON_AddStringToObject(o, name, value);
+}
+
+static void add_expiry(cJSON *o, int64_t expiration) {
+  char text[21];
+
+  if (expiration == 0)
+    return;
+  text_iso8601(expiration, text);
+  cJSON_AddStringToObject(o, "credentials_expire", text);
+}
+
+static int64_t keys_expiration(struct key_source *source) {
+  struct keys *k;
+  int64_t expiration;
+
+  if (key_source_get(source, &k, NULL) != 0)
+    return 0;
+  expiration = k->expiration;
+  keys_unref(k);
+  return expiration;
+}
+
+static cJSON *directory(struct source *s) {
+  const struct settings *set = &s->dir->settings;
+  cJSON *o = cJSON_CreateObject();
+  struct buf b;
+
+  buf_init(&b, 65536);
+  cJSON_AddStringToObject(o, "path", s->dir->path);
+  cJSON_AddStringToObject(o, "source", s->dir->source);
+  cJSON_AddStringToObject(o, "kind", target_kind_name(s->dir->target.kind));
+  s3_store_endpoint(s->store, &b);
+  add_buf(o, "endpoint", &b);
+  s3_store_region(s->store, &b);
+  add_buf(o, "region", &b);
+  identity_describe(s->identity, set, &b);
+  add_buf(o, "identity", &b);
+  if (s->granted != NULL) {
+    cJSON_AddStringToObject(o, "permission", scope_permission_name(set->permission));
+    grants_source_describe(s->granted, &b);
+    add_buf(o, "grant", &b);
+    add_expiry(o, grants_source_expiration(s->granted));
+  } else {
+    add_expiry(o, keys_expiration(identity_keys(s->identity)));
+  }
+  add_optional(o, "note", s->note);
+  add_optional(o, "problem", s->problem);
+  buf_fini(&b);
+  return o;
+}
+
+static void add_requests(struct answer *a, cJSON *doc) {
+  cJSON *o = cJSON_AddObjectToObject(doc, "requests");
+  struct http_stats st;
+
+  http_engine_stats(a->app->engine, &st);
+  cJSON_AddNumberToObject(o, "count", (double)st.requests);
+  cJSON_AddNumberToObject(o, "connections", (double)st.connections);
+  cJSON_AddNumberToObject(o, "bytes_in", (double)st.bytes_in);
+  cJSON_AddNumberToObject(o, "bytes_out", (double)st.bytes_out);
+}
+
+static void add_memory(struct answer *a, cJSON *doc) {
+  cJSON *o = cJSON_AddObjectToObject(doc, "memory");
+  struct fs_stats st;
+
+  fs_stats(a->fs, &st);
+  cJSON_AddNumberToObject(o, "used", (double)st.memory_used);
+  cJSON_AddNumberToObject(o, "limit", (double)st.memory_limit);
+  cJSON_AddNumberToObject(doc, "inodes", (double)st.inodes);
+  cJSON_AddNumberToObject(doc, "open_files", (double)st.open_files);
+  cJSON_AddNumberToObject(doc, "hidden_keys", (double)st.hidden_keys);
+}
+
+static cJSON *status(struct answer *a) {
+  cJSON *doc = cJSON_CreateObject();
+  cJSON *dirs;
+
+  cJSON_AddStringToObject(doc, "mount", a->dir);
+  cJSON_AddStringToObject(doc, "source", a->source);
+  cJSON_AddStringToObject(doc, "version", S3APFS_VERSION);
+  cJSON_AddNumberToObject(doc, "pid", getpid());
+  cJSON_AddNumberToObject(doc, "uptime_s",
+                          (double)((clock_mono_ms(&clock_system) - a->started_ms) / 1000));
+  cJSON_AddBoolToObject(doc, "read_only", true);
+  dirs = cJSON_AddArrayToObject(doc, "directories");
+  for (size_t i = 0; i < a->app->source_count; i++)
+    cJSON_AddItemToArray(dirs, directory(&a->app->sources[i]));
+  add_requests(a, doc);
+  add_memory(a, doc);
+  cJSON_AddNumberToObject(doc, "pending_uploads", 0);
+  return doc;
+}
+
+static cJSON *explain(struct answer *a, const char *path) {
+  cJSON *doc = cJSON_CreateObject();
+  struct buf line;
+  int rc;
+
+  buf_init(&line, 65536);
+  rc = fs_explain(a->fs, path, &line);
+  if (rc == 0)
+    cJSON_AddStringToObject(doc, "explain", buf_cstr(&line));
+  else
+    cJSON_AddStringToObject(doc, "error", strerror(-rc));
+  buf_fini(&line);
+  return doc;
+}
+
+static cJSON *answer(struct answer *a, const char *request) {
+  cJSON *doc;
+
+  if (strcmp(request, "status") == 0)
+    return status(a);
+  if (text_has_prefix(request, "explain "))
+    return explain(a, request + strlen("explain "));
+  doc = cJSON_CreateObject();
+  if (strcmp(request, "pid") == 0)
+    cJSON_AddNumberToObject(doc, "pid", getpid());
+  else
+    cJSON_AddStringToObject(doc, "error", "unknown request");
+  return doc;
+}
+
+void answer_request(void *arg, const char *request, struct buf *reply) {
+  cJSON *doc = answer(arg, request);
+  char *text = doc != NULL ? cJSON_PrintUnformatted(doc) : NULL;
+
+  if (text != NULL) {
+    log_redact(text);
+    buf_puts(reply, text);
+    cJSON_free(text);
+  }
+  cJSON_Delete(doc);
+}

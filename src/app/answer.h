@@ -1,0 +1,21 @@
+/* What a mount answers on its control socket: pid, status, explain PATH. */
+#ifndef S3APFS_APP_ANSWER_H
+#define S3APFS_APP_ANSWER_H
+
+#include "app.h"
+#include "s3apfs/fs/fs.h"
+
+struct answer {
+  struct app *app;
+  struct fs *fs;
+  const char *source;
+  const char *dir;
+  int64_t started_ms; /* monotonic */
+};
+
+void answer_init(struct answer *a, struct app *app, struct fs *fs, const char *source,
+                 const char *dir);
+/* A control_fn; arg is a struct answer. */
+void answer_request(void *arg, const char *request, struct buf *reply);
+
+#endif

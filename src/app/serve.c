@@ -1,0 +1,124 @@
+/* Serving a mount: app + fs + kernel session + control socket, in that order,
+ * and back. */
+#include "serve.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "answer.h"
+#include "app.h"
+#include "s3apfs/base/log.h"
+#include "s3apfs/control/control.h"
+#include "s3apfs/fs/fs.h"
+#include "s3apfs/fuse/mount.h"
+
+struct serving {
+  struct answer answer;
+  struct control_server *control;
+  const char *dir;
+  void (*ready)(void *arg);
+  void *ready_arg;
+};
+
+/* On a libfuse thread, during the handshake. A mount without a control socket
+ * still serves files. */
+static void on_mounted(void *arg) {
+  struct serving *s = arg;
+  int rc = control_server_start(s->dir, answer_request, &s->answer, &s->control);
+
+  if (rc != 0)
+    log_warn("status of this mount will not be available: %s", strerror(-rc));
+  s->ready(s->ready_arg);
+}
+
+static int serve_fs(struct serving *s, struct fs *fs, const struct config *c, const char *source,
+                    struct buf *why) {
+  struct fuse_mount_options o = {.dir = s->dir,
+                                 .source = source,
+                                 .kernel_words = buf_cstr(&c->settings.kernel_words),
+                                 .allow_other = c->settings.allow_other};
+  struct fuse_mount *m;
+  int rc = fuse_mount_open(fs, &o, &m, why);
+
+  if (rc != 0)
+    return rc;
+  rc = fuse_mount_serve(m, on_mounted, s);
+  if (rc != 0)
+    buf_printf(why, "serving %s ended: %s", s->dir, strerror(-rc));
+  control_server_stop(s->control);
+  fuse_mount_close(m);
+  return rc;
+}
+
+static int make_fs(struct app *a, const struct config *c, struct fs **out) {
+  struct fs_options o = {.memory = c->settings.memory, .deadline_ms = c->settings.deadline_ms};
+  struct catalog catalog;
+  int rc = app_catalog(a, &catalog);
+
+  if (rc != 0)
+    return rc;
+  rc = fs_new(&catalog, &o, out);
+  if (rc != 0)
+    catalog_fini(&catalog);
+  return rc;
+}
+
+static int serve_app(struct app *a, const struct config *c, const char *source, const char *dir,
+                     void (*ready)(void *arg), void *arg, struct buf *why) {
+  struct serving s = {.dir = dir, .ready = ready, .ready_arg = arg};
+  struct fs *fs;
+  int rc = app_open_sources(a, c, why);
+
+  if (rc != 0)
+    return rc;
+  rc = make_fs(a, c, &fs);
+  if (rc != 0) {
+    buf_printf(why, "cannot build the file system: %s", strerror(-rc));
+    return rc;
+  }
+  answer_init(&s.answer, a, fs, source, dir);
+  rc = serve_fs(&s, fs, c, source, why);
+  fs_free(fs);
+  return rc;
+}
+
+int serve_mount(const struct config *c, const char *source, const char *dir,
+                void (*ready)(void *arg), void *arg, struct buf *why) {
+  struct app a;
+  int rc = app_open(&a, &c->settings, why);
+
+  if (rc != 0)
+    return rc;
+  rc = serve_app(&a, c, source, dir, ready, arg, why);
+  app_close(&a);
+  return rc;
+}
+
+static void print_sources(const struct app *a) {
+  for (size_t i = 0; i < a->source_count; i++) {
+    const struct source *s = &a->sources[i];
+    struct buf line;
+
+    buf_init(&line, 0);
+    if (s->store->ops->explain(s->store, "", &line) != 0)
+      buf_puts(&line, "nothing is known");
+    printf("%s: %s%s%s\n", *s->dir->path != '\0' ? s->dir->path : "/",
+           s->problem != NULL ? s->problem : buf_cstr(&line), s->note != NULL ? "; " : "",
+           s->note != NULL ? s->note : "");
+    buf_fini(&line);
+  }
+}
+
+int serve_dry_run(const struct config *c, struct buf *why) {
+  struct app a;
+  int rc = app_open(&a, &c->settings, why);
+
+  if (rc != 0)
+    return rc;
+  rc = app_open_sources(&a, c, why);
+  if (rc == 0)
+    print_sources(&a);
+  app_close(&a);
+  return rc;
+}
