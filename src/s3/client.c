@@ -303,7 +303,7 @@ int s3_client_list(struct s3_client *c, const char *prefix, const char *delimite
     return rc;
   rc = listing_parse(buf_cstr(&body), body.len, out);
   if (rc == -EBADMSG)
-    s3_error_from_transport(error, -EIO, "the listing is not one that S3 would send");
+    s3_error_from_local(error, -EIO, "MalformedReply", "the listing is not one that S3 would send");
   kvlist_fini(&reply.headers);
   buf_fini(&body);
   return rc == -EBADMSG ? -EIO : rc;

@@ -123,7 +123,7 @@ static int perform(struct control *c, const struct endpoint *ep, const struct co
 
 static int resolve_failed(int rc, struct buf *why, struct s3_error *error) {
   if (rc != 0)
-    s3_error_from_transport(error, rc, buf_cstr(why));
+    s3_error_from_local(error, rc, "InvalidEndpoint", buf_cstr(why));
   buf_fini(why);
   return rc;
 }
@@ -166,7 +166,7 @@ static int parsed(int rc, const char *call, struct s3_error *error) {
     return rc;
   buf_init(&line, 0);
   buf_printf(&line, "%s: the reply lacks what the call promises", call);
-  s3_error_from_transport(error, -EIO, buf_cstr(&line));
+  s3_error_from_local(error, -EIO, "MalformedReply", buf_cstr(&line));
   buf_fini(&line);
   return -EIO;
 }

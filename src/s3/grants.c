@@ -185,7 +185,8 @@ static int account_lookup(struct grants *g, const char *target, char **out,
   rc = account_of_arn(instance, out);
   free(instance);
   if (rc != 0)
-    s3_error_from_transport(error, rc, "the Access Grants instance has no usable ARN");
+    s3_error_from_local(error, rc, "MalformedReply",
+                        "the Access Grants instance has no usable ARN");
   return rc;
 }
 
@@ -307,7 +308,7 @@ static bool denial_answers_locked(struct grants *g, const char *target, enum sco
   if (error != NULL) {
     char *message = text_printf("%s [request id %s]", (*at)->message, (*at)->request_id);
 
-    s3_error_from_transport(error, -EACCES, message != NULL ? message : "");
+    s3_error_from_local(error, -EACCES, "AccessDenied", message != NULL ? message : "");
     free(message);
   }
   return true;
@@ -393,8 +394,8 @@ static int fetch(struct grants *g, const char *target, const struct scope *asked
     rc = entry_new(g, target, asked, p, &d, &e);
     data_access_fini(&d);
     if (rc == -EBADMSG || rc == -EINVAL) {
-      s3_error_from_transport(error, -EIO,
-                              "GetDataAccess answered for a scope that does not cover the target");
+      s3_error_from_local(error, -EIO, "MalformedReply",
+                          "GetDataAccess answered for a scope that does not cover the target");
       rc = -EIO;
     }
   }
