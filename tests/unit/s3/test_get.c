@@ -1,7 +1,6 @@
 /* Ranged reads against a server that may lie: nothing but the bytes asked for,
  * of the object asked for, is ever delivered. */
 #include <criterion/criterion.h>
-#include <criterion/parameterized.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,42 +78,42 @@ Test(get, a_whole_object_may_come_with_200) {
 }
 
 struct lie {
-  char name[48];
+  const char *name;
   int status;
-  char headers[224];
-  char body[64];
+  const char *headers;
+  const char *body;
   int expected;
 };
 
-ParameterizedTestParameters(get, lies) {
-  static struct lie lies[] = {
-      {"200 that ignores the range", 200, META, "abcdefghij", -EIO},
-      {"another range", 206, META "Content-Range: bytes 3-6/10\r\n", "defg", -EIO},
-      {"too short a range", 206, META "Content-Range: bytes 2-4/10\r\n", "cde", -EIO},
-      {"too long a range", 206, META "Content-Range: bytes 2-6/10\r\n", "cdefg", -EIO},
-      {"no range header", 206, META, "cdef", -EIO},
-      {"nonsense in the range", 206, META "Content-Range: bytes x-y/z\r\n", "cdef", -EIO},
-      {"a total before the offset", 206, META "Content-Range: bytes 2-5/1\r\n", "cdef", -EIO},
-      {"another etag", 206, "ETag: \"e2\"\r\nContent-Range: bytes 2-5/10\r\n", "cdef", -ESTALE},
-      {"no etag", 206, "Content-Range: bytes 2-5/10\r\n", "cdef", -ESTALE},
-      {"a body longer than its range", 206, META "Content-Range: bytes 2-5/10\r\n", "cdefgh", -EIO},
-      {"412", 412, "", "<Error><Code>PreconditionFailed</Code></Error>", -ESTALE},
-      {"416", 416, "", "<Error><Code>InvalidRange</Code></Error>", -ERANGE},
-      {"403", 403, "", "<Error><Code>AccessDenied</Code></Error>", -EACCES},
-      {"404", 404, "", "<Error><Code>NoSuchKey</Code></Error>", -ENOENT},
-      {"a date that is none", 206,
-       "ETag: \"e1\"\r\nLast-Modified: yesterday\r\nContent-Range: bytes 2-5/10\r\n", "cdef", -EIO},
-  };
-  return cr_make_param_array(struct lie, lies, sizeof(lies) / sizeof(lies[0]));
-}
+static const struct lie lies[] = {
+    {"200 that ignores the range", 200, META, "abcdefghij", -EIO},
+    {"another range", 206, META "Content-Range: bytes 3-6/10\r\n", "defg", -EIO},
+    {"too short a range", 206, META "Content-Range: bytes 2-4/10\r\n", "cde", -EIO},
+    {"too long a range", 206, META "Content-Range: bytes 2-6/10\r\n", "cdefg", -EIO},
+    {"no range header", 206, META, "cdef", -EIO},
+    {"nonsense in the range", 206, META "Content-Range: bytes x-y/z\r\n", "cdef", -EIO},
+    {"a total before the offset", 206, META "Content-Range: bytes 2-5/1\r\n", "cdef", -EIO},
+    {"another etag", 206, "ETag: \"e2\"\r\nContent-Range: bytes 2-5/10\r\n", "cdef", -ESTALE},
+    {"no etag", 206, "Content-Range: bytes 2-5/10\r\n", "cdef", -ESTALE},
+    {"a body longer than its range", 206, META "Content-Range: bytes 2-5/10\r\n", "cdefgh", -EIO},
+    {"412", 412, "", "<Error><Code>PreconditionFailed</Code></Error>", -ESTALE},
+    {"416", 416, "", "<Error><Code>InvalidRange</Code></Error>", -ERANGE},
+    {"403", 403, "", "<Error><Code>AccessDenied</Code></Error>", -EACCES},
+    {"404", 404, "", "<Error><Code>NoSuchKey</Code></Error>", -ENOENT},
+    {"a date that is none", 206,
+     "ETag: \"e1\"\r\nLast-Modified: yesterday\r\nContent-Range: bytes 2-5/10\r\n", "cdef", -EIO},
+};
 
-ParameterizedTest(struct lie *l, get, lies) {
-  struct reply replies[] = {{l->status, l->headers, l->body}, {0, NULL, NULL}};
-  struct rig_get g;
-  unsigned requests;
-  int rc = read_once(replies, "e1", 2, 4, &g, &requests);
+Test(get, no_lie_is_believed) {
+  for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+    const struct lie *l = &lies[i];
+    struct reply replies[] = {{l->status, l->headers, l->body}, {0, NULL, NULL}};
+    struct rig_get g;
+    unsigned requests;
+    int rc = read_once(replies, "e1", 2, 4, &g, &requests);
 
-  cr_assert_eq(rc, l->expected, "%s: %d instead of %d", l->name, rc, l->expected);
+    cr_assert_eq(rc, l->expected, "%s: %d instead of %d", l->name, rc, l->expected);
+  }
 }
 
 /* First attempt cut short, then the rest of the script. */

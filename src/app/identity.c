@@ -1,0 +1,262 @@
+/* Identities of a mount.
+ *
+ * One per distinct profile name ("" = the standard chain without a profile). The
+ * profile is read once for Region and endpoints; keys come from the cached chain,
+ * which reads the files again whenever it renews. The caller's ARN is asked of
+ * STS for display only: at most one attempt a minute, two seconds long, and the
+ * first answer is kept until the keys' source changes its access key id. */
+#include "identity.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3apfs/base/lock.h"
+#include "s3apfs/base/text.h"
+#include "s3apfs/cred/provider.h"
+#include "s3apfs/cred/settings.h"
+#include "s3apfs/s3/control.h"
+
+#define ASK_EVERY_MS 60000
+#define ASK_TIMEOUT_MS 2000
+
+struct identity {
+  struct caller *caller;
+  char *profile_name; /* "" for the standard chain */
+  char *name;
+  struct aws_profile *profile;
+  struct key_source *keys;
+  const char *s3_url; /* borrowed from environment or profile */
+  const char *s3control_url;
+  const char *sts_url;
+  struct {
+    struct mtx lock;
+    char *arn;
+    char *arn_of; /* access key id it was learned with */
+    int64_t asked_ms;
+    bool asking;
+  } synced;
+  struct identity *next;
+};
+
+struct identities {
+  struct caller *caller;
+  struct identity *list;
+};
+
+int identities_new(struct caller *c, struct identities **out) {
+  struct identities *all = calloc(1, sizeof(*all));
+
+  if (all == NULL)
+    return -ENOMEM;
+  all->caller = c;
+  *out = all;
+  return 0;
+}
+
+static void identity_free(struct identity *id) {
+  key_source_free(id->keys);
+  aws_profile_free(id->profile);
+  mtx_fini(&id->synced.lock);
+  free(id->synced.arn);
+  free(id->synced.arn_of);
+  free(id->profile_name);
+  free(id->name);
+  free(id);
+}
+
+void identities_free(struct identities *all) {
+  if (all == NULL)
+    return;
+  while (all->list != NULL) {
+    struct identity *id = all->list;
+
+    all->list = id->next;
+    identity_free(id);
+  }
+  free(all);
+}
+
+static int endpoint_urls(struct identity *id, struct buf *why) {
+  const struct cred_env *env = &cred_env_process;
+  int rc = aws_settings_endpoint_url(env, id->profile, AWS_SERVICE_S3, &id->s3_url, why);
+
+  if (rc == 0)
+    rc = aws_settings_endpoint_url(env, id->profile, AWS_SERVICE_S3_CONTROL, &id->s3control_url,
+                                   why);
+  if (rc == 0)
+    rc = aws_settings_endpoint_url(env, id->profile, AWS_SERVICE_STS, &id->sts_url, why);
+  return rc;
+}
+
+static int cached_keys(const char *profile, struct key_source **out) {
+  struct cred_cache_options o = {0};
+  struct key_source *chain;
+  int rc = cred_default_new(&cred_env_process, profile, &chain);
+
+  if (rc != 0)
+    return rc;
+  rc = cred_cached_new(chain, &o, out);
+  if (rc != 0)
+    key_source_free(chain);
+  return rc;
+}
+
+static int identity_fill(struct identity *id, const char *profile, struct buf *why) {
+  int rc;
+
+  id->profile_name = strdup(profile != NULL ? profile : "");
+  id->name = profile != NULL ? text_printf("profile %s", profile) : strdup("default credentials");
+  if (id->profile_name == NULL || id->name == NULL)
+    return -ENOMEM;
+  rc = aws_profile_load(&cred_env_process, profile, &id->profile, why);
+  if (rc != 0)
+    return rc;
+  if (profile != NULL && !aws_profile_exists(id->profile)) {
+    buf_printf(why, "there is no profile '%s' in %s or %s", profile,
+               aws_profile_config_path(id->profile), aws_profile_credentials_path(id->profile));
+    return -EINVAL;
+  }
+  rc = endpoint_urls(id, why);
+  return rc == 0 ? cached_keys(profile, &id->keys) : rc;
+}
+
+int identities_get(struct identities *all, const struct settings *s, struct identity **out,
+                   struct buf *why) {
+  const char *wanted = s->profile != NULL ? s->profile : "";
+  struct identity *id;
+  int rc;
+
+  for (id = all->list; id != NULL; id = id->next) {
+    if (strcmp(id->profile_name, wanted) == 0) {
+      *out = id;
+      return 0;
+    }
+  }
+  id = calloc(1, sizeof(*id));
+  if (id == NULL)
+    return -ENOMEM;
+  mtx_init(&id->synced.lock, RANK_APP);
+  id->caller = all->caller;
+  rc = identity_fill(id, s->profile, why);
+  if (rc != 0) {
+    identity_free(id);
+    return rc;
+  }
+  id->next = all->list;
+  all->list = id;
+  *out = id;
+  return 0;
+}
+
+struct key_source *identity_keys(struct identity *id) {
+  return id->keys;
+}
+
+const char *identity_name(const struct identity *id) {
+  return id->name;
+}
+
+static const char *first_of(const char *a, const char *b) {
+  return a != NULL ? a : b;
+}
+
+void identity_site(const struct identity *id, const struct settings *s, struct s3_site *out) {
+  const struct cred_env *env = &cred_env_process;
+
+  *out = (struct s3_site){
+      .region = first_of(s->region, aws_settings_region(env, id->profile)),
+      .endpoint_url = first_of(s->endpoint_url, id->s3_url),
+      .s3control_endpoint_url = first_of(s->s3control_endpoint_url, id->s3control_url),
+      .sts_endpoint_url = first_of(s->sts_endpoint_url, id->sts_url),
+      .use_fips = s->fips || aws_settings_use_fips(env, id->profile),
+      .use_dual_stack = s->dualstack || aws_settings_use_dualstack(env, id->profile),
+      .path_style = s->path_style || aws_settings_s3_path_style(id->profile),
+      .use_arn_region = aws_settings_s3_use_arn_region(env, id->profile),
+      .disable_multi_region_access_points = aws_settings_s3_disable_multi_region(env, id->profile),
+  };
+}
+
+/* Whether this thread is to ask STS now. */
+static bool ask_due(struct identity *id, const char *access_key_id) {
+  int64_t now = clock_mono_ms(&clock_system);
+  bool due;
+
+  mtx_lock(&id->synced.lock);
+  due = !id->synced.asking &&
+        (id->synced.arn == NULL || strcmp(id->synced.arn_of, access_key_id) != 0) &&
+        (id->synced.asked_ms == 0 || now - id->synced.asked_ms >= ASK_EVERY_MS);
+  if (due) {
+    id->synced.asked_ms = now;
+    id->synced.asking = true;
+  }
+  mtx_unlock(&id->synced.lock);
+  return due;
+}
+
+static int ask_arn(struct identity *id, const struct settings *s, char **out) {
+  struct caller_identity me;
+  struct s3_site site;
+  struct control *control;
+  struct s3_error error;
+  struct buf why;
+  int rc;
+
+  identity_site(id, s, &site);
+  if (site.region == NULL)
+    site.region = "us-east-1";
+  s3_error_init(&error);
+  buf_init(&why, 0);
+  rc = control_new(id->caller, id->keys, &site, ASK_TIMEOUT_MS, &control, &why);
+  if (rc == 0) {
+    rc = control_caller_identity(control, ASK_TIMEOUT_MS, 1, &me, &error);
+    control_free(control);
+  }
+  if (rc == 0) {
+    *out = strdup(me.arn);
+    caller_identity_fini(&me);
+    rc = *out != NULL ? 0 : -ENOMEM;
+  }
+  buf_fini(&why);
+  s3_error_fini(&error);
+  return rc;
+}
+
+static void learn_arn(struct identity *id, const struct settings *s, const char *access_key_id) {
+  char *of = strdup(access_key_id);
+  char *arn = NULL;
+  int rc = of == NULL ? -ENOMEM : ask_arn(id, s, &arn);
+
+  mtx_lock(&id->synced.lock);
+  id->synced.asking = false;
+  if (rc == 0) {
+    char *old_arn = id->synced.arn;
+    char *old_of = id->synced.arn_of;
+
+    id->synced.arn = arn;
+    id->synced.arn_of = of;
+    arn = old_arn;
+    of = old_of;
+  }
+  mtx_unlock(&id->synced.lock);
+  free(arn);
+  free(of);
+}
+
+void identity_describe(struct identity *id, const struct settings *s, struct buf *out) {
+  struct keys *k;
+
+  if (key_source_get(id->keys, &k, NULL) != 0) {
+    buf_printf(out, "%s (no keys)", id->name);
+    return;
+  }
+  if (ask_due(id, k->access_key_id))
+    learn_arn(id, s, k->access_key_id);
+  mtx_lock(&id->synced.lock);
+  if (id->synced.arn != NULL && strcmp(id->synced.arn_of, k->access_key_id) == 0)
+    buf_puts(out, id->synced.arn);
+  else
+    buf_printf(out, "%s (access key %s)", k->identity, k->access_key_id);
+  mtx_unlock(&id->synced.lock);
+  keys_unref(k);
+}
