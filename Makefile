@@ -10,7 +10,6 @@
 
 VARIANT ?= release
 PREFIX  ?= /usr/local
-SBINDIR ?= $(if $(filter /usr,$(PREFIX)),/sbin,/sbin)
 BUILD   := build/$(VARIANT)
 VERSION := $(shell cat VERSION)
 
@@ -141,3 +140,32 @@ demo:
 	@sh packaging/deps.sh demo
 	@$(MAKE) --no-print-directory programs
 	@BUILD=$(BUILD) sh tests/demo/demo.sh
+
+# --- installation -------------------------------------------------------------------------------
+# mount(8) looks for its helpers in /sbin, whatever the prefix.
+BINDIR  ?= $(PREFIX)/bin
+SBINDIR ?= /sbin
+MANDIR  ?= $(PREFIX)/share/man
+COMPDIR ?= $(PREFIX)/share/bash-completion/completions
+DOCDIR  ?= $(PREFIX)/share/doc/s3apfs
+
+install: programs
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man8 \
+	    $(DESTDIR)$(COMPDIR) $(DESTDIR)$(DOCDIR)
+	install -m 0755 $(PROGRAMS) $(DESTDIR)$(BINDIR)
+	ln -sf $(BINDIR)/s3apfs $(DESTDIR)$(SBINDIR)/mount.s3apfs
+	install -m 0644 docs/man/*.1 $(DESTDIR)$(MANDIR)/man1
+	install -m 0644 docs/man/*.8 $(DESTDIR)$(MANDIR)/man8
+	install -m 0644 packaging/s3apfs.bash-completion $(DESTDIR)$(COMPDIR)/s3apfs
+	install -m 0644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(DOCDIR)
+
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/s3apfs $(DESTDIR)$(BINDIR)/s3apfs-emulator $(DESTDIR)$(SBINDIR)/mount.s3apfs
+	rm -f $(patsubst docs/man/%,$(DESTDIR)$(MANDIR)/man1/%,$(wildcard docs/man/*.1))
+	rm -f $(patsubst docs/man/%,$(DESTDIR)$(MANDIR)/man8/%,$(wildcard docs/man/*.8))
+	rm -f $(DESTDIR)$(COMPDIR)/s3apfs
+	rm -rf $(DESTDIR)$(DOCDIR)
+
+deb rpm: deps-build
+	@$(MAKE) --no-print-directory programs
+	@sh packaging/$@/build.sh

@@ -1,0 +1,91 @@
+/* The file system by inode numbers: semantics and handles, no libfuse, no S3.
+ *
+ * Thread-safe; calls may block on the store (up to its deadline) and hold no
+ * lock while they do. Errors are negative errno as design section "Limits and
+ * errors" has them. This version only reads: everything that would modify is
+ * answered by fs_deny_write(). */
+#ifndef S3APFS_FS_FS_H
+#define S3APFS_FS_FS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+
+#include "s3apfs/base/budget.h"
+#include "s3apfs/base/clock.h"
+#include "s3apfs/store/catalog.h"
+
+#define FS_ROOT_INO 1
+
+struct fs;
+
+struct fs_options {
+  size_t memory;             /* bytes for blocks, prefetch and listings */
+  const struct clock *clock; /* NULL: clock_system */
+  int64_t deadline_ms;       /* of one request; 0: 60 s */
+};
+
+/* Takes the catalog's contents (the struct itself may go). */
+int fs_new(struct catalog *catalog, const struct fs_options *o, struct fs **out);
+/* Every handle must have been released. */
+void fs_free(struct fs *fs);
+
+/* What a lookup or a readdirplus entry tells the kernel. */
+struct fs_entry {
+  uint64_t ino;
+  struct stat st;
+  double entry_ttl_s; /* how long the name may be trusted */
+  double attr_ttl_s;
+};
+
+/* Adds one lookup reference to out->ino. -ENOENT answers may be cached by the
+ * caller for *negative_ttl_s (0: not at all). */
+int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *out,
+              double *negative_ttl_s);
+void fs_forget(struct fs *fs, uint64_t ino, uint64_t nlookup);
+int fs_getattr(struct fs *fs, uint64_t ino, struct stat *out, double *attr_ttl_s);
+
+/* Directories. A handle streams the listing page by page; offsets stay valid
+ * for seekdir within the handle's life. */
+int fs_opendir(struct fs *fs, uint64_t ino, uint64_t *handle);
+/* Called for each entry from offset `from` on; `next` is the offset behind it.
+ * With `plus`, entry->ino carries a lookup reference that the callee keeps when
+ * it returns true; false stops, and that entry is not consumed. "." and ".."
+ * come first and never carry references. */
+typedef bool (*fs_dirent_fn)(void *arg, const char *name, const struct fs_entry *entry,
+                             uint64_t next);
+int fs_readdir(struct fs *fs, uint64_t handle, uint64_t from, bool plus, fs_dirent_fn fn,
+               void *arg);
+void fs_releasedir(struct fs *fs, uint64_t handle);
+
+/* Files. *keep_cache: the kernel may keep the pages it has of this inode. */
+int fs_open(struct fs *fs, uint64_t ino, int flags, uint64_t *handle, bool *keep_cache);
+/* Up to size bytes at off: fn gets them as pieces that stay valid during the
+ * call only (so that they can be sent without a copy), once, also for 0 bytes at
+ * the end of the file. Returns what fn returned, or -errno without calling it. */
+typedef int (*fs_read_fn)(void *arg, const struct iovec *iov, int count);
+int fs_read(struct fs *fs, uint64_t handle, uint64_t off, size_t size, fs_read_fn fn, void *arg);
+void fs_release(struct fs *fs, uint64_t handle);
+
+int fs_statfs(struct fs *fs, uint64_t ino, struct statvfs *out);
+/* User metadata as user.NAME attributes: the list is NUL-separated names. */
+int fs_getxattr(struct fs *fs, uint64_t ino, const char *name, struct buf *out);
+int fs_listxattr(struct fs *fs, uint64_t ino, struct buf *out);
+/* The errno for an attempt to modify below this inode. */
+int fs_deny_write(struct fs *fs, uint64_t ino);
+
+/* One line on what serves a path relative to the mount's root. */
+int fs_explain(struct fs *fs, const char *path, struct buf *out);
+
+struct fs_stats {
+  size_t memory_used;
+  size_t memory_limit;
+  uint64_t inodes;
+  uint64_t hidden_keys; /* listed keys that no name can hold */
+  uint64_t open_files;
+};
+void fs_stats(struct fs *fs, struct fs_stats *out);
+
+#endif

@@ -1,0 +1,35 @@
+/* Asking a live mount over its control socket. */
+#include "ask.h"
+
+#include <errno.h>
+
+#include "s3apfs/control/control.h"
+
+#define ASK_TIMEOUT_MS 15000
+
+int ask_mount(const struct mount_entry *e, const char *request, cJSON **out) {
+  struct buf reply;
+  int rc;
+
+  buf_init(&reply, 0);
+  rc = control_ask(e->dir, e->uid, request, ASK_TIMEOUT_MS, &reply);
+  if (rc == 0) {
+    *out = cJSON_ParseWithLength(buf_cstr(&reply), reply.len);
+    rc = *out != NULL ? 0 : -EBADMSG;
+  }
+  buf_fini(&reply);
+  return rc;
+}
+
+void ask_pid(const struct mount_entry *e, pid_t *pid) {
+  const cJSON *item;
+  cJSON *doc;
+
+  *pid = 0;
+  if (ask_mount(e, "pid", &doc) != 0)
+    return;
+  item = cJSON_GetObjectItem(doc, "pid");
+  if (cJSON_IsNumber(item))
+    *pid = (pid_t)item->valuedouble;
+  cJSON_Delete(doc);
+}

@@ -1,0 +1,15 @@
+/* Asking a live mount over its control socket. */
+#ifndef S3APFS_APP_ASK_H
+#define S3APFS_APP_ASK_H
+
+#include <cjson/cJSON.h>
+
+#include "mounts.h"
+
+/* The mount's answer as a document the caller deletes. 0, -errno of the socket,
+ * or -EBADMSG. */
+int ask_mount(const struct mount_entry *e, const char *request, cJSON **out);
+/* The process that serves it; 0 in *pid when it does not answer. */
+void ask_pid(const struct mount_entry *e, pid_t *pid);
+
+#endif

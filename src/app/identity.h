@@ -1,0 +1,33 @@
+/* Who the mount is: one identity per distinct profile, shared by the directories
+ * that name it. Brings the key source, the settings found beside the keys
+ * (Region, endpoints), and the caller's ARN where it can be learned. */
+#ifndef S3APFS_APP_IDENTITY_H
+#define S3APFS_APP_IDENTITY_H
+
+#include "s3apfs/net/call.h"
+#include "s3apfs/s3/client.h"
+#include "settings.h"
+
+struct identity;
+struct identities; /* the mount's set; owns its members */
+
+int identities_new(struct caller *c, struct identities **out);
+void identities_free(struct identities *all);
+
+/* The identity for these settings, made on first use. Nothing is fetched yet.
+ * -EINVAL with one line in *why (unknown profile, unreadable file, ...). */
+int identities_get(struct identities *all, const struct settings *s, struct identity **out,
+                   struct buf *why);
+
+struct key_source *identity_keys(struct identity *id);
+/* Where to send requests: the settings' own values, then the environment's, then
+ * the profile's. Strings live as long as the identity and the settings. */
+void identity_site(const struct identity *id, const struct settings *s, struct s3_site *out);
+/* A stable name: "profile demo", "environment". */
+const char *identity_name(const struct identity *id);
+/* "arn:aws:sts::111111111111:assumed-role/demo/x" when GetCallerIdentity could be
+ * asked, else the name of the keys' source and their access key id. Appended.
+ * Asks at most once a minute, for at most two seconds. */
+void identity_describe(struct identity *id, const struct settings *s, struct buf *out);
+
+#endif

@@ -1,0 +1,107 @@
+/* s3apfs: finds the command and runs it. As mount.s3apfs it is mount(8)'s helper. */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "s3apfs/base/buf.h"
+#include "s3apfs/base/log.h"
+#include "settings.h"
+
+struct command {
+  const char *name;
+  int (*run)(int argc, char **argv);
+  const char *usage;
+  const char *help;
+};
+
+static const struct command commands[] = {
+    {"mount", cmd_mount, "SOURCE DIR [-f] [-o option[=value],...] [--dry-run]",
+     "mount an access point, a bucket, a grants prefix or a configuration file"},
+    {"umount", cmd_umount, "DIR", "unmount and wait until the mount has ended"},
+    {"status", cmd_status, "[DIR] [--json]",
+     "sources, identities, expiry, requests of live mounts"},
+    {"explain", cmd_explain, "PATH", "which source, grant and identity serve a path"},
+    {"grants", cmd_grants, "[--account ID] [--region R] [--profile P] [--json]",
+     "what S3 Access Grants give the caller, with the line that mounts each"},
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+int cli_fail(enum exit_code code, const char *fmt, ...) {
+  struct buf line;
+  va_list ap;
+
+  buf_init(&line, 65536);
+  va_start(ap, fmt);
+  buf_vprintf(&line, fmt, ap);
+  va_end(ap);
+  if (buf_error(&line) == 0)
+    log_redact(line.data);
+  fprintf(stderr, "s3apfs: %s\n", buf_cstr(&line));
+  buf_fini(&line);
+  return (int)code;
+}
+
+enum exit_code cli_code(int err) {
+  return err == -EACCES ? EXIT_DENIED : EXIT_FAILED;
+}
+
+static void print_help(FILE *to) {
+  struct buf options;
+
+  fputs("s3apfs mounts S3 access points and S3 Access Grants prefixes.\n\n", to);
+  for (size_t i = 0; i < COMMANDS; i++)
+    fprintf(to, "  s3apfs %s %s\n      %s\n", commands[i].name, commands[i].usage,
+            commands[i].help);
+  fputs("\nSOURCE: an access point's ARN or alias, s3://BUCKET[/PREFIX], each with /PREFIX,\n"
+        "or the path of a configuration file. Options for mount -o and configuration files:\n",
+        to);
+  buf_init(&options, 0);
+  settings_help(&options);
+  fputs(buf_cstr(&options), to);
+  buf_fini(&options);
+  fputs("\nExit status: 0 done, 1 failed, 2 wrong usage, 3 access denied.\n", to);
+}
+
+static int command_help(const struct command *c) {
+  printf("usage: s3apfs %s %s\n%s\n", c->name, c->usage, c->help);
+  return EXIT_OK;
+}
+
+static int run_command(int argc, char **argv) {
+  for (size_t i = 0; i < COMMANDS; i++) {
+    if (strcmp(commands[i].name, argv[1]) != 0)
+      continue;
+    for (int a = 2; a < argc; a++)
+      if (strcmp(argv[a], "--help") == 0)
+        return command_help(&commands[i]);
+    return commands[i].run(argc - 1, argv + 1);
+  }
+  return cli_fail(EXIT_USAGE, "unknown command '%s'; s3apfs --help lists them", argv[1]);
+}
+
+int main(int argc, char **argv) {
+  const char *slash = strrchr(argv[0], '/');
+  const char *name = slash != NULL ? slash + 1 : argv[0];
+
+  signal(SIGPIPE, SIG_IGN);
+  if (strcmp(name, "mount.s3apfs") == 0)
+    return cmd_mount_helper(argc, argv);
+  if (argc < 2) {
+    print_help(stderr);
+    return EXIT_USAGE;
+  }
+  if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+    puts("s3apfs " S3APFS_VERSION);
+    return EXIT_OK;
+  }
+  if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+      strcmp(argv[1], "help") == 0) {
+    print_help(stdout);
+    return EXIT_OK;
+  }
+  return run_command(argc, argv);
+}

@@ -1,0 +1,264 @@
+/* Wiring of one directory.
+ *
+ * direct: identity's keys -> client -> store
+ * grants: identity's keys -> vending cache -> granted keys -> client -> store; the
+ *         identity's own keys never sign a data request then
+ *
+ * A source that cannot be used at mount time stays wired when others can: its
+ * store answers with the errno of the day and heals by itself. */
+#include "source.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3apfs/base/log.h"
+#include "s3apfs/base/text.h"
+#include "s3apfs/s3/store.h"
+
+struct grants_entry {
+  char *key; /* what makes a cache shareable */
+  struct grants *grants;
+  struct grants_entry *next;
+};
+
+struct grants_set {
+  struct caller *caller;
+  struct grants_entry *entries;
+};
+
+int grants_set_new(struct caller *c, struct grants_set **out) {
+  struct grants_set *set = calloc(1, sizeof(*set));
+
+  if (set == NULL)
+    return -ENOMEM;
+  set->caller = c;
+  *out = set;
+  return 0;
+}
+
+void grants_set_free(struct grants_set *set) {
+  if (set == NULL)
+    return;
+  while (set->entries != NULL) {
+    struct grants_entry *e = set->entries;
+
+    set->entries = e->next;
+    grants_free(e->grants);
+    free(e->key);
+    free(e);
+  }
+  free(set);
+}
+
+static const char *or_empty(const char *s) {
+  return s != NULL ? s : "";
+}
+
+static int grants_make(struct grants_set *set, struct identity *id, const struct settings *s,
+                       const struct s3_site *site, struct grants **out, struct buf *why) {
+  struct grants_options o = {.account = s->account,
+                             .duration_s = (unsigned)(s->duration_ms / 1000),
+                             .minimal = s->minimal};
+  struct control *control;
+  int rc = control_new(set->caller, identity_keys(id), site, s->deadline_ms, &control, why);
+
+  if (rc != 0)
+    return rc;
+  rc = grants_new(control, &o, out);
+  if (rc != 0)
+    control_free(control);
+  return rc;
+}
+
+static int grants_set_get(struct grants_set *set, struct identity *id, const struct settings *s,
+                          struct grants **out, struct buf *why) {
+  struct grants_entry *e;
+  struct s3_site site;
+  char *key;
+  int rc;
+
+  identity_site(id, s, &site);
+  key = text_printf("%s|%s|%s|%d|%lld|%s|%s", identity_name(id), or_empty(s->account),
+                    or_empty(site.region), (int)s->minimal, (long long)s->duration_ms,
+                    or_empty(site.s3control_endpoint_url), or_empty(site.sts_endpoint_url));
+  if (key == NULL)
+    return -ENOMEM;
+  for (e = set->entries; e != NULL && strcmp(e->key, key) != 0; e = e->next)
+    ;
+  if (e != NULL) {
+    free(key);
+    *out = e->grants;
+    return 0;
+  }
+  e = calloc(1, sizeof(*e));
+  rc = e == NULL ? -ENOMEM : grants_make(set, id, s, &site, &e->grants, why);
+  if (rc != 0) {
+    free(e);
+    free(key);
+    return rc;
+  }
+  e->key = key;
+  e->next = set->entries;
+  set->entries = e;
+  *out = e->grants;
+  return 0;
+}
+
+static int open_granted(struct source *s, struct grants_set *set, struct buf *why) {
+  const struct config_dir *d = s->dir;
+  char *target;
+  int rc = grants_set_get(set, s->identity, &d->settings, &s->grants, why);
+
+  if (rc != 0)
+    return rc;
+  target = text_printf("s3://%s/%s*", d->target.bucket, d->target.prefix);
+  rc = target == NULL ? -ENOMEM
+                      : grants_source_new(s->grants, target, d->settings.permission, &s->granted);
+  free(target);
+  return rc;
+}
+
+static int open_store(struct source *s, struct caller *c, struct buf *why) {
+  const struct config_dir *d = s->dir;
+  struct s3_client_options co = {.requester_pays = d->settings.requester_pays,
+                                 .expected_bucket_owner = d->settings.expected_bucket_owner,
+                                 .deadline_ms = d->settings.deadline_ms};
+  struct s3_store_options so = {.source = d->source,
+                                .prefix = d->target.prefix,
+                                .identity = identity_name(s->identity),
+                                .read_only = true,
+                                .describe = source_describe,
+                                .describe_arg = s};
+  struct s3_client *client;
+  int rc;
+
+  identity_site(s->identity, &d->settings, &co.site);
+  if (co.site.region == NULL)
+    co.site.region =
+        d->target.region != NULL && *d->target.region != '\0' ? d->target.region : "us-east-1";
+  rc = s3_client_new(c, s->granted != NULL ? s->granted : identity_keys(s->identity),
+                     d->target.bucket, &co, &client, why);
+  if (rc != 0)
+    return rc;
+  rc = s3_store_new(client, &so, &s->store);
+  if (rc != 0)
+    s3_client_free(client);
+  return rc;
+}
+
+static bool supported(enum target_kind kind) {
+  return kind == TARGET_BUCKET || kind == TARGET_ACCESS_POINT ||
+         kind == TARGET_ACCESS_POINT_ALIAS || kind == TARGET_OBJECT_LAMBDA ||
+         kind == TARGET_OUTPOSTS || kind == TARGET_OUTPOSTS_ALIAS || kind == TARGET_MULTI_REGION;
+}
+
+int source_open(struct source *s, const struct config_dir *dir, struct caller *c,
+                struct identities *ids, struct grants_set *grants, struct buf *why) {
+  int rc;
+
+  memset(s, 0, sizeof(*s));
+  s->dir = dir;
+  if (!supported(dir->target.kind)) {
+    buf_printf(why, "%s: mounting a %s is not supported by this version", dir->source,
+               target_kind_name(dir->target.kind));
+    return -EINVAL;
+  }
+  rc = identities_get(ids, &dir->settings, &s->identity, why);
+  if (rc == 0 && dir->settings.grants)
+    rc = open_granted(s, grants, why);
+  if (rc == 0)
+    rc = open_store(s, c, why);
+  if (rc != 0)
+    source_close(s);
+  return rc;
+}
+
+void source_close(struct source *s) {
+  if (!s->store_given)
+    store_free(s->store);
+  key_source_free(s->granted);
+  free(s->note);
+  free(s->problem);
+  s->store = NULL;
+  s->granted = NULL;
+  s->note = s->problem = NULL;
+}
+
+/* For a denied grants source: what the caller does have in that bucket. */
+static void append_granted_prefixes(struct source *s, struct buf *why) {
+  struct caller_grants g;
+  struct s3_error error;
+  struct buf account;
+  char *bucket = text_printf("s3://%s/", s->dir->target.bucket);
+  char *target = text_printf("s3://%s/%s*", s->dir->target.bucket, s->dir->target.prefix);
+
+  s3_error_init(&error);
+  buf_init(&account, 0);
+  if (bucket != NULL && target != NULL &&
+      grants_account(s->grants, target, &account, &error) == 0 &&
+      grants_list(s->grants, buf_cstr(&account), NULL, &g, &error) == 0) {
+    const char *lead = "; granted there: ";
+
+    for (size_t i = 0; i < g.count; i++) {
+      if (!text_has_prefix(g.items[i].scope, bucket))
+        continue;
+      buf_printf(why, "%s%s (%s)", lead, g.items[i].scope, g.items[i].permission);
+      lead = ", ";
+    }
+    if (strcmp(lead, ", ") != 0)
+      buf_puts(why, "; nothing is granted there");
+    caller_grants_fini(&g);
+  }
+  buf_fini(&account);
+  s3_error_fini(&error);
+  free(bucket);
+  free(target);
+}
+
+/* Only a plain AccessDenied on LIST leaves room for reading by name; keys that
+ * are wrong or ended are wrong for everything. */
+static bool may_read_by_name(const struct source *s, const struct s3_error *e) {
+  struct keys *k;
+
+  if (strcmp(e->code, "AccessDenied") != 0 || e->http_status != 403)
+    return false;
+  if (s->granted == NULL)
+    return true;
+  if (key_source_get(s->granted, &k, NULL) != 0)
+    return false;
+  keys_unref(k);
+  return true;
+}
+
+int source_probe(struct source *s, struct buf *why) {
+  struct s3_error error;
+  int rc;
+
+  s3_error_init(&error);
+  rc = s3_store_probe(s->store, &error);
+  if (rc == -EACCES && may_read_by_name(s, &error)) {
+    s->note = strdup("listing is not allowed, names must be known");
+    rc = 0;
+  } else if (rc != 0) {
+    buf_printf(why, "%s as ", s->dir->source);
+    identity_describe(s->identity, &s->dir->settings, why);
+    buf_puts(why, ": ");
+    s3_error_describe(&error, why);
+    if (rc == -EACCES && s->grants != NULL)
+      append_granted_prefixes(s, why);
+    s->problem = strdup(buf_cstr(why));
+  }
+  s3_error_fini(&error);
+  return rc;
+}
+
+void source_describe(void *source, struct buf *out) {
+  struct source *s = source;
+
+  identity_describe(s->identity, &s->dir->settings, out);
+  if (s->granted == NULL)
+    return;
+  buf_puts(out, " by ");
+  grants_source_describe(s->granted, out);
+}

@@ -1,0 +1,36 @@
+/* One directory of a mount, wired: identity, keys, client, store. */
+#ifndef S3APFS_APP_SOURCE_H
+#define S3APFS_APP_SOURCE_H
+
+#include "config.h"
+#include "identity.h"
+#include "s3apfs/s3/grants.h"
+#include "s3apfs/store/store.h"
+
+/* The vending caches of a mount, one per identity, account and Region. */
+struct grants_set;
+int grants_set_new(struct caller *c, struct grants_set **out);
+void grants_set_free(struct grants_set *set);
+
+struct source {
+  const struct config_dir *dir;
+  struct identity *identity;
+  struct grants *grants;      /* of the set; NULL for direct access */
+  struct key_source *granted; /* owned; NULL for direct access */
+  struct store *store;
+  bool store_given; /* a catalog owns the store now */
+  char *note;       /* "listing is not allowed, ..." or NULL */
+  char *problem;    /* why it could not be used at mount time, or NULL */
+};
+
+/* Builds, asks nobody. -EINVAL with one line in *why. */
+int source_open(struct source *s, const struct config_dir *dir, struct caller *c,
+                struct identities *ids, struct grants_set *grants, struct buf *why);
+void source_close(struct source *s);
+/* Proves that the source can be used; sets note or problem. 0 when usable (with
+ * or without listing); else -errno, with the line in *why. */
+int source_probe(struct source *s, struct buf *why);
+/* "arn:... (READ by grant s3://...)": who serves it, for explain and status. */
+void source_describe(void *source, struct buf *out);
+
+#endif

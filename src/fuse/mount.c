@@ -1,0 +1,199 @@
+/* A libfuse session around a struct fs.
+ *
+ * open: session + mount(2) or fusermount3; serve: the multi-threaded loop until
+ * the file system is unmounted or a signal asks for the end; close: unmount.
+ * SIGTERM and SIGINT must be blocked in every other thread of the process (the
+ * loop's own threads do so themselves), so that they reach the serving one. */
+#include "s3apfs/fuse/mount.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ops.h"
+#include "s3apfs/base/log.h"
+
+/* Ten slow requests must not block everybody (libfuse's default is 10). */
+#define THREADS_MAX 64
+#define BACKGROUND_MAX 128
+#define READ_MAX (1024 * 1024)
+/* More makes each random page fault fetch megabytes. */
+#define READAHEAD_MAX (1024 * 1024)
+
+struct fuse_mount {
+  struct ops_context context;
+  struct fuse_session *session;
+};
+
+static void want(struct fuse_conn_info *conn, unsigned flag) {
+  if ((conn->capable & flag) != 0)
+    conn->want |= flag;
+}
+
+static void op_init(void *userdata, struct fuse_conn_info *conn) {
+  struct ops_context *c = userdata;
+
+  conn->max_background = BACKGROUND_MAX;
+  conn->congestion_threshold = BACKGROUND_MAX * 3 / 4;
+  conn->max_read = READ_MAX;
+  conn->max_readahead = READAHEAD_MAX;
+  want(conn, FUSE_CAP_ASYNC_READ);
+  want(conn, FUSE_CAP_PARALLEL_DIROPS);
+  want(conn, FUSE_CAP_READDIRPLUS);
+  want(conn, FUSE_CAP_READDIRPLUS_AUTO);
+  want(conn, FUSE_CAP_AUTO_INVAL_DATA);
+  want(conn, FUSE_CAP_ASYNC_DIO);
+  want(conn, FUSE_CAP_EXPORT_SUPPORT);
+  if (c->ready != NULL)
+    c->ready(c->ready_arg);
+}
+
+static void log_from_libfuse(enum fuse_log_level level, const char *fmt, va_list ap) {
+  char line[1024];
+
+  vsnprintf(line, sizeof(line), fmt, ap);
+  line[strcspn(line, "\n")] = '\0';
+  if (level <= FUSE_LOG_WARNING)
+    log_warn("%s", line);
+  else
+    log_debug("%s", line);
+}
+
+static int mount_words(const struct fuse_mount_options *o, char **out) {
+  struct buf fsname;
+  char *words = NULL;
+  int bad = 0;
+
+  buf_init(&fsname, 65536);
+  buf_printf(&fsname, "fsname=%s", o->source);
+  bad |= buf_error(&fsname);
+  bad |= fuse_opt_add_opt(&words, "subtype=s3apfs");
+  bad |= fuse_opt_add_opt_escaped(&words, buf_cstr(&fsname));
+  bad |= fuse_opt_add_opt(&words, "default_permissions");
+  bad |= fuse_opt_add_opt(&words, "ro");
+  bad |= fuse_opt_add_opt(&words, "max_read=1048576");
+  if (o->allow_other)
+    bad |= fuse_opt_add_opt(&words, "allow_other");
+  if (o->kernel_words[0] != '\0')
+    bad |= fuse_opt_add_opt(&words, o->kernel_words);
+  buf_fini(&fsname);
+  if (bad != 0) {
+    free(words);
+    return -ENOMEM;
+  }
+  *out = words;
+  return 0;
+}
+
+static int session_new(struct fuse_mount *m, const struct fuse_mount_options *o) {
+  struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
+  struct fuse_lowlevel_ops ops = {.init = op_init};
+  char *words;
+  int rc = mount_words(o, &words);
+
+  if (rc != 0)
+    return rc;
+  ops_read_fill(&ops);
+  ops_write_fill(&ops);
+  if (fuse_opt_add_arg(&args, "s3apfs") != 0 || fuse_opt_add_arg(&args, "-o") != 0 ||
+      fuse_opt_add_arg(&args, words) != 0 || (o->debug && fuse_opt_add_arg(&args, "-d") != 0))
+    rc = -ENOMEM;
+  free(words);
+  if (rc == 0) {
+    m->session = fuse_session_new(&args, &ops, sizeof(ops), &m->context);
+    rc = m->session != NULL ? 0 : -EINVAL;
+  }
+  fuse_opt_free_args(&args);
+  return rc;
+}
+
+/* libfuse reports no errno; the usual causes can be told apart beforehand. */
+static int mount_failed(const struct fuse_mount_options *o, struct buf *why) {
+  if (access("/dev/fuse", F_OK) != 0) {
+    buf_puts(why, "there is no /dev/fuse here (a container without it cannot mount)");
+    return -ENODEV;
+  }
+  if (access("/dev/fuse", R_OK | W_OK) != 0) {
+    buf_puts(why, "/dev/fuse may not be opened by this user");
+    return -EACCES;
+  }
+  buf_printf(why, "%s: the mount was refused", o->dir);
+  if (getuid() != 0 && o->allow_other)
+    buf_puts(why, " (allow_other needs user_allow_other in /etc/fuse.conf)");
+  return -EPERM;
+}
+
+int fuse_mount_open(struct fs *fs, const struct fuse_mount_options *o, struct fuse_mount **out,
+                    struct buf *why) {
+  struct fuse_mount *m = calloc(1, sizeof(*m));
+  int rc;
+
+  if (m == NULL)
+    return -ENOMEM;
+  fuse_set_log_func(log_from_libfuse);
+  m->context.fs = fs;
+  rc = session_new(m, o);
+  if (rc != 0) {
+    buf_puts(why, "the mount options were refused");
+    free(m);
+    return rc;
+  }
+  if (fuse_session_mount(m->session, o->dir) != 0) {
+    rc = mount_failed(o, why);
+    fuse_session_destroy(m->session);
+    free(m);
+    return rc;
+  }
+  *out = m;
+  return 0;
+}
+
+static void mask_signals(int how) {
+  sigset_t set;
+
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  pthread_sigmask(how, &set, NULL);
+}
+
+static int serve(struct fuse_mount *m) {
+  struct fuse_loop_config *config = fuse_loop_cfg_create();
+  int rc;
+
+  if (config == NULL)
+    return -ENOMEM;
+  fuse_loop_cfg_set_max_threads(config, THREADS_MAX);
+  fuse_loop_cfg_set_idle_threads(config, THREADS_MAX);
+  fuse_loop_cfg_set_clone_fd(config, 0);
+  rc = fuse_session_loop_mt(m->session, config);
+  fuse_loop_cfg_destroy(config);
+  return rc > 0 ? 0 : rc; /* positive: the signal that ended the loop */
+}
+
+int fuse_mount_serve(struct fuse_mount *m, void (*ready)(void *arg), void *arg) {
+  int rc;
+
+  m->context.ready = ready;
+  m->context.ready_arg = arg;
+  if (fuse_set_signal_handlers(m->session) != 0)
+    return -EIO;
+  signal(SIGHUP, SIG_IGN);
+  mask_signals(SIG_UNBLOCK);
+  rc = serve(m);
+  mask_signals(SIG_BLOCK);
+  fuse_remove_signal_handlers(m->session);
+  return rc;
+}
+
+void fuse_mount_close(struct fuse_mount *m) {
+  if (m == NULL)
+    return;
+  fuse_session_unmount(m->session);
+  fuse_session_destroy(m->session);
+  free(m);
+}

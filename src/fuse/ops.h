@@ -1,0 +1,22 @@
+/* The operation tables: one function per FUSE operation, translation only. */
+#ifndef FUSE_OPS_H
+#define FUSE_OPS_H
+
+#include <fuse_lowlevel.h>
+
+#include "s3apfs/fs/fs.h"
+
+/* The fs behind a request. */
+struct fs *ops_fs(fuse_req_t req);
+/* Set by whoever makes the session; the requests' user data. */
+struct ops_context {
+  struct fs *fs;
+  void (*ready)(void *arg);
+  void *ready_arg;
+};
+
+/* Fills in what reads, and what is refused because it would write. */
+void ops_read_fill(struct fuse_lowlevel_ops *ops);
+void ops_write_fill(struct fuse_lowlevel_ops *ops);
+
+#endif
