@@ -2,7 +2,6 @@
 #include "cfg.h"
 
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 
 #include "s3apfs/base/text.h"
@@ -124,8 +123,9 @@ int cfg_int(const struct cfg *at, const char *name, int64_t min, int64_t max, in
 
   if (m.json == NULL)
     return 0;
-  if (!cJSON_IsNumber(m.json) || floor(m.json->valuedouble) != m.json->valuedouble ||
-      m.json->valuedouble < (double)min || m.json->valuedouble > (double)max)
+  if (!cJSON_IsNumber(m.json) || m.json->valuedouble < (double)min ||
+      m.json->valuedouble > (double)max ||
+      (double)(int64_t)m.json->valuedouble != m.json->valuedouble)
     return cfg_fail(&m, "a whole number from %lld to %lld is expected", (long long)min,
                     (long long)max);
   *out = (int64_t)m.json->valuedouble;

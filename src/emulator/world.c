@@ -4,7 +4,7 @@
  * One mutex guards everything. It is held for lookups, changes and policy
  * evaluation, all of them pure computation over a small model, and never over
  * I/O: world_save.c prints under the lock and writes without it. */
-#include "world_model.h"
+#include "world_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -40,8 +40,6 @@ int world_new(const struct clock *clock, struct world **out) {
     free(w);
     return -ENOMEM;
   }
-  w->synced.assumptions.bucket_must_allow_owner = true;
-  w->synced.assumptions.own_access_point_is_enough = true;
   mtx_init(&w->synced.lock, RANK_EMULATOR);
   cond_init(&w->synced.saved);
   *out = w;

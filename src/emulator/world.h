@@ -1,6 +1,6 @@
 /* The emulator's world: accounts with users, roles and sessions; buckets'
  * configuration; access points; Access Grants; VPC endpoints. This header is
- * what the data plane needs of it; world_model.h is the inside.
+ * what the data plane needs of it; world_internal.h is the inside.
  *
  * Thread-safe: every function takes the world's one lock for the time of a
  * pure computation. Changes are effective at once, for every caller. Results

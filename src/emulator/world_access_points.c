@@ -5,7 +5,7 @@
 
 #include "s3apfs/base/text.h"
 #include "world_free.h"
-#include "world_model.h"
+#include "world_internal.h"
 
 static void free_access_point(struct access_point *p) {
   document_fini(&p->policy);

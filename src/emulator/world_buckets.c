@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "world_free.h"
-#include "world_model.h"
+#include "world_internal.h"
 
 static void free_bucket(struct bucket *b) {
   document_fini(&b->policy);

@@ -134,9 +134,33 @@ static int read_organization(const struct cfg *root, struct world *w) {
   return rc == 0 ? cfg_each(&m, "accounts", read_member, w) : rc;
 }
 
+/* In the order of enum authorize_bucket_side. */
+static const char *const bucket_sides[] = {"identity", "owner", "bucket-arn"};
+
+static int read_bucket_side(const struct cfg *at, enum authorize_bucket_side *out) {
+  struct cfg m = cfg_member(at, "bucket-side");
+  const char *s = NULL;
+  int rc = cfg_string(at, "bucket-side", &s);
+
+  if (rc != 0 || s == NULL)
+    return rc;
+  for (size_t i = 0; i < sizeof(bucket_sides) / sizeof(bucket_sides[0]); i++) {
+    if (strcmp(s, bucket_sides[i]) == 0) {
+      *out = (enum authorize_bucket_side)i;
+      return 0;
+    }
+  }
+  return cfg_fail(&m, "identity, owner or bucket-arn is expected");
+}
+
 static int read_assumptions(const struct cfg *root, struct world *w) {
-  static const char *const names[] = {"bucket-must-allow-owner", "own-access-point-is-enough",
+  static const char *const names[] = {"bucket-side",
+                                      "access-point-needs-both",
+                                      "strict-access-point-arn",
+                                      "cross-account-needs-identity",
+                                      "account-principal-grants",
                                       NULL};
+  struct authorize_options *o = &w->synced.assumptions;
   struct cfg m = cfg_member(root, "assumptions");
   int rc;
 
@@ -144,9 +168,15 @@ static int read_assumptions(const struct cfg *root, struct world *w) {
     return 0;
   rc = cfg_only(&m, names);
   if (rc == 0)
-    rc = cfg_bool(&m, names[0], &w->synced.assumptions.bucket_must_allow_owner);
+    rc = read_bucket_side(&m, &o->bucket_side);
   if (rc == 0)
-    rc = cfg_bool(&m, names[1], &w->synced.assumptions.own_access_point_is_enough);
+    rc = cfg_bool(&m, names[1], &o->access_point_needs_both);
+  if (rc == 0)
+    rc = cfg_bool(&m, names[2], &o->strict_access_point_arn);
+  if (rc == 0)
+    rc = cfg_bool(&m, names[3], &o->cross_account_needs_identity);
+  if (rc == 0)
+    rc = cfg_bool(&m, names[4], &o->account_principal_grants);
   return rc;
 }
 
@@ -252,16 +282,22 @@ static void print_organization(cJSON *root, const struct world *w) {
   }
 }
 
+static void print_assumptions(cJSON *root, const struct authorize_options *o) {
+  cJSON *object = cJSON_AddObjectToObject(root, "assumptions");
+
+  config_put_string(object, "bucket-side", bucket_sides[o->bucket_side]);
+  cJSON_AddBoolToObject(object, "access-point-needs-both", o->access_point_needs_both);
+  cJSON_AddBoolToObject(object, "strict-access-point-arn", o->strict_access_point_arn);
+  cJSON_AddBoolToObject(object, "cross-account-needs-identity", o->cross_account_needs_identity);
+  cJSON_AddBoolToObject(object, "account-principal-grants", o->account_principal_grants);
+}
+
 static cJSON *print_root(struct world *w) {
   cJSON *root = cJSON_CreateObject();
-  cJSON *assumptions = cJSON_AddObjectToObject(root, "assumptions");
 
   config_put_string(root, "config-hash", w->config_hash);
   config_put_string(root, "region", w->synced.region);
-  cJSON_AddBoolToObject(assumptions, "bucket-must-allow-owner",
-                        w->synced.assumptions.bucket_must_allow_owner);
-  cJSON_AddBoolToObject(assumptions, "own-access-point-is-enough",
-                        w->synced.assumptions.own_access_point_is_enough);
+  print_assumptions(root, &w->synced.assumptions);
   print_organization(root, w);
   if (w->synced.server != NULL)
     cJSON_AddRawToObject(root, "server", w->synced.server);

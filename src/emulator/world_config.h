@@ -3,7 +3,7 @@
 #define S3APFS_EMULATOR_WORLD_CONFIG_H
 
 #include "cfg.h"
-#include "world_model.h"
+#include "world_internal.h"
 
 /* A policy: a JSON object, or a string that holds one. Absent: unchanged. */
 int config_document(const struct cfg *at, const char *name, struct document *out);

@@ -4,18 +4,14 @@
  * findable for an hour, so that their holder hears ExpiredToken rather than
  * that the key is unknown, and are thrown away when a later one is issued. */
 #include <errno.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "s3apfs/base/text.h"
-#include "world_model.h"
+#include "world_internal.h"
 
 #define EXPIRED_KEEP_S 3600
 #define SESSION_TOKEN_CHARS 340 /* AWS's are this long and longer: clients must not assume less */
-#define TOTP_STEP_S 30
-#define TOTP_DIGITS 6
 
 struct credential *world_credential_locked(struct world *w, const char *id) {
   struct credential *c = NULL;
@@ -54,6 +50,18 @@ static void free_credential(struct credential *c) {
 void world_remove_credential_locked(struct world *w, struct credential *c) {
   HASH_DEL(w->synced.credentials, c);
   free_credential(c);
+}
+
+void world_drop_credentials_locked(struct world *w) {
+  struct credential *c = w->synced.credentials;
+
+  HASH_CLEAR(hh, w->synced.credentials);
+  while (c != NULL) {
+    struct credential *next = c->hh.next;
+
+    free_credential(c);
+    c = next;
+  }
 }
 
 static int add_credential(struct world *w, const char *prefix, const char *id, const char *secret,
@@ -196,111 +204,4 @@ void world_key_fini(struct world_key *k) {
   free(k->arn);
   free(k->user_id);
   memset(k, 0, sizeof(*k));
-}
-
-/* --- MFA devices: RFC 6238 with SHA-1, 30 s, 6 digits
- * ----------------------------------------------- */
-
-static int decode_base32(const char *s, uint8_t **out, size_t *out_len) {
-  static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-  uint8_t *bytes = calloc(strlen(s) + 1, 1);
-  uint32_t bits = 0;
-  int held = 0;
-  size_t n = 0;
-
-  if (bytes == NULL)
-    return -ENOMEM;
-  for (; *s != '\0' && *s != '='; s++) {
-    const char *at = strchr(alphabet, *s);
-
-    if (at == NULL) {
-      free(bytes);
-      return -EINVAL;
-    }
-    bits = (bits << 5 | (uint32_t)(at - alphabet)) & 0xfff;
-    held += 5;
-    if (held >= 8) {
-      held -= 8;
-      bytes[n++] = (uint8_t)(bits >> held);
-    }
-  }
-  *out = bytes;
-  *out_len = n;
-  return 0;
-}
-
-void mfa_device_free(struct mfa_device *d) {
-  if (d->seed != NULL)
-    explicit_bzero(d->seed, d->seed_len);
-  free(d->seed);
-  free_secret(d->seed_text);
-  free(d->serial);
-  free(d);
-}
-
-int mfa_device_add(struct mfa_device **list, const char *serial, const char *seed) {
-  struct mfa_device *d = calloc(1, sizeof(*d));
-  int rc;
-
-  if (d == NULL)
-    return -ENOMEM;
-  d->serial = strdup(serial);
-  d->seed_text = strdup(seed);
-  rc = d->serial == NULL || d->seed_text == NULL ? -ENOMEM
-                                                 : decode_base32(seed, &d->seed, &d->seed_len);
-  if (rc == 0 && d->seed_len == 0)
-    rc = -EINVAL;
-  if (rc != 0) {
-    mfa_device_free(d);
-    return rc;
-  }
-  DL_APPEND(*list, d);
-  return 0;
-}
-
-struct mfa_device *mfa_device_find(struct mfa_device *list, const char *serial) {
-  struct mfa_device *d;
-
-  DL_FOREACH (list, d) {
-    if (strcmp(d->serial, serial) == 0)
-      return d;
-  }
-  return NULL;
-}
-
-static int totp(const struct mfa_device *d, int64_t step, char out[TOTP_DIGITS + 1]) {
-  uint8_t counter[8];
-  uint8_t mac[EVP_MAX_MD_SIZE];
-  unsigned len = 0;
-  unsigned at;
-  uint32_t code;
-
-  for (int i = 0; i < 8; i++)
-    counter[i] = (uint8_t)((uint64_t)step >> (56 - 8 * i));
-  if (HMAC(EVP_sha1(), d->seed, (int)d->seed_len, counter, sizeof(counter), mac, &len) == NULL)
-    return -EIO;
-  at = mac[19] & 0xf;
-  code = ((uint32_t)(mac[at] & 0x7f) << 24 | (uint32_t)mac[at + 1] << 16 |
-          (uint32_t)mac[at + 2] << 8 | mac[at + 3]) %
-         1000000;
-  for (int i = TOTP_DIGITS - 1; i >= 0; i--) {
-    out[i] = (char)('0' + code % 10);
-    code /= 10;
-  }
-  out[TOTP_DIGITS] = '\0';
-  return 0;
-}
-
-int mfa_device_check(struct mfa_device *d, const char *code, int64_t now) {
-  char expected[TOTP_DIGITS + 1];
-
-  for (int64_t step = now / TOTP_STEP_S - 1; step <= now / TOTP_STEP_S + 1; step++) {
-    if (step <= d->last_step || totp(d, step, expected) != 0)
-      continue;
-    if (strcmp(expected, code) == 0) {
-      d->last_step = step;
-      return 0;
-    }
-  }
-  return -EACCES;
 }

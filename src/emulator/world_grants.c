@@ -7,7 +7,7 @@
 
 #include "s3apfs/base/text.h"
 #include "world_free.h"
-#include "world_model.h"
+#include "world_internal.h"
 
 #define DEFAULT_LOCATION "s3://"
 

@@ -8,7 +8,7 @@
 
 #include "s3apfs/base/digest.h"
 #include "s3apfs/base/text.h"
-#include "world_model.h"
+#include "world_internal.h"
 
 /* Shape of a real alias: NAME (cut), 34 characters, "s3alias"; 63 in all. */
 #define ALIAS_MAX 63

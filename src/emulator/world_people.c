@@ -5,7 +5,7 @@
 
 #include "s3apfs/base/text.h"
 #include "world_free.h"
-#include "world_model.h"
+#include "world_internal.h"
 
 /* A role's session may last this long unless it says otherwise (IAM's default). */
 #define DEFAULT_MAX_SESSION 3600
@@ -230,11 +230,7 @@ void world_remove_role_locked(struct world *w, struct role *r) {
 }
 
 void world_free_people(struct world *w) {
-  struct credential *c;
-  struct credential *next;
-
-  HASH_ITER (hh, w->synced.credentials, c, next)
-    world_remove_credential_locked(w, c);
+  world_drop_credentials_locked(w);
   while (w->synced.accounts != NULL) {
     struct account *a = w->synced.accounts;
 

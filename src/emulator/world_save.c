@@ -103,7 +103,11 @@ static int choose_and_parse(struct world *w, const struct buf *config, const str
   int rc = saved->len > 0 ? saved_hash(saved, hash) : 0;
   struct buf detail;
 
-  if (rc == 0 && saved->len > 0 && (config_path == NULL || strcmp(hash, w->config_hash) == 0)) {
+  if (rc != 0) {
+    buf_printf(why, "%s: this is not JSON; move it away to start from the configuration", path);
+    return rc;
+  }
+  if (saved->len > 0 && (config_path == NULL || strcmp(hash, w->config_hash) == 0)) {
     text = saved;
     source = path;
     if (config_path == NULL && hash[0] != '\0')
