@@ -1,0 +1,113 @@
+/* What the operations of the control planes share. An operation is a function
+ * over a struct control that runs under the world's lock: it authorizes,
+ * changes the world and writes the reply, all without I/O. */
+#ifndef S3APFS_EMULATOR_CONTROL_INTERNAL_H
+#define S3APFS_EMULATOR_CONTROL_INTERNAL_H
+
+#include "context.h"
+#include "control.h"
+#include "s3apfs/aws/xml.h"
+#include "s3apfs/policy/layer.h"
+
+struct control {
+  struct world *w;
+  const struct control_request *q;
+  struct control_reply *r;
+  const struct credential *caller; /* NULL = anonymous */
+  const struct kvlist *params;     /* STS, IAM: the decoded form */
+  const struct xml_node *body;     /* s3control: root of the body, or NULL */
+  char *id;                        /* s3control: the path's variable part, or NULL */
+  bool changed;                    /* an administrative change that must be saved */
+};
+
+/* Returns -EPROTO, so that `return control_error(...)` ends an operation. */
+int control_error(struct control *c, int status, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Root element with the plane's namespace; the result goes to &c->r->body. */
+struct buf *control_open(struct control *c, const char *root);
+void control_close(struct control *c, const char *root);
+/* 200 or 204 without a body. */
+int control_empty(struct control *c, int status);
+int control_no_memory(struct control *c);
+
+/* Identity policies, boundary, session policy; a resource policy when the
+ * caller is of another account. account: the resource's owner. extra may be
+ * NULL. On a refusal writes AccessDenied and returns -EPROTO. */
+int control_authorize(struct control *c, const char *action, const char *resource,
+                      const char *account, const struct document *resource_policy,
+                      const struct context *extra);
+
+/* The same, with the name of the resource's policy in refusals. */
+int control_authorize_layer(struct control *c, const char *action, enum policy_layer layer,
+                            const char *resource, const char *account,
+                            const struct document *resource_policy, const struct context *extra);
+
+/* The page of a listing: [*first, *last) of count. A malformed token is answered. */
+struct control_page {
+  size_t first, last;
+};
+int control_page_open(struct control *c, size_t count, struct control_page *out);
+/* NextToken when items are left; name is the element's. */
+void control_page_close(struct control *c, const struct control_page *p, size_t count);
+
+void control_time(struct buf *out, const char *name, int64_t seconds);
+
+typedef int (*control_fn)(struct control *c);
+struct control_operation {
+  const char *name;
+  control_fn run;
+};
+/* NULL when there is no such operation. *id: the path's variable part, *id_len
+ * bytes of the path, 0 for none. */
+const struct control_operation *s3control_find(const struct control_request *q, const char **id,
+                                               size_t *id_len);
+const struct control_operation *sts_find(const char *action);
+const struct control_operation *iam_find(const char *action);
+
+/* Operations by file. */
+int s3control_create_access_point(struct control *c); /* s3control_access_points.c */
+int s3control_get_access_point(struct control *c);
+int s3control_delete_access_point(struct control *c);
+int s3control_list_access_points(struct control *c);
+int s3control_put_access_point_policy(struct control *c);
+int s3control_get_access_point_policy(struct control *c);
+int s3control_delete_access_point_policy(struct control *c);
+int s3control_get_access_point_policy_status(struct control *c);
+int s3control_get_public_access_block(struct control *c); /* s3control_account.c */
+int s3control_put_public_access_block(struct control *c);
+int s3control_delete_public_access_block(struct control *c);
+int s3control_create_instance(struct control *c); /* s3control_instance.c */
+int s3control_get_instance(struct control *c);
+int s3control_delete_instance(struct control *c);
+int s3control_list_instances(struct control *c);
+int s3control_instance_for_prefix(struct control *c);
+int s3control_put_instance_policy(struct control *c);
+int s3control_get_instance_policy(struct control *c);
+int s3control_delete_instance_policy(struct control *c);
+int s3control_create_location(struct control *c); /* s3control_locations.c */
+int s3control_get_location(struct control *c);
+int s3control_update_location(struct control *c);
+int s3control_delete_location(struct control *c);
+int s3control_list_locations(struct control *c);
+int s3control_create_grant(struct control *c); /* s3control_grants.c */
+int s3control_get_grant(struct control *c);
+int s3control_delete_grant(struct control *c);
+int s3control_list_grants(struct control *c);
+int s3control_list_caller_grants(struct control *c);
+int s3control_get_data_access(struct control *c); /* s3control_data_access.c */
+int s3control_list_tags(struct control *c);
+int s3control_tag(struct control *c);
+int s3control_untag(struct control *c);
+
+/* --- shared by the s3control files --- */
+/* The account that the request is about; answered when missing or unknown. */
+int s3control_account(struct control *c, struct account **out);
+/* The instance of account and region, authorized for the action; answered
+ * when there is none. */
+int s3control_instance(struct control *c, const char *action, struct grants_instance **out);
+/* Tags/Tag{Key,Value} of the body. */
+int s3control_read_tags(struct control *c, const struct xml_node *tags, struct kvlist *out);
+void s3control_write_bpa(struct buf *out, const struct block_public_access *bpa);
+void s3control_read_bpa(const struct xml_node *n, struct block_public_access *out);
+
+#endif

@@ -1,0 +1,247 @@
+/* The Access Grants instance of an account and region: create, describe,
+ * delete, list, its resource policy, and which instance serves a prefix. */
+#include "control_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3apfs/base/text.h"
+
+static void write_instance(struct buf *out, const struct grants_instance *g) {
+  xml_element(out, "AccessGrantsInstanceId", "default");
+  xml_element(out, "AccessGrantsInstanceArn", g->arn);
+  control_time(out, "CreatedAt", g->created);
+  if (g->identity_center != NULL)
+    xml_element(out, "IdentityCenterInstanceArn", g->identity_center);
+}
+
+int s3control_create_instance(struct control *c) {
+  const char *identity_center = xml_child_text(c->body, "IdentityCenterArn");
+  struct grants_instance *g;
+  struct account *a;
+  char *arn;
+  int rc = s3control_account(c, &a);
+
+  if (rc != 0)
+    return rc;
+  arn = text_printf("arn:aws:s3:%s:%s:access-grants/default", c->q->region, a->id);
+  if (arn == NULL)
+    return control_no_memory(c);
+  rc = control_authorize(c, "s3:CreateAccessGrantsInstance", arn, a->id, NULL, NULL);
+  free(arn);
+  if (rc != 0)
+    return rc;
+  rc = world_add_grants_locked(c->w, a, c->q->region, &g);
+  if (rc == -EEXIST)
+    return control_error(c, 409, "AccessGrantsInstanceAlreadyExists",
+                         "Access Grants Instance already exists");
+  if (rc != 0)
+    return control_no_memory(c);
+  if (*identity_center != '\0')
+    g->identity_center = strdup(identity_center);
+  rc = s3control_read_tags(c, xml_child(c->body, "Tags"), &g->tags);
+  if (rc != 0)
+    return rc;
+  c->changed = true;
+  write_instance(control_open(c, "CreateAccessGrantsInstanceResult"), g);
+  control_close(c, "CreateAccessGrantsInstanceResult");
+  return 0;
+}
+
+int s3control_get_instance(struct control *c) {
+  struct grants_instance *g;
+  int rc = s3control_instance(c, "s3:GetAccessGrantsInstance", &g);
+
+  if (rc != 0)
+    return rc;
+  write_instance(control_open(c, "GetAccessGrantsInstanceResult"), g);
+  control_close(c, "GetAccessGrantsInstanceResult");
+  return 0;
+}
+
+int s3control_delete_instance(struct control *c) {
+  struct grants_instance *g;
+  int rc = s3control_instance(c, "s3:DeleteAccessGrantsInstance", &g);
+
+  if (rc != 0)
+    return rc;
+  if (g->locations != NULL || g->grants != NULL)
+    return control_error(c, 400, "AccessGrantsInstanceNotEmptyError",
+                         "Access Grants Instance Not Empty. Please clean up all the access grants "
+                         "and locations before deleting the instance");
+  world_drop_grants_locked(c->w, g);
+  c->changed = true;
+  return control_empty(c, 204);
+}
+
+int s3control_list_instances(struct control *c) {
+  const struct grants_instance *g;
+  struct control_page page;
+  struct account *a;
+  struct buf *out;
+  size_t count = 0;
+  size_t i = 0;
+  int rc = s3control_account(c, &a);
+
+  if (rc == 0)
+    rc = control_authorize(c, "s3:ListAccessGrantsInstances", "*", a->id, NULL, NULL);
+  if (rc != 0)
+    return rc;
+  DL_FOREACH (c->w->synced.grants, g) {
+    count += g->account == a && strcmp(g->region, c->q->region) == 0;
+  }
+  rc = control_page_open(c, count, &page);
+  if (rc != 0)
+    return rc;
+  out = control_open(c, "ListAccessGrantsInstancesResult");
+  xml_open(out, "AccessGrantsInstancesList");
+  DL_FOREACH (c->w->synced.grants, g) {
+    if (g->account != a || strcmp(g->region, c->q->region) != 0)
+      continue;
+    if (i >= page.first && i < page.last) {
+      xml_open(out, "AccessGrantsInstance");
+      write_instance(out, g);
+      xml_close(out, "AccessGrantsInstance");
+    }
+    i++;
+  }
+  xml_close(out, "AccessGrantsInstancesList");
+  control_page_close(c, &page, count);
+  control_close(c, "ListAccessGrantsInstancesResult");
+  return 0;
+}
+
+/* --- which instance serves a prefix
+ * --------------------------------------------------------------------- */
+
+static bool location_covers(const struct control *c, const struct grants_instance *g,
+                            const struct grants_location *l, const char *prefix,
+                            const char *bucket) {
+  const struct bucket *b = world_bucket_locked(c->w, bucket);
+  size_t len = strlen(l->scope);
+
+  while (len > 0 && l->scope[len - 1] == '*')
+    len--;
+  if (strcmp(l->scope, "s3://") == 0)
+    return b != NULL && b->account == g->account;
+  /* "s3://b" must not cover "s3://bc". */
+  return strncmp(prefix, l->scope, len) == 0 &&
+         (l->scope[len - 1] == '/' || strchr(l->scope + 5, '/') != NULL || prefix[len] == '/' ||
+          prefix[len] == '\0' || prefix[len] == '*');
+}
+
+static bool instance_covers(const struct control *c, const struct grants_instance *g,
+                            const char *prefix, const char *bucket) {
+  const struct grants_location *l;
+
+  DL_FOREACH (g->locations, l) {
+    if (location_covers(c, g, l, prefix, bucket))
+      return true;
+  }
+  return false;
+}
+
+/* The caller's own instance first, then those that other accounts share. */
+static struct grants_instance *find_for_prefix(const struct control *c, const struct account *a,
+                                               const char *prefix, const char *bucket) {
+  struct grants_instance *own = world_grants_locked(c->w, a->id, c->q->region);
+  struct grants_instance *g;
+
+  if (own != NULL && instance_covers(c, own, prefix, bucket))
+    return own;
+  DL_FOREACH (c->w->synced.grants, g) {
+    if (g != own && strcmp(g->region, c->q->region) == 0 && g->policy.text != NULL &&
+        instance_covers(c, g, prefix, bucket))
+      return g;
+  }
+  return NULL;
+}
+
+int s3control_instance_for_prefix(struct control *c) {
+  const char *prefix = kvlist_get(c->q->query, "s3prefix");
+  const struct grants_instance *g;
+  struct account *a;
+  struct scope scope;
+  struct buf *out;
+  int rc = s3control_account(c, &a);
+
+  if (rc != 0)
+    return rc;
+  if (prefix == NULL || scope_parse(prefix, &scope) != 0)
+    return control_error(c, 400, "InvalidRequest", "s3prefix must be of the form s3://bucket/...");
+  g = find_for_prefix(c, a, prefix, scope.bucket);
+  scope_fini(&scope);
+  if (g == NULL)
+    return control_error(c, 404, "AccessGrantsInstanceNotExistsError",
+                         "Access Grants Instance does not exist");
+  rc = control_authorize(c, "s3:GetAccessGrantsInstanceForPrefix", g->arn, g->account->id,
+                         &g->policy, NULL);
+  if (rc != 0)
+    return rc;
+  out = control_open(c, "GetAccessGrantsInstanceForPrefixResult");
+  xml_element(out, "AccessGrantsInstanceArn", g->arn);
+  xml_element(out, "AccessGrantsInstanceId", "default");
+  control_close(c, "GetAccessGrantsInstanceForPrefixResult");
+  return 0;
+}
+
+/* --- resource policy: sharing with other accounts
+ * ---------------------------------------------------------- */
+
+static int write_policy(struct control *c, const char *root, const struct grants_instance *g) {
+  struct buf *out = control_open(c, root);
+
+  xml_element(out, "Policy", g->policy.text);
+  control_time(out, "CreatedAt", g->created);
+  control_close(c, root);
+  return 0;
+}
+
+int s3control_put_instance_policy(struct control *c) {
+  const char *text = xml_child_text(c->body, "Policy");
+  struct grants_instance *g;
+  struct buf why;
+  int rc = s3control_instance(c, "s3:PutAccessGrantsInstanceResourcePolicy", &g);
+
+  if (rc != 0)
+    return rc;
+  buf_init(&why, 0);
+  rc = document_set(&g->policy, text, strlen(text), &why);
+  if (rc != 0)
+    rc = control_error(c, 400, "InvalidResourcePolicy", "%s", buf_cstr(&why));
+  buf_fini(&why);
+  if (rc != 0)
+    return rc;
+  c->changed = true;
+  return write_policy(c, "PutAccessGrantsInstanceResourcePolicyResult", g);
+}
+
+static int no_policy(struct control *c) {
+  return control_error(c, 404, "AccessGrantsInstanceResourcePolicyNotExists",
+                       "Access Grants Instance Resource Policy does not exist");
+}
+
+int s3control_get_instance_policy(struct control *c) {
+  struct grants_instance *g;
+  int rc = s3control_instance(c, "s3:GetAccessGrantsInstanceResourcePolicy", &g);
+
+  if (rc != 0)
+    return rc;
+  if (g->policy.text == NULL)
+    return no_policy(c);
+  return write_policy(c, "GetAccessGrantsInstanceResourcePolicyResult", g);
+}
+
+int s3control_delete_instance_policy(struct control *c) {
+  struct grants_instance *g;
+  int rc = s3control_instance(c, "s3:DeleteAccessGrantsInstanceResourcePolicy", &g);
+
+  if (rc != 0)
+    return rc;
+  if (g->policy.text == NULL)
+    return no_policy(c);
+  document_fini(&g->policy);
+  c->changed = true;
+  return control_empty(c, 204);
+}
