@@ -96,6 +96,15 @@ $(UNIT_BINS):
 	@mkdir -p $(@D)
 	$(LINK) $^ $(call pkg_libs,$(TEST_PKGS) $(PKGS)) -o $@
 
+# The emulator is a program, not a layer: its tests link its objects without main().
+EMU_TESTS := $(patsubst tests/%.c,$(BUILD)/testobj/%.o,$(wildcard tests/unit/emulator/*.c))
+ifneq ($(EMU_TESTS),)
+UNIT_BINS += $(BUILD)/tests/unit-emulator
+endif
+$(BUILD)/tests/unit-emulator: $(EMU_TESTS) $(RUNNER) $(filter-out %/emulator/main.o,$(EMU_OBJS)) $(EMU_LIBS)
+	@mkdir -p $(@D)
+	$(LINK) $^ $(call pkg_libs,$(TEST_PKGS) $(EMU_PKGS)) -o $@
+
 # --- component tests: the client's layers against a running emulator ------------------------------
 COMPONENT_BINS := $(patsubst tests/component/%.c,$(BUILD)/tests/component-%,$(wildcard tests/component/test_*.c))
 COMPONENT_HELP := $(patsubst tests/%.c,$(BUILD)/testobj/%.o,$(filter-out tests/component/test_%,$(wildcard tests/component/*.c)))
