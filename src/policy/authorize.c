@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "authorize_caller.h"
+#include "caller_side.h"
 
 struct answers {
   const struct authorize_request *r;
@@ -36,10 +36,27 @@ static bool owned_by_caller(const struct answers *a, const struct authorize_reso
 /* --- asking
  * --------------------------------------------------------------------------------------- */
 
+static struct policy_request question(const struct authorize_request *r, const char *arn) {
+  return (struct policy_request){
+      .principal = r->caller->principal,
+      .action = r->action,
+      .resource = arn,
+      .context = r->context,
+      .context_count = r->context_count,
+  };
+}
+
+static void ask_caller_side(const struct authorize_request *r, const char *arn,
+                            struct caller_side *out) {
+  struct policy_request q = question(r, arn);
+
+  caller_side_evaluate(r->caller, &q, out);
+}
+
 static struct finding ask_resource_style(const struct authorize_request *r, enum policy_layer layer,
                                          const struct policy *p, const char *arn) {
   struct finding f = {.layer = layer, .sid = "", .resource = arn};
-  struct policy_request q = authorize_question(r, arn);
+  struct policy_request q = question(r, arn);
   struct policy_decision d;
 
   if (p == NULL)
@@ -75,10 +92,10 @@ static void ask_endpoint(struct answers *a, const struct authorize_resource *res
 static void ask_all(struct answers *a) {
   const struct authorize_request *r = a->r;
 
-  caller_side_evaluate(r, r->resource->arn, &a->by_resource_arn);
+  ask_caller_side(r, r->resource->arn, &a->by_resource_arn);
   a->resource = ask_resource(r, r->resource);
   if (r->access_point != NULL) {
-    caller_side_evaluate(r, r->access_point->arn, &a->by_access_point_arn);
+    ask_caller_side(r, r->access_point->arn, &a->by_access_point_arn);
     a->access_point = ask_resource(r, r->access_point);
   }
   ask_endpoint(a, r->access_point);

@@ -34,21 +34,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "s3apfs/policy/caller.h"
 #include "s3apfs/policy/layer.h"
 #include "s3apfs/policy/policy.h"
-
-struct policy_set {
-  const struct policy *const *items;
-  size_t count;
-};
-
-struct authorize_caller {
-  struct policy_principal principal; /* account is needed unless anonymous or a service */
-  struct policy_set identity;        /* any of them may allow */
-  const struct policy *boundary;     /* NULL: none */
-  struct policy_set session;         /* empty: none; any of them may allow */
-  struct policy_set scps;            /* empty: none; one per level, each must allow */
-};
 
 /* Something that is asked for: a bucket, an access point, a role, an Access
  * Grants instance. Its policy is asked with this arn. */

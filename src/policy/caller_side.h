@@ -1,11 +1,12 @@
 /* The caller's side of a decision: what its own account lets it do with one
  * resource ARN. */
-#ifndef S3APFS_POLICY_AUTHORIZE_CALLER_H
-#define S3APFS_POLICY_AUTHORIZE_CALLER_H
+#ifndef S3APFS_POLICY_CALLER_SIDE_H
+#define S3APFS_POLICY_CALLER_SIDE_H
 
 #include <stdbool.h>
 
-#include "s3apfs/policy/authorize.h"
+#include "s3apfs/policy/caller.h"
+#include "s3apfs/policy/layer.h"
 
 /* What one layer says about one ARN. */
 struct finding {
@@ -23,10 +24,9 @@ struct caller_side {
   struct finding findings[SIDE_COUNT];
 };
 
-struct policy_request authorize_question(const struct authorize_request *r, const char *arn);
-
-/* A layer that is absent allows, except the identity policies. */
-void caller_side_evaluate(const struct authorize_request *r, const char *arn,
+/* q: who, what, and on which ARN. A layer that is absent allows, except the
+ * identity policies. */
+void caller_side_evaluate(const struct authorize_caller *c, const struct policy_request *q,
                           struct caller_side *out);
 
 /* First finding from `from` on that does not allow; NULL: all do. */

@@ -1,21 +1,11 @@
 /* The caller's side: identity policies grant; boundary, session policies and
  * service control policies only limit. A caller without an account behind it
  * (anonymous, a service) has nothing that grants and nothing that limits. */
-#include "authorize_caller.h"
+#include "caller_side.h"
 
 #include <string.h>
 
 #include "s3apfs/base/text.h"
-
-struct policy_request authorize_question(const struct authorize_request *r, const char *arn) {
-  return (struct policy_request){
-      .principal = r->caller->principal,
-      .action = r->action,
-      .resource = arn,
-      .context = r->context,
-      .context_count = r->context_count,
-  };
-}
 
 static bool is_root(const struct policy_principal *p) {
   return p->arn != NULL && text_has_suffix(p->arn, ":root");
@@ -54,19 +44,17 @@ static struct finding ask_limit(enum policy_layer layer, const struct policy_set
   return ask_set(layer, set, q, each);
 }
 
-void caller_side_evaluate(const struct authorize_request *r, const char *arn,
+void caller_side_evaluate(const struct authorize_caller *c, const struct policy_request *q,
                           struct caller_side *out) {
-  const struct authorize_caller *c = r->caller;
-  struct policy_request q = authorize_question(r, arn);
   struct policy_set boundary = {&c->boundary, c->boundary != NULL ? 1 : 0};
   struct finding *f = out->findings;
 
-  f[SIDE_IDENTITY] = ask_set(POLICY_LAYER_IDENTITY, &c->identity, &q, false);
+  f[SIDE_IDENTITY] = ask_set(POLICY_LAYER_IDENTITY, &c->identity, q, false);
   if (f[SIDE_IDENTITY].effect == POLICY_NO_MATCH && is_root(&c->principal))
     f[SIDE_IDENTITY].effect = POLICY_ALLOW;
-  f[SIDE_BOUNDARY] = ask_limit(POLICY_LAYER_BOUNDARY, &boundary, &q, false);
-  f[SIDE_SESSION] = ask_limit(POLICY_LAYER_SESSION, &c->session, &q, false);
-  f[SIDE_SCP] = ask_limit(POLICY_LAYER_SCP, &c->scps, &q, true);
+  f[SIDE_BOUNDARY] = ask_limit(POLICY_LAYER_BOUNDARY, &boundary, q, false);
+  f[SIDE_SESSION] = ask_limit(POLICY_LAYER_SESSION, &c->session, q, false);
+  f[SIDE_SCP] = ask_limit(POLICY_LAYER_SCP, &c->scps, q, true);
 }
 
 const struct finding *caller_side_missing(const struct caller_side *s, int from) {
