@@ -16,7 +16,7 @@ static int collect_identity(struct access_caller *a, const struct credential *c)
   size_t n = 0;
 
   DL_COUNT(list, d, n);
-  a->identity = calloc(n + 1, sizeof(*a->identity));
+  a->identity = calloc(n + 1, sizeof(const struct policy *));
   if (a->identity == NULL)
     return -ENOMEM;
   DL_FOREACH (list, d) {

@@ -59,7 +59,7 @@ static void write_error(struct control *c, const char *code, const char *message
   xml_close(b, "ErrorResponse");
 }
 
-int control_error(struct control *c, int status, const char *code, const char *fmt, ...) {
+void control_write_error(struct control *c, int status, const char *code, const char *fmt, ...) {
   struct buf message;
   va_list ap;
 
@@ -71,11 +71,6 @@ int control_error(struct control *c, int status, const char *code, const char *f
   c->r->error_code = code;
   write_error(c, code, buf_cstr(&message));
   buf_fini(&message);
-  return -EPROTO;
-}
-
-int control_no_memory(struct control *c) {
-  return control_error(c, 500, "InternalError", "The emulator ran out of memory.");
 }
 
 /* Query services wrap the result: <XResponse><XResult>...</XResult>
@@ -241,8 +236,9 @@ static void run(struct control *c, const struct control_operation *op) {
   c->caller =
       c->q->access_key_id != NULL ? world_live_credential_locked(c->w, c->q->access_key_id) : NULL;
   if (c->q->access_key_id != NULL && c->caller == NULL)
-    control_error(c, 403, c->q->plane == CONTROL_S3 ? "InvalidAccessKeyId" : "InvalidClientTokenId",
-                  "The access key is no longer valid.");
+    control_write_error(c, 403,
+                        c->q->plane == CONTROL_S3 ? "InvalidAccessKeyId" : "InvalidClientTokenId",
+                        "The access key is no longer valid.");
   else
     op->run(c);
   changed = c->changed && c->r->status < 300;
@@ -250,7 +246,7 @@ static void run(struct control *c, const struct control_operation *op) {
     world_touch_locked(c->w);
   world_unlock(c->w);
   if (changed && world_save(c->w) != 0)
-    control_error(c, 500, "InternalError", "The change could not be written to disk.");
+    control_write_error(c, 500, "InternalError", "The change could not be written to disk.");
 }
 
 static void handle_s3control(struct control *c) {
@@ -260,21 +256,21 @@ static void handle_s3control(struct control *c) {
   const struct control_operation *op = s3control_find(c->q, &id, &id_len);
 
   if (op == NULL) {
-    control_error(c, 405, "MethodNotAllowed",
-                  "The specified method is not allowed against this resource.");
+    control_write_error(c, 405, "MethodNotAllowed",
+                        "The specified method is not allowed against this resource.");
     return;
   }
   if (c->q->body_len > BODY_MAX ||
       (c->q->body_len > 0 && xml_parse(c->q->body, c->q->body_len, &doc) != 0)) {
-    control_error(c, 400, "MalformedXML",
-                  "The XML you provided was not well-formed or did not validate against our "
-                  "published schema");
+    control_write_error(c, 400, "MalformedXML",
+                        "The XML you provided was not well-formed or did not validate against our "
+                        "published schema");
     return;
   }
   c->body = doc != NULL ? xml_root(doc) : NULL;
   c->id = id_len > 0 ? text_dup_n(id, id_len) : NULL;
   if (id_len > 0 && c->id == NULL)
-    control_no_memory(c);
+    (void)control_no_memory(c);
   else
     run(c, op);
   free(c->id);
@@ -289,15 +285,16 @@ static void handle_query_service(struct control *c) {
   kvlist_init(&form);
   c->params = &form;
   if (c->q->body_len > BODY_MAX || parse_form(c->q, &form) != 0) {
-    control_error(c, 400, "MalformedQueryString", "The query string contains a syntax error.");
+    control_write_error(c, 400, "MalformedQueryString",
+                        "The query string contains a syntax error.");
     kvlist_fini(&form);
     return;
   }
   action = kvlist_get(&form, "Action");
   op = find_query_operation(c->q, &form);
   if (op == NULL)
-    control_error(c, 400, action == NULL ? "MissingAction" : "InvalidAction",
-                  "Could not find operation %s.", action == NULL ? "(none)" : action);
+    control_write_error(c, 400, action == NULL ? "MissingAction" : "InvalidAction",
+                        "Could not find operation %s.", action == NULL ? "(none)" : action);
   else
     run(c, op);
   kvlist_fini(&form);

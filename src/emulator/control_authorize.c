@@ -14,7 +14,7 @@ static int decide(struct control *c, const struct authorize_request *request, co
     return 0;
   buf_init(&message, 0);
   access_describe_locked(c->w, c->caller, request->action, owner, &verdict, &message);
-  control_error(c, 403, "AccessDenied", "%s", buf_cstr(&message));
+  control_write_error(c, 403, "AccessDenied", "%s", buf_cstr(&message));
   buf_fini(&message);
   return -EPROTO;
 }

@@ -4,6 +4,8 @@
 #ifndef S3APFS_EMULATOR_CONTROL_INTERNAL_H
 #define S3APFS_EMULATOR_CONTROL_INTERNAL_H
 
+#include <errno.h>
+
 #include "context.h"
 #include "control.h"
 #include "s3apfs/aws/xml.h"
@@ -20,15 +22,19 @@ struct control {
   bool changed;                    /* an administrative change that must be saved */
 };
 
-/* Returns -EPROTO, so that `return control_error(...)` ends an operation. */
-int control_error(struct control *c, int status, const char *code, const char *fmt, ...)
+/* Writes the error document. As an expression control_error() is -EPROTO, so that
+ * `return control_error(...)` ends an operation (and readers and analyzers see
+ * that it is never 0). */
+void control_write_error(struct control *c, int status, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+#define control_error(...) (control_write_error(__VA_ARGS__), -EPROTO)
+#define control_no_memory(c)                                                                       \
+  control_error(c, 500, "InternalError", "The emulator ran out of memory.")
 /* Root element with the plane's namespace; the result goes to &c->r->body. */
 struct buf *control_open(struct control *c, const char *root);
 void control_close(struct control *c, const char *root);
 /* 200 or 204 without a body. */
 int control_empty(struct control *c, int status);
-int control_no_memory(struct control *c);
 
 /* Identity policies, boundary, session policy; a resource policy when the
  * caller is of another account. account: the resource's owner. extra may be

@@ -239,11 +239,12 @@ static int refuse_public(struct control *c, const struct access_point *p) {
 
   buf_init(&who, 0);
   credential_arn(c->caller, &who);
-  control_error(c, 403, "AccessDenied",
-                "User: %s is not authorized to perform: s3:PutAccessPointPolicy on resource: "
-                "\"%s\" because public policies are prevented by the BlockPublicPolicy setting in "
-                "S3 Block Public Access.",
-                buf_cstr(&who), p->arn);
+  control_write_error(
+      c, 403, "AccessDenied",
+      "User: %s is not authorized to perform: s3:PutAccessPointPolicy on resource: "
+      "\"%s\" because public policies are prevented by the BlockPublicPolicy setting in "
+      "S3 Block Public Access.",
+      buf_cstr(&who), p->arn);
   buf_fini(&who);
   return -EPROTO;
 }

@@ -127,9 +127,9 @@ static int refuse_unknown(struct control *c, const char *role_arn) {
 
   buf_init(&who, 0);
   credential_arn(c->caller, &who);
-  control_error(c, 403, "AccessDenied",
-                "User: %s is not authorized to perform: sts:AssumeRole on resource: %s",
-                buf_cstr(&who), role_arn);
+  control_write_error(c, 403, "AccessDenied",
+                      "User: %s is not authorized to perform: sts:AssumeRole on resource: %s",
+                      buf_cstr(&who), role_arn);
   buf_fini(&who);
   return -EPROTO;
 }

@@ -229,17 +229,29 @@ void world_remove_role_locked(struct world *w, struct role *r) {
   free_role(r);
 }
 
-void world_free_people(struct world *w) {
-  world_drop_credentials_locked(w);
-  while (w->synced.accounts != NULL) {
-    struct account *a = w->synced.accounts;
+static void free_account(struct account *a) {
+  struct user *u;
+  struct user *next_user;
+  struct role *r;
+  struct role *next_role;
 
-    while (a->users != NULL)
-      world_remove_user_locked(w, a->users);
-    while (a->roles != NULL)
-      world_remove_role_locked(w, a->roles);
-    DL_DELETE(w->synced.accounts, a);
-    free(a->id);
-    free(a);
+  DL_FOREACH_SAFE(a->users, u, next_user) {
+    free_user(u);
   }
+  DL_FOREACH_SAFE(a->roles, r, next_role) {
+    free_role(r);
+  }
+  free(a->id);
+  free(a);
+}
+
+void world_free_people(struct world *w) {
+  struct account *a;
+  struct account *next;
+
+  world_drop_credentials_locked(w);
+  DL_FOREACH_SAFE(w->synced.accounts, a, next) {
+    free_account(a);
+  }
+  w->synced.accounts = NULL;
 }
