@@ -1,6 +1,6 @@
 /* A request's body, spooled: up to BODY_MEMORY_MAX bytes stay in memory, longer
  * ones go to an unlinked-on-fini temporary file in the data directory, from
- * where body_move_to() can rename them into the object store. */
+ * where body_detach() hands them to the object store. */
 #ifndef S3APFS_EMULATOR_BODY_H
 #define S3APFS_EMULATOR_BODY_H
 
@@ -24,8 +24,14 @@ struct body {
 void body_init(struct body *b, const char *spool_dir);
 void body_fini(struct body *b);
 int body_append(struct body *b, const void *data, size_t len);
+/* Appends a range of an open file without passing it through memory when the
+ * file system can; -EIO when the file ends early. */
+int body_append_file(struct body *b, int fd, uint64_t at, uint64_t len);
 /* Reads up to len bytes at an offset: count read, 0 at the end, or -errno. */
 ssize_t body_read(const struct body *b, uint64_t at, void *data, size_t len);
+/* The bytes as an open temporary file that the caller owns and must unlink or
+ * rename (*path malloc'd); the body is empty afterwards. */
+int body_detach(struct body *b, int *fd, char **path);
 /* Takes other's bytes; other is empty afterwards. */
 void body_replace(struct body *b, struct body *other);
 /* Digest over all bytes. */

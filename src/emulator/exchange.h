@@ -63,8 +63,8 @@ enum address_kind {
   ADDRESS_ACCESS_POINT, /* by NAME-ACCOUNT host, or by alias */
 };
 
-/* What a request (or a copy source) names. All strings owned, "" when not
- * applicable, never NULL after address_init(). */
+/* What a request (or a copy source) names. All strings owned, NULL when not
+ * applicable; once routed, `named`, `bucket` and `key` are never NULL. */
 struct address {
   enum service service;
   enum address_kind kind;
@@ -95,8 +95,7 @@ struct reply {
   int fd; /* owned; -1 when the body is in memory */
   uint64_t offset;
   uint64_t length;
-  const char *error_code; /* static or owned by error_code_owned; NULL on success */
-  char *error_code_owned;
+  char *error_code; /* owned; NULL on success */
 };
 
 struct exchange {
