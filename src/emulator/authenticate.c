@@ -1,0 +1,434 @@
+/* Signature verification.
+ *
+ * The order of the checks is S3's as far as it can be told from outside: the
+ * form of the signature, the key, the token, the dates, the signature itself,
+ * then what it promised about the body. The signature is computed anew from the
+ * request as received with the client's own list of signed headers. */
+#include "authenticate.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "aws_chunked.h"
+#include "claim.h"
+#include "s3apfs/aws/sigv4.h"
+#include "s3apfs/aws/sigv4a.h"
+#include "s3apfs/base/text.h"
+
+#define SKEW_MAX_MS 900000
+#define STREAMING "STREAMING-"
+
+/* --- the key
+ * ---------------------------------------------------------------------------------------- */
+
+static int refuse_key(struct exchange *x, const char *access_key_id) {
+  if (x->to.service == SERVICE_STS)
+    return reply_error(x, 403, "InvalidClientTokenId",
+                       "The security token included in the request is invalid.");
+  struct kvlist more;
+  kvlist_init(&more);
+  kvlist_add(&more, "AWSAccessKeyId", access_key_id);
+  int err =
+      reply_error_with(x, 403, "InvalidAccessKeyId",
+                       "The AWS Access Key Id you provided does not exist in our records.", &more);
+  kvlist_fini(&more);
+  return err;
+}
+
+static int check_token(struct exchange *x, const struct claim *c, const struct world_key *k) {
+  const char *wanted = k->session_token ? k->session_token : "";
+  if (strcmp(wanted, c->token) != 0) {
+    if (x->to.service == SERVICE_STS)
+      return reply_error(x, 403, "InvalidClientTokenId",
+                         "The security token included in the request is invalid.");
+    if (*wanted && !*c->token)
+      return refuse_key(x, c->access_key_id);
+    return reply_error(x, 400, "InvalidToken",
+                       "The provided token is malformed or otherwise "
+                       "invalid.");
+  }
+  if (k->expiration && x->now_ms >= k->expiration * 1000)
+    return x->to.service == SERVICE_STS
+               ? reply_error(x, 403, "ExpiredToken",
+                             "The security token included in the request is expired")
+               : reply_error(x, 400, "ExpiredToken", "The provided token has expired.");
+  return 0;
+}
+
+static int find_key(struct exchange *x, const struct claim *c) {
+  struct world_key k;
+  int err = world_find_key(x->emulator->world, c->access_key_id, &k);
+  if (err == -ENOENT)
+    return refuse_key(x, c->access_key_id);
+  if (err)
+    return reply_error(x, 500, "InternalError", "The key cannot be looked up.");
+  x->caller.key = k;
+  if (!k.active)
+    return refuse_key(x, c->access_key_id);
+  return check_token(x, c, &x->caller.key);
+}
+
+/* --- dates
+ * ------------------------------------------------------------------------------------------- */
+
+static int refuse_date(struct exchange *x, const char *code, const char *message, const char *name,
+                       int64_t then_s, bool skew) {
+  char then[21], now[21];
+  text_iso8601(then_s, then);
+  text_iso8601(x->now_ms / 1000, now);
+  struct kvlist more;
+  kvlist_init(&more);
+  kvlist_add(&more, name, then);
+  kvlist_add(&more, "ServerTime", now);
+  if (skew)
+    kvlist_addf(&more, "MaxAllowedSkewMilliseconds", "%d", SKEW_MAX_MS);
+  int err = reply_error_with(x, 403, code, message, &more);
+  kvlist_fini(&more);
+  return err;
+}
+
+static int check_dates(struct exchange *x, const struct claim *c) {
+  int64_t age_ms = x->now_ms - c->time * 1000;
+  if (c->presigned && age_ms < -SKEW_MAX_MS)
+    return reply_error(x, 403, "AccessDenied", "Request is not yet valid");
+  if (c->presigned && age_ms > c->expires * 1000)
+    return refuse_date(x, "AccessDenied", "Request has expired", "Expires", c->time + c->expires,
+                       false);
+  if (!c->presigned && llabs(age_ms) > SKEW_MAX_MS)
+    return refuse_date(
+        x, x->to.service == SERVICE_STS ? "SignatureDoesNotMatch" : "RequestTimeTooSkewed",
+        "The difference between the request time and the current time is too large.", "RequestTime",
+        c->time, true);
+  return 0;
+}
+
+/* --- the signature
+ * ----------------------------------------------------------------------------------- */
+
+struct check {
+  const struct claim *claim;
+  struct sigv4_scope scope;
+  const char *payload_hash;
+  struct buf canonical;
+  struct buf to_sign;
+};
+
+static int signature_holds(const struct exchange *x, const struct check *k) {
+  if (k->claim->asymmetric) {
+    struct sigv4a_key *key;
+    int err = sigv4a_key_derive(x->caller.key.access_key_id, x->caller.key.secret, &key);
+    if (err)
+      return err;
+    err = sigv4a_verify(key, buf_cstr(&k->to_sign), k->claim->signature);
+    sigv4a_key_free(key);
+    return err == -EINVAL ? -EKEYREJECTED : err;
+  }
+  uint8_t key[32];
+  char hex[65];
+  int err = sigv4_signing_key(x->caller.key.secret, &k->scope, key);
+  if (!err)
+    err = sigv4_signature(key, buf_cstr(&k->to_sign), hex);
+  explicit_bzero(key, sizeof(key));
+  if (err)
+    return err;
+  return strcmp(hex, k->claim->signature) == 0 ? 0 : -EKEYREJECTED;
+}
+
+static int try_signature(struct exchange *x, struct check *k) {
+  buf_reset(&k->canonical);
+  buf_reset(&k->to_sign);
+  sigv4_canonical_request(&x->request, &k->scope, k->claim->signed_headers, k->payload_hash,
+                          "X-Amz-Signature", &k->canonical);
+  int err = buf_error(&k->canonical);
+  if (!err)
+    err =
+        sigv4_string_to_sign(k->claim->algorithm, &k->scope, buf_cstr(&k->canonical), &k->to_sign);
+  return err ? err : signature_holds(x, k);
+}
+
+/* Some clients send characters bare that the canonical form encodes. */
+static int try_reencoded(struct exchange *x, struct check *k) {
+  struct buf plain, path;
+  buf_init(&plain, 0);
+  buf_init(&path, 0);
+  int err = text_uri_decode(&plain, x->request.path, strlen(x->request.path), false);
+  if (!err)
+    text_uri_encode(&path, buf_cstr(&plain), plain.len, true);
+  if (!err)
+    err = buf_error(&path);
+  if (!err) {
+    char *received = x->request.path;
+    x->request.path = path.data;
+    err = try_signature(x, k);
+    x->request.path = received;
+  }
+  buf_fini(&plain);
+  buf_fini(&path);
+  return err;
+}
+
+static int refuse_signature(struct exchange *x, const struct check *k) {
+  struct kvlist more;
+  kvlist_init(&more);
+  kvlist_add(&more, "AWSAccessKeyId", k->claim->access_key_id);
+  kvlist_add(&more, "StringToSign", buf_cstr(&k->to_sign));
+  kvlist_add(&more, "SignatureProvided", k->claim->signature);
+  kvlist_add(&more, "CanonicalRequest", buf_cstr(&k->canonical));
+  int err = reply_error_with(x, 403, "SignatureDoesNotMatch",
+                             "The request signature we calculated does not match the signature you "
+                             "provided. Check your key and signing method.",
+                             &more);
+  kvlist_fini(&more);
+  return err;
+}
+
+static int check_signature(struct exchange *x, struct check *k) {
+  int err = try_signature(x, k);
+  if (err == -EKEYREJECTED) {
+    err = try_reencoded(x, k);
+    if (err)
+      try_signature(x, k);
+  }
+  if (err == -EKEYREJECTED || err == -EINVAL)
+    return refuse_signature(x, k);
+  if (err)
+    return reply_error(x, 500, "InternalError", "The signature cannot be verified.");
+  return 0;
+}
+
+/* What must be under the signature: the host, and every x-amz- header. */
+static int check_coverage(struct exchange *x, const struct claim *c) {
+  if (!claim_covers(c, "host"))
+    return reply_error(x, 403, "AccessDenied",
+                       "'Host' or ':authority' must be a 'SignedHeader' "
+                       "in the AWS Authorization.");
+  const struct kvlist *h = &x->request.headers;
+  for (size_t i = 0; i < h->count; i++) {
+    const char *name = h->items[i].name;
+    if (strncasecmp(name, "x-amz-", 6) != 0 || claim_covers(c, name) ||
+        strcasecmp(name, "x-amz-content-sha256") == 0)
+      continue;
+    struct kvlist more;
+    kvlist_init(&more);
+    kvlist_add(&more, "HeadersNotSigned", name);
+    int err =
+        reply_error_with(x, 403, "AccessDenied",
+                         "There were headers present in the request which were not signed", &more);
+    kvlist_fini(&more);
+    return err;
+  }
+  return 0;
+}
+
+static const char *service_name(const struct exchange *x, const struct claim *c) {
+  if (x->to.service == SERVICE_STS)
+    return strcmp(c->service, "iam") == 0 ? "iam" : "sts";
+  return "s3";
+}
+
+static int check_scope(struct exchange *x, const struct claim *c) {
+  const char *wanted = service_name(x, c);
+  if (strcmp(c->service, wanted) == 0)
+    return 0;
+  return reply_error(x, 400, "AuthorizationHeaderMalformed",
+                     "The authorization header is malformed; incorrect service \"%s\". This "
+                     "endpoint belongs to \"%s\".",
+                     c->service, wanted);
+}
+
+/* --- the body
+ * ---------------------------------------------------------------------------------------- */
+
+static int body_hex(const struct exchange *x, char hex[65]) {
+  uint8_t raw[32];
+  int err = body_digest(&x->body, DIGEST_SHA256, raw);
+  if (err)
+    return err;
+  struct buf b;
+  buf_init(&b, 64);
+  text_hex(&b, raw, sizeof(raw));
+  err = buf_error(&b);
+  if (!err)
+    memcpy(hex, buf_cstr(&b), 65);
+  buf_fini(&b);
+  return err;
+}
+
+/* The hash the client signed: told in a header (S3), or of the body (STS). */
+static int find_payload_hash(struct exchange *x, const struct claim *c) {
+  const char *told = exchange_header(x, "x-amz-content-sha256");
+  if (!told && c->presigned)
+    told = exchange_query(x, "X-Amz-Content-Sha256");
+  char computed[65];
+  if (!told && c->presigned && x->to.service != SERVICE_STS)
+    told = SIGV4_UNSIGNED_PAYLOAD;
+  if (!told && x->to.service == SERVICE_S3)
+    return reply_error(x, 400, "InvalidRequest",
+                       "Missing required header for this request: x-amz-content-sha256");
+  if (!told) {
+    if (body_hex(x, computed))
+      return reply_error(x, 500, "InternalError", "The request body cannot be read.");
+    told = computed;
+  }
+  x->caller.payload_hash = strdup(told);
+  return x->caller.payload_hash ? 0 : reply_error(x, 500, "InternalError", "Out of memory.");
+}
+
+static int check_hash(struct exchange *x) {
+  const char *told = x->caller.payload_hash;
+  char computed[65];
+  if (strcmp(told, SIGV4_UNSIGNED_PAYLOAD) == 0)
+    return 0;
+  if (strlen(told) != 64 || strspn(told, "0123456789abcdefABCDEF") != 64)
+    return reply_error(x, 400, "InvalidArgument",
+                       "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, "
+                       "STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, "
+                       "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value.");
+  if (body_hex(x, computed))
+    return reply_error(x, 500, "InternalError", "The request body cannot be read.");
+  if (strcasecmp(told, computed) == 0)
+    return 0;
+  struct kvlist more;
+  kvlist_init(&more);
+  kvlist_add(&more, "ClientComputedContentSHA256", told);
+  kvlist_add(&more, "S3ComputedContentSHA256", computed);
+  int err = reply_error_with(x, 400, "XAmzContentSHA256Mismatch",
+                             "The provided 'x-amz-content-sha256' header does not match what was "
+                             "computed.",
+                             &more);
+  kvlist_fini(&more);
+  return err;
+}
+
+static int prepare_chunked(struct exchange *x, const struct check *k, struct aws_chunked *c) {
+  const char *form = x->caller.payload_hash + strlen(STREAMING);
+  memset(c, 0, sizeof(*c));
+  c->has_trailer = text_has_suffix(form, "-TRAILER");
+  if (strcmp(form, "UNSIGNED-PAYLOAD-TRAILER") == 0)
+    return 0;
+  if (!k || k->claim->asymmetric || !text_has_prefix(form, "AWS4-HMAC-SHA256-PAYLOAD"))
+    return reply_error(x, 501, "NotImplemented", "This form of signed chunks is not implemented.");
+  c->is_signed = true;
+  c->scope = k->scope;
+  if (sigv4_signing_key(x->caller.key.secret, &k->scope, c->key) ||
+      strlen(k->claim->signature) != 64)
+    return reply_error(x, 500, "InternalError", "The chunks' key cannot be derived.");
+  memcpy(c->previous, k->claim->signature, 65);
+  return 0;
+}
+
+/* Only what x-amz-trailer announces may be in the trailer. */
+static int take_trailers(struct exchange *x, const struct kvlist *trailers) {
+  const char *announced = exchange_header(x, "x-amz-trailer");
+  for (size_t i = 0; i < trailers->count; i++) {
+    const struct kv *t = &trailers->items[i];
+    if (!announced || !strcasestr(announced, t->name))
+      return reply_error(x, 400, "MalformedTrailerError",
+                         "The request contained trailing data that was not well-formed or did not "
+                         "conform to our published schema.");
+    if (kvlist_add(&x->request.headers, t->name, t->value))
+      return reply_error(x, 500, "InternalError", "Out of memory.");
+  }
+  return 0;
+}
+
+static int check_decoded_length(struct exchange *x, uint64_t length) {
+  const char *told = exchange_header(x, "x-amz-decoded-content-length");
+  uint64_t want;
+  if (!told)
+    return reply_error(x, 411, "MissingContentLength",
+                       "You must provide the Content-Length HTTP header.");
+  if (text_parse_u64(told, &want) || want != length)
+    return reply_error(x, 400, "IncompleteBody", "The request body terminated unexpectedly");
+  return 0;
+}
+
+static int decode_body(struct exchange *x, const struct check *k) {
+  struct aws_chunked c;
+  int err = prepare_chunked(x, k, &c);
+  if (err)
+    return err;
+  struct body plain;
+  struct kvlist trailers;
+  body_init(&plain, x->body.spool_dir);
+  kvlist_init(&trailers);
+  err = aws_chunked_decode(&c, &x->body, &plain, &trailers);
+  explicit_bzero(c.key, sizeof(c.key));
+  if (err == -EKEYREJECTED)
+    err = k ? refuse_signature(x, k) : -EKEYREJECTED;
+  else if (err == -EBADMSG)
+    err = reply_error(x, 400, "IncompleteBody", "The request body terminated unexpectedly");
+  else if (err)
+    err = reply_error(x, 500, "InternalError", "The request body cannot be stored.");
+  if (!err)
+    err = check_decoded_length(x, plain.length);
+  if (!err)
+    err = take_trailers(x, &trailers);
+  if (!err)
+    body_replace(&x->body, &plain);
+  body_fini(&plain);
+  kvlist_fini(&trailers);
+  return err;
+}
+
+static int accept_body(struct exchange *x, const struct check *k) {
+  if (text_has_prefix(x->caller.payload_hash, STREAMING))
+    return decode_body(x, k);
+  return check_hash(x);
+}
+
+/* --- all of it
+ * ---------------------------------------------------------------------------------------- */
+
+static int verify(struct exchange *x, const struct claim *c) {
+  int err = check_scope(x, c);
+  if (!err)
+    err = find_key(x, c);
+  if (!err)
+    err = check_dates(x, c);
+  if (!err)
+    err = find_payload_hash(x, c);
+  if (err)
+    return err;
+  struct check k = {.claim = c,
+                    .scope = {.region = c->region, .service = c->service, .time = c->time},
+                    .payload_hash = x->caller.payload_hash};
+  buf_init(&k.canonical, 0);
+  buf_init(&k.to_sign, 0);
+  err = check_signature(x, &k);
+  if (!err)
+    err = check_coverage(x, c);
+  if (!err)
+    err = accept_body(x, &k);
+  buf_fini(&k.canonical);
+  buf_fini(&k.to_sign);
+  return err;
+}
+
+static int accept_anonymous(struct exchange *x) {
+  const char *told = exchange_header(x, "x-amz-content-sha256");
+  x->caller.payload_hash = strdup(told ? told : SIGV4_UNSIGNED_PAYLOAD);
+  x->caller.region = strdup("");
+  if (!x->caller.payload_hash || !x->caller.region)
+    return reply_error(x, 500, "InternalError", "Out of memory.");
+  return accept_body(x, NULL);
+}
+
+int authenticate(struct exchange *x) {
+  struct claim c;
+  const char *code = NULL, *why = NULL;
+  int err = claim_parse(&x->request, &c, &code, &why);
+  if (err == -ENOENT)
+    return accept_anonymous(x);
+  if (err == -EINVAL)
+    return reply_error(x, strcmp(code, "AccessDenied") == 0 ? 403 : 400, code, "%s", why);
+  if (err)
+    return reply_error(x, 500, "InternalError", "Out of memory.");
+  x->caller.region = strdup(c.region);
+  err = x->caller.region ? verify(x, &c) : reply_error(x, 500, "InternalError", "Out of memory.");
+  x->caller.anonymous = err != 0;
+  claim_fini(&c);
+  return err;
+}

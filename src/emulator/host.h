@@ -1,0 +1,33 @@
+/* What a Host header says. The hosts AWS uses (and the same below "localhost"
+ * or any other suffix):
+ *   NAME.s3.REGION.SUFFIX  NAME-ACCOUNT.s3-accesspoint.REGION.SUFFIX
+ *   ACCOUNT.s3-control.REGION.SUFFIX  sts.REGION.SUFFIX  NAME.localhost
+ * with "-fips" and "dualstack" in between. Pure. */
+#ifndef S3APFS_EMULATOR_HOST_H
+#define S3APFS_EMULATOR_HOST_H
+
+#include <stdbool.h>
+
+enum host_kind {
+  HOST_PLAIN,        /* localhost, an address, a service's bare host: path style */
+  HOST_ANY,          /* NAME.localhost: what the name is shows in the world */
+  HOST_BUCKET,       /* NAME.s3...: bucket or alias */
+  HOST_ACCESS_POINT, /* NAME-ACCOUNT.s3-accesspoint... */
+  HOST_CONTROL,      /* ACCOUNT.s3-control..., s3-control... */
+};
+
+struct host {
+  enum host_kind kind;
+  char *name;   /* "" for HOST_PLAIN */
+  char *region; /* "" when the host does not say */
+};
+
+/* value: of the Host header, with or without a port. -ENOMEM. */
+int host_parse(const char *value, struct host *out);
+void host_fini(struct host *h);
+
+/* "NAME-123456789012" into its parts (owned); -EINVAL when it is not of that form. */
+int host_split_access_point(const char *label, char **name, char **account);
+bool host_is_account(const char *s);
+
+#endif
