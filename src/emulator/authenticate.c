@@ -12,9 +12,7 @@
 #include <strings.h>
 
 #include "aws_chunked.h"
-#include "claim.h"
-#include "s3apfs/aws/sigv4.h"
-#include "s3apfs/aws/sigv4a.h"
+#include "s3apfs/aws/sigv4_parse.h"
 #include "s3apfs/base/text.h"
 
 #define SKEW_MAX_MS 900000
@@ -37,13 +35,20 @@ static int refuse_key(struct exchange *x, const char *access_key_id) {
   return err;
 }
 
-static int check_token(struct exchange *x, const struct claim *c, const struct world_key *k) {
+static const char *token_of(const struct exchange *x, const struct sigv4_auth *c) {
+  const char *t = c->presigned ? exchange_query(x, "X-Amz-Security-Token")
+                               : exchange_header(x, "x-amz-security-token");
+  return t ? t : "";
+}
+
+static int check_token(struct exchange *x, const struct sigv4_auth *c, const struct world_key *k) {
   const char *wanted = k->session_token ? k->session_token : "";
-  if (strcmp(wanted, c->token) != 0) {
+  const char *sent = token_of(x, c);
+  if (strcmp(wanted, sent) != 0) {
     if (x->to.service == SERVICE_STS)
       return reply_error(x, 403, "InvalidClientTokenId",
                          "The security token included in the request is invalid.");
-    if (*wanted && !*c->token)
+    if (*wanted && !*sent)
       return refuse_key(x, c->access_key_id);
     return reply_error(x, 400, "InvalidToken",
                        "The provided token is malformed or otherwise "
@@ -57,7 +62,7 @@ static int check_token(struct exchange *x, const struct claim *c, const struct w
   return 0;
 }
 
-static int find_key(struct exchange *x, const struct claim *c) {
+static int find_key(struct exchange *x, const struct sigv4_auth *c) {
   struct world_key k;
   int err = world_find_key(x->emulator->world, c->access_key_id, &k);
   if (err == -ENOENT)
@@ -89,12 +94,12 @@ static int refuse_date(struct exchange *x, const char *code, const char *message
   return err;
 }
 
-static int check_dates(struct exchange *x, const struct claim *c) {
+static int check_dates(struct exchange *x, const struct sigv4_auth *c) {
   int64_t age_ms = x->now_ms - c->time * 1000;
   if (c->presigned && age_ms < -SKEW_MAX_MS)
     return reply_error(x, 403, "AccessDenied", "Request is not yet valid");
-  if (c->presigned && age_ms > c->expires * 1000)
-    return refuse_date(x, "AccessDenied", "Request has expired", "Expires", c->time + c->expires,
+  if (c->presigned && age_ms > c->expires_s * 1000)
+    return refuse_date(x, "AccessDenied", "Request has expired", "Expires", c->time + c->expires_s,
                        false);
   if (!c->presigned && llabs(age_ms) > SKEW_MAX_MS)
     return refuse_date(
@@ -108,44 +113,18 @@ static int check_dates(struct exchange *x, const struct claim *c) {
  * ----------------------------------------------------------------------------------- */
 
 struct check {
-  const struct claim *claim;
+  const struct sigv4_auth *claim;
   struct sigv4_scope scope;
   const char *payload_hash;
   struct buf canonical;
   struct buf to_sign;
 };
 
-static int signature_holds(const struct exchange *x, const struct check *k) {
-  if (k->claim->asymmetric) {
-    struct sigv4a_key *key;
-    int err = sigv4a_key_derive(x->caller.key.access_key_id, x->caller.key.secret, &key);
-    if (err)
-      return err;
-    err = sigv4a_verify(key, buf_cstr(&k->to_sign), k->claim->signature);
-    sigv4a_key_free(key);
-    return err == -EINVAL ? -EKEYREJECTED : err;
-  }
-  uint8_t key[32];
-  char hex[65];
-  int err = sigv4_signing_key(x->caller.key.secret, &k->scope, key);
-  if (!err)
-    err = sigv4_signature(key, buf_cstr(&k->to_sign), hex);
-  explicit_bzero(key, sizeof(key));
-  if (err)
-    return err;
-  return strcmp(hex, k->claim->signature) == 0 ? 0 : -EKEYREJECTED;
-}
-
 static int try_signature(struct exchange *x, struct check *k) {
   buf_reset(&k->canonical);
   buf_reset(&k->to_sign);
-  sigv4_canonical_request(&x->request, &k->scope, k->claim->signed_headers, k->payload_hash,
-                          "X-Amz-Signature", &k->canonical);
-  int err = buf_error(&k->canonical);
-  if (!err)
-    err =
-        sigv4_string_to_sign(k->claim->algorithm, &k->scope, buf_cstr(&k->canonical), &k->to_sign);
-  return err ? err : signature_holds(x, k);
+  return sigv4_auth_verify(k->claim, &x->request, x->to.service == SERVICE_STS,
+                           x->caller.key.secret, k->payload_hash, &k->canonical, &k->to_sign);
 }
 
 /* Some clients send characters bare that the canonical form encodes. */
@@ -198,16 +177,12 @@ static int check_signature(struct exchange *x, struct check *k) {
   return 0;
 }
 
-/* What must be under the signature: the host, and every x-amz- header. */
-static int check_coverage(struct exchange *x, const struct claim *c) {
-  if (!claim_covers(c, "host"))
-    return reply_error(x, 403, "AccessDenied",
-                       "'Host' or ':authority' must be a 'SignedHeader' "
-                       "in the AWS Authorization.");
+/* Every x-amz- header must be under the signature. */
+static int check_coverage(struct exchange *x, const struct sigv4_auth *c) {
   const struct kvlist *h = &x->request.headers;
   for (size_t i = 0; i < h->count; i++) {
     const char *name = h->items[i].name;
-    if (strncasecmp(name, "x-amz-", 6) != 0 || claim_covers(c, name) ||
+    if (strncasecmp(name, "x-amz-", 6) != 0 || sigv4_auth_signs(c, name) ||
         strcasecmp(name, "x-amz-content-sha256") == 0)
       continue;
     struct kvlist more;
@@ -222,13 +197,13 @@ static int check_coverage(struct exchange *x, const struct claim *c) {
   return 0;
 }
 
-static const char *service_name(const struct exchange *x, const struct claim *c) {
+static const char *service_name(const struct exchange *x, const struct sigv4_auth *c) {
   if (x->to.service == SERVICE_STS)
     return strcmp(c->service, "iam") == 0 ? "iam" : "sts";
   return "s3";
 }
 
-static int check_scope(struct exchange *x, const struct claim *c) {
+static int check_scope(struct exchange *x, const struct sigv4_auth *c) {
   const char *wanted = service_name(x, c);
   if (strcmp(c->service, wanted) == 0)
     return 0;
@@ -257,7 +232,7 @@ static int body_hex(const struct exchange *x, char hex[65]) {
 }
 
 /* The hash the client signed: told in a header (S3), or of the body (STS). */
-static int find_payload_hash(struct exchange *x, const struct claim *c) {
+static int find_payload_hash(struct exchange *x, const struct sigv4_auth *c) {
   const char *told = exchange_header(x, "x-amz-content-sha256");
   if (!told && c->presigned)
     told = exchange_query(x, "X-Amz-Content-Sha256");
@@ -382,7 +357,7 @@ static int accept_body(struct exchange *x, const struct check *k) {
 /* --- all of it
  * ---------------------------------------------------------------------------------------- */
 
-static int verify(struct exchange *x, const struct claim *c) {
+static int verify(struct exchange *x, const struct sigv4_auth *c) {
   int err = check_scope(x, c);
   if (!err)
     err = find_key(x, c);
@@ -392,9 +367,8 @@ static int verify(struct exchange *x, const struct claim *c) {
     err = find_payload_hash(x, c);
   if (err)
     return err;
-  struct check k = {.claim = c,
-                    .scope = {.region = c->region, .service = c->service, .time = c->time},
-                    .payload_hash = x->caller.payload_hash};
+  struct check k = {.claim = c, .payload_hash = x->caller.payload_hash};
+  sigv4_auth_scope(c, x->to.service == SERVICE_STS, &k.scope);
   buf_init(&k.canonical, 0);
   buf_init(&k.to_sign, 0);
   err = check_signature(x, &k);
@@ -417,18 +391,18 @@ static int accept_anonymous(struct exchange *x) {
 }
 
 int authenticate(struct exchange *x) {
-  struct claim c;
-  const char *code = NULL, *why = NULL;
-  int err = claim_parse(&x->request, &c, &code, &why);
+  struct sigv4_auth c;
+  enum sigv4_fault fault;
+  int err = sigv4_parse_request(&x->request, &c, &fault);
   if (err == -ENOENT)
     return accept_anonymous(x);
   if (err == -EINVAL)
-    return reply_error(x, strcmp(code, "AccessDenied") == 0 ? 403 : 400, code, "%s", why);
+    return refuse_form(x, fault);
   if (err)
     return reply_error(x, 500, "InternalError", "Out of memory.");
   x->caller.region = strdup(c.region);
   err = x->caller.region ? verify(x, &c) : reply_error(x, 500, "InternalError", "Out of memory.");
   x->caller.anonymous = err != 0;
-  claim_fini(&c);
+  sigv4_auth_fini(&c);
   return err;
 }
