@@ -18,8 +18,15 @@
 #define SKEW_MAX_MS 900000
 #define STREAMING "STREAMING-"
 
-/* --- the key
- * ---------------------------------------------------------------------------------------- */
+/* --- the form --- */
+
+static int refuse_form(struct exchange *x, enum sigv4_fault fault) {
+  const char *code = sigv4_fault_code(fault, exchange_has_query(x, "X-Amz-Signature"));
+  int status = strcmp(code, "AccessDenied") == 0 ? 403 : 400;
+  return reply_error(x, status, code, "%s", sigv4_fault_text(fault));
+}
+
+/* --- the key --- */
 
 static int refuse_key(struct exchange *x, const char *access_key_id) {
   if (x->to.service == SERVICE_STS)
@@ -75,8 +82,7 @@ static int find_key(struct exchange *x, const struct sigv4_auth *c) {
   return check_token(x, c, &x->caller.key);
 }
 
-/* --- dates
- * ------------------------------------------------------------------------------------------- */
+/* --- dates --- */
 
 static int refuse_date(struct exchange *x, const char *code, const char *message, const char *name,
                        int64_t then_s, bool skew) {
@@ -109,8 +115,7 @@ static int check_dates(struct exchange *x, const struct sigv4_auth *c) {
   return 0;
 }
 
-/* --- the signature
- * ----------------------------------------------------------------------------------- */
+/* --- the signature --- */
 
 struct check {
   const struct sigv4_auth *claim;
@@ -213,8 +218,7 @@ static int check_scope(struct exchange *x, const struct sigv4_auth *c) {
                      c->service, wanted);
 }
 
-/* --- the body
- * ---------------------------------------------------------------------------------------- */
+/* --- the body --- */
 
 static int body_hex(const struct exchange *x, char hex[65]) {
   uint8_t raw[32];
@@ -354,8 +358,7 @@ static int accept_body(struct exchange *x, const struct check *k) {
   return check_hash(x);
 }
 
-/* --- all of it
- * ---------------------------------------------------------------------------------------- */
+/* --- all of it --- */
 
 static int verify(struct exchange *x, const struct sigv4_auth *c) {
   int err = check_scope(x, c);

@@ -48,8 +48,7 @@ enum checksum checksum_parse(const char *name) {
   return CHECKSUM_NONE;
 }
 
-/* --- of bytes
- * -------------------------------------------------------------------------------------- */
+/* --- of bytes --- */
 
 static uint64_t crc_step(enum checksum c, uint64_t crc, const void *data, size_t len) {
   if (c == CHECKSUM_CRC32)
@@ -98,8 +97,7 @@ int checksum_of_body(const struct body *b, enum checksum c, struct buf *out) {
   return buf_error(out);
 }
 
-/* --- of parts
- * --------------------------------------------------------------------------------------- */
+/* --- of parts --- */
 
 static int decode(const struct object_part *p, enum checksum c, struct buf *raw) {
   buf_reset(raw);
@@ -161,8 +159,7 @@ int checksum_of_parts(const struct object_part *parts, size_t count, enum checks
   return err ? err : buf_error(out);
 }
 
-/* --- of requests
- * ------------------------------------------------------------------------------------- */
+/* --- of requests --- */
 
 int checksum_announced(struct exchange *x, enum checksum *c, const char **value) {
   *c = CHECKSUM_NONE;

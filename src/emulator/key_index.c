@@ -139,8 +139,7 @@ const struct key_entry *key_index_find(const struct key_index *x, const char *ke
   return at < x->count && strcmp(x->items[at].key, key) == 0 ? &x->items[at] : NULL;
 }
 
-/* --- pages ---------------------------------------------------------------------------------------
- */
+/* --- pages --- */
 
 void key_page_fini(struct key_page *p) {
   for (size_t i = 0; i < p->entry_count; i++)

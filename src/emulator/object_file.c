@@ -77,8 +77,7 @@ int object_info_copy(struct object_info *dst, const struct object_info *src) {
   return 0;
 }
 
-/* --- writing -------------------------------------------------------------------------------------
- */
+/* --- writing --- */
 
 static bool add_text(cJSON *to, const char *name, const char *value) {
   return !value || cJSON_AddStringToObject(to, name, value);
@@ -148,8 +147,7 @@ int object_file_seal(int fd, const struct object_info *o) {
   return err;
 }
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* --- reading --- */
 
 static int get_text(const cJSON *from, const char *name, char **out) {
   const cJSON *item = cJSON_GetObjectItemCaseSensitive(from, name);

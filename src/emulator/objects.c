@@ -44,8 +44,7 @@ struct objects {
   } synced;
 };
 
-/* --- life
- * ------------------------------------------------------------------------------------------ */
+/* --- life --- */
 
 static struct bucket_index *bucket_index_locked(struct objects *o, const char *bucket) {
   struct bucket_index *b;
@@ -135,8 +134,7 @@ const char *objects_dir(const struct objects *o) {
   return o->dir;
 }
 
-/* --- one change of a key at a time
- * ------------------------------------------------------------------ */
+/* --- one change of a key at a time --- */
 
 static int guard_enter(struct objects *o, const char *bucket, const char *key,
                        struct key_guard **out) {
@@ -188,8 +186,7 @@ static int check_condition(struct objects *o, const char *bucket, const char *ke
   return err;
 }
 
-/* --- lookups
- * ----------------------------------------------------------------------------------------- */
+/* --- lookups --- */
 
 static char *object_path(const struct objects *o, const char *bucket, const char *key) {
   struct buf b;
@@ -227,8 +224,7 @@ int objects_get(struct objects *o, const char *bucket, const char *key, int *fd,
   return 0;
 }
 
-/* --- changes
- * ----------------------------------------------------------------------------------------- */
+/* --- changes --- */
 
 static int move_into_place(const char *from, const char *path) {
   char *folder = strdup(path);

@@ -26,8 +26,7 @@ static int set(char **field, const char *value) {
   return 0;
 }
 
-/* --- resolving
- * ------------------------------------------------------------------------------------ */
+/* --- resolving --- */
 
 static int take_access_point(struct world_access_point *ap, struct address *a) {
   a->kind = ADDRESS_ACCESS_POINT;
@@ -88,8 +87,7 @@ int route_resolve(struct world *w, const char *named, const char *region, const 
   return err == -ENOENT ? resolve_by_label(w, named, region, a) : err;
 }
 
-/* --- the request
- * ---------------------------------------------------------------------------------- */
+/* --- the request --- */
 
 /* Credential=AKID/DATE/REGION/SERVICE/aws4_request, in header or query. SigV4a
  * scopes have no region. */
