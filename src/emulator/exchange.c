@@ -46,11 +46,12 @@ int exchange_init(struct exchange *x, struct emulator *e, const struct listener 
   x->emulator = e;
   x->listener = l;
   x->operation = "";
-  x->now_ms = clock_wall_ms(e->clock);
+  x->now_ms = clock_wall_ms(&e->clock.clock);
   aws_request_init(&x->request);
   body_init(&x->body, objects_spool_dir(e->objects));
   address_init(&x->to);
   x->caller.anonymous = true;
+  fault_effect_init(&x->fault);
   kvlist_init(&x->reply.headers);
   buf_init(&x->reply.body, 0);
   x->reply.fd = -1;
@@ -63,6 +64,8 @@ void exchange_fini(struct exchange *x) {
   aws_request_fini(&x->request);
   body_fini(&x->body);
   address_fini(&x->to);
+  world_bucket_fini(&x->bucket);
+  fault_effect_fini(&x->fault);
   world_key_fini(&x->caller.key);
   free(x->caller.region);
   free(x->caller.payload_hash);

@@ -28,24 +28,26 @@
 
 #include "s3apfs/aws/request.h"
 #include "s3apfs/base/buf.h"
-#include "s3apfs/base/clock.h"
 #include "s3apfs/base/kv.h"
 
 #include "body.h"
+#include "faults.h"
+#include "shifted_clock.h"
 #include "world.h"
 
 struct objects;  /* objects.h: the bytes */
-struct faults;   /* faults.h */
 struct requests; /* requests.h: those seen */
 
-/* What all exchanges share. Immutable after start; the parts lock inside. */
+/* What all exchanges share. The parts lock inside. */
 struct emulator {
   struct world *world;
   struct objects *objects;
   struct faults *faults;
   struct requests *requests;
-  const struct clock *clock; /* shiftable; all times the emulator tells come from it */
-  const char *region;        /* region of buckets created without LocationConstraint */
+  struct shifted_clock clock; /* all times the emulator tells come from it */
+  char *region;               /* of buckets created without LocationConstraint */
+  uint64_t min_part_size;     /* of all parts but an upload's last; S3: 5 MiB */
+  atomic_bool stopping;       /* delays and hanging replies end when set */
 };
 
 /* A door: one listening port. The first one is "the internet"; the others stand
@@ -107,11 +109,14 @@ struct exchange {
   char *peer; /* the client's address, "127.0.0.1" */
   bool tls;
   struct body body;
-  int64_t now_ms; /* emulator's clock when the request came in */
+  uint64_t received; /* body bytes as sent */
+  int64_t now_ms;    /* emulator's clock when the request came in */
   char request_id[17];
   char host_id[77];
   struct address to;
+  struct world_bucket bucket; /* settings of to.bucket; empty when there is none */
   struct caller caller;
+  struct fault_effect fault; /* what is to go wrong with this one */
   struct reply reply;
 };
 
