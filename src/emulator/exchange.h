@@ -36,12 +36,14 @@
 #include "world.h"
 
 struct objects;  /* objects.h: the bytes */
+struct uploads;  /* uploads.h: unfinished multipart uploads */
 struct requests; /* requests.h: those seen */
 
 /* What all exchanges share. The parts lock inside. */
 struct emulator {
   struct world *world;
   struct objects *objects;
+  struct uploads *uploads;
   struct faults *faults;
   struct requests *requests;
   struct shifted_clock clock; /* all times the emulator tells come from it */

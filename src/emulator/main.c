@@ -19,6 +19,7 @@
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
 #include "server.h"
+#include "uploads.h"
 
 #define REGION_DEFAULT "us-east-1"
 #define MIN_PART_DEFAULT ((uint64_t)5 << 20)
@@ -179,6 +180,8 @@ static int open_emulator(struct emulator *e, const struct options *o, const char
     err = apply_settings(e, why);
   if (!err)
     err = objects_open(data, &e->objects);
+  if (!err)
+    err = uploads_open(data, &e->uploads);
   if (err && !why->len)
     buf_printf(why, "%s: %s", data, strerror(-err));
   return err;
@@ -186,6 +189,7 @@ static int open_emulator(struct emulator *e, const struct options *o, const char
 
 static void close_emulator(struct emulator *e) {
   objects_close(e->objects);
+  uploads_close(e->uploads);
   requests_free(e->requests);
   faults_free(e->faults);
   if (e->world)
