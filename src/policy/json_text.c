@@ -12,6 +12,8 @@
 #include "s3apfs/base/text.h"
 
 #define DEPTH_MAX 16
+/* AWS's own limits are at most 20,480 characters, some without counting blanks. */
+#define LENGTH_MAX (64 * 1024)
 
 struct scan {
   const char *json;
@@ -143,6 +145,10 @@ int json_text_parse(const char *json, size_t len, cJSON **out, struct buf *why) 
   struct scan s = {.json = json, .len = len, .quote = len, .why = why};
   int rc;
 
+  if (len > LENGTH_MAX) {
+    buf_printf(why, "longer than %d bytes", LENGTH_MAX);
+    return -EINVAL;
+  }
   if (!text_is_utf8(json, len)) {
     buf_puts(why, "not valid UTF-8");
     return -EINVAL;

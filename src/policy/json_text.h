@@ -9,8 +9,8 @@
 
 #include "s3apfs/base/buf.h"
 
-/* One value and nothing behind it, UTF-8, at most 16 levels deep, no name twice
- * in an object, no NUL. -EINVAL with a remark in *why; -ENOMEM. The caller
+/* One value and nothing behind it, UTF-8, at most 64 KiB and 16 levels deep, no
+ * name twice in an object, no NUL. -EINVAL with a remark in *why; -ENOMEM. The caller
  * frees *out with cJSON_Delete(). */
 int json_text_parse(const char *json, size_t len, cJSON **out, struct buf *why);
 

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "s3apfs/base/text.h"
@@ -77,28 +78,37 @@ int scalar_parse_number(const char *s, double *out) {
   return 0;
 }
 
+/* What completes a shorter W3C form, by its length. */
+static const char *date_completion(size_t len) {
+  switch (len) {
+  case 4:
+    return "-01-01T00:00:00Z";
+  case 7:
+    return "-01T00:00:00Z";
+  case 10:
+    return "T00:00:00Z";
+  default:
+    return "";
+  }
+}
+
 #define DATE_LONGEST 64
+#define UP_TO_MINUTES 16 /* 2026-11-22T06:03 */
 
 int scalar_parse_date(const char *s, double *out) {
-  char full[DATE_LONGEST + 16];
+  char full[DATE_LONGEST + 32];
   size_t len = strlen(s);
+  bool no_seconds = len > UP_TO_MINUTES && s[13] == ':' && s[UP_TO_MINUTES] != ':';
   int64_t seconds;
 
   if (scalar_parse_number(s, out) == 0 && (len != 4 || !is_digit(*s)))
     return 0;
   if (len > DATE_LONGEST)
     return -EINVAL;
-  memcpy(full, s, len + 1);
-  if (len == 4)
-    strcat(full, "-01-01T00:00:00Z");
-  else if (len == 7)
-    strcat(full, "-01T00:00:00Z");
-  else if (len == 10)
-    strcat(full, "T00:00:00Z");
-  else if (len > 16 && full[13] == ':' && full[16] != ':') { /* no seconds: insert them */
-    memmove(full + 19, full + 16, len - 16 + 1);
-    memcpy(full + 16, ":00", 3);
-  }
+  if (no_seconds)
+    snprintf(full, sizeof(full), "%.*s:00%s", UP_TO_MINUTES, s, s + UP_TO_MINUTES);
+  else
+    snprintf(full, sizeof(full), "%s%s", s, date_completion(len));
   if (text_parse_iso8601(full, &seconds) != 0)
     return -EINVAL;
   *out = (double)seconds;

@@ -12,9 +12,10 @@
 
 struct policy; /* one parsed document; immutable */
 
-/* -EINVAL with one line in *why: which statement (counted from 1), which
- * element, and the line and column where they are known; -ENOMEM. Accepts a single statement object
- * or an array; Version 2012-10-17 (variables are expanded) and 2008-10-17 (they are not). */
+/* At most 64 KiB. Accepts a single statement object or an array; Version
+ * 2012-10-17 (variables are expanded) and 2008-10-17, the default (they are
+ * not). -EINVAL with one line in *why: which statement (counted from 1), which
+ * element, and the line and column where they are known; -ENOMEM. */
 int policy_parse(const char *json, size_t len, struct policy **out, struct buf *why);
 void policy_free(struct policy *p);
 
