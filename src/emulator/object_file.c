@@ -240,7 +240,7 @@ static int find_trailer(int fd, uint64_t *at, uint64_t *len) {
 }
 
 int object_file_read(int fd, struct object_info *out) {
-  uint64_t at, len;
+  uint64_t at = 0, len = 0;
   int err = find_trailer(fd, &at, &len);
   if (err)
     return err;
