@@ -182,8 +182,7 @@ Test(match, unknown_service_002_P1) {
   policy_free(p);
 }
 
-/* --- principals ---------------------------------------------------------------------------------
- */
+/* --- principals --- */
 
 #define SESSION "arn:aws:sts::111111111111:assumed-role/demo/nb"
 #define ROLE "arn:aws:iam::111111111111:role/service-role/demo"
