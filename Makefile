@@ -178,3 +178,38 @@ uninstall:
 deb rpm: deps-build
 	@$(MAKE) --no-print-directory programs
 	@sh packaging/$@/build.sh
+
+# --- fuzzing ------------------------------------------------------------------------------------
+# tests/fuzz/NAME.c or fuzz_NAME.c is a libFuzzer program over the pure layers, seeded
+# from tests/fuzz/corpus/NAME; finds and crashes go to build/fuzz/{corpus,artifacts}.
+FUZZ_SECONDS ?= 20
+FLAGS_fuzz   := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+                -fno-sanitize-recover=all
+FUZZ_NAMES   := $(patsubst fuzz_%,%,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
+FUZZ_BINS    := $(patsubst %,build/fuzz/bin/%,$(FUZZ_NAMES))
+FUZZ_ARGS    := -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -verbosity=0 \
+                -print_final_stats=1
+
+define FUZZ_BIN
+build/fuzz/bin/$(patsubst fuzz_%,%,$(1)): build/fuzz/testobj/fuzz/$(1).o $(patsubst %,build/fuzz/lib/%.a,policy aws base)
+	@mkdir -p $$(@D)
+	$$(LINK) -fsanitize=fuzzer $$^ $$(call pkg_libs,libcrypto libxml-2.0 libcjson) -o $$@
+endef
+$(foreach h,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)),$(eval $(call FUZZ_BIN,$(h))))
+
+.PHONY: fuzz-build $(addprefix fuzz-,$(FUZZ_NAMES))
+fuzz-build: $(FUZZ_BINS)
+
+fuzz:
+	@sh packaging/deps.sh check
+	@$(MAKE) --no-print-directory VARIANT=fuzz CC=clang fuzz-build
+	@$(MAKE) --no-print-directory $(addprefix fuzz-,$(FUZZ_NAMES))
+
+# One harness alone: make fuzz-build VARIANT=fuzz CC=clang && make fuzz-NAME
+$(addprefix fuzz-,$(FUZZ_NAMES)): fuzz-%:
+	@mkdir -p build/fuzz/corpus/$* build/fuzz/artifacts
+	@echo "fuzz $*: $(FUZZ_SECONDS) s"
+	@build/fuzz/bin/$* $(FUZZ_ARGS) -artifact_prefix=build/fuzz/artifacts/$*- build/fuzz/corpus/$* \
+	    $(wildcard tests/fuzz/corpus/$*) >build/fuzz/artifacts/$*.log 2>&1 || \
+	    { tail -n 60 build/fuzz/artifacts/$*.log; exit 1; }
+	@grep number_of_executed_units build/fuzz/artifacts/$*.log

@@ -138,6 +138,9 @@ static int scan_run(struct scan *s) {
   if (s->rc == 0 && s->ctxt->wellFormed == 0)
     s->rc = -EBADMSG;
   wipe_input(s->ctxt->input);
+  /* A DTD behind an earlier error is still read, into a document of its own. */
+  xmlFreeDoc(s->ctxt->myDoc);
+  s->ctxt->myDoc = NULL;
   return s->rc;
 }
 

@@ -134,14 +134,10 @@ static int parse_document(struct parser *ps, const cJSON *root) {
 /* Longer remarks quote a whole pasted document. */
 #define WHY_MAX 1000
 
-static void tell(const struct parser *ps, struct buf *why) {
-  const char *s = buf_cstr(&ps->remark);
+/* What the document holds, as part of one line. */
+static void tell_text(const char *s, struct buf *why) {
   size_t n = strlen(s);
 
-  if (ps->statement != 0)
-    buf_printf(why, "Statement %zu: ", ps->statement);
-  if (ps->element != NULL)
-    buf_printf(why, "%s: ", ps->element);
   if (n > WHY_MAX) {
     n = WHY_MAX;
     while (n > 0 && ((unsigned char)s[n] & 0xc0) == 0x80)
@@ -149,6 +145,16 @@ static void tell(const struct parser *ps, struct buf *why) {
   }
   for (size_t i = 0; i < n; i++)
     buf_putc(why, (unsigned char)s[i] < 0x20 || s[i] == 0x7f ? ' ' : s[i]);
+}
+
+static void tell(const struct parser *ps, struct buf *why) {
+  if (ps->statement != 0)
+    buf_printf(why, "Statement %zu: ", ps->statement);
+  if (ps->element != NULL) {
+    tell_text(ps->element, why);
+    buf_puts(why, ": ");
+  }
+  tell_text(buf_cstr(&ps->remark), why);
 }
 
 int policy_parse(const char *json, size_t len, struct policy **out, struct buf *why) {

@@ -143,6 +143,8 @@ Test(xml, refuses_every_dtd) {
       "<!DOCTYPE R [<!ENTITY f SYSTEM \"file:///etc/passwd\">]><R>&f;</R>",
       "<!DOCTYPE R [<!ENTITY a \"aa\"><!ENTITY b \"&a;&a;&a;&a;\">]><R>&b;&b;&b;</R>",
       "<!DOCTYPE R [<!ENTITY % p SYSTEM \"file:///dev/zero\"> %p;]><R/>",
+      "<!DOCTYPE \xf9 [<!ENTITY a \"b\">]><R>&a;</R>",
+      "<!DOCTYPE \xf9 [<!ENTITY % p SYSTEM \"file:///dev/zero\"> %p;]><R/>",
   };
 
   for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)

@@ -128,6 +128,7 @@ Test(parse, names_the_element_of_the_document) {
           "Version: must be");
   refused("{`Version`:2012,`Statement`:{`Effect`:`Allow`,`Action`:`*`}}", "Version: must be");
   refused("{`Extra`:1,`Statement`:{`Effect`:`Allow`,`Action`:`*`}}", "Extra: unknown element");
+  refused("{`Ex\\ntra`:1}", "Ex tra: unknown element");
   refused("{`Id`:1,`Statement`:{`Effect`:`Allow`,`Action`:`*`}}", "Id: must be a string");
   refused("{`Effect`:`Allow`,`Action`:`*`,`Resource`:`*`}", "a bare statement; wrap it in");
 }
