@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3apfs/policy/denied.h"
+
 static const struct named_document *documents_of(const struct credential *c) {
   return c->role != NULL ? c->role->policies : c->user != NULL ? c->user->policies : NULL;
 }
@@ -74,51 +76,20 @@ bool access_service_may(const struct role *r, const char *service, const char *a
   return decision.effect == POLICY_ALLOW;
 }
 
-/* The policy's name as AWS's messages have it; bucket and access point policies
- * are both "resource-based". */
-static const char *layer_phrase(enum policy_layer layer) {
-  switch (layer) {
-  case POLICY_LAYER_IDENTITY:
-    return "identity-based policy";
-  case POLICY_LAYER_BOUNDARY:
-    return "permissions boundary";
-  case POLICY_LAYER_SESSION:
-    return "session policy";
-  case POLICY_LAYER_ENDPOINT:
-    return "VPC endpoint policy";
-  case POLICY_LAYER_TRUST:
-    return "role trust policy";
-  default:
-    return "resource-based policy";
-  }
-}
-
-static void describe(const char *who, const char *action, const struct authorize_verdict *v,
-                     struct buf *out) {
-  const char *phrase = layer_phrase(v->layer);
-  const char *quote = v->layer == POLICY_LAYER_TRUST || strncmp(action, "sts:", 4) == 0 ? "" : "\"";
-
-  buf_printf(out, "User: %s is not authorized to perform: %s on resource: %s%s%s ", who, action,
-             quote, v->resource, quote);
-  if (!v->explicit_deny)
-    buf_printf(out, "because no %s allows the %s action", phrase, action);
-  else if (v->layer == POLICY_LAYER_TRUST)
-    buf_printf(out, "with an explicit deny in the %s", phrase);
-  else
-    buf_printf(out, "with an explicit deny in a%s %s", v->layer == POLICY_LAYER_IDENTITY ? "n" : "",
-               phrase);
-}
-
 void access_describe_locked(const struct world *w, const struct credential *caller,
                             const char *action, const char *owner,
                             const struct authorize_verdict *v, struct buf *out) {
+  struct denied d = {.layer = POLICY_LAYER_UNKNOWN};
   struct principal_text who;
 
-  if (caller == NULL || !world_related_locked(w, caller->account->id, owner)) {
-    buf_puts(out, "Access Denied");
-    return;
-  }
   principal_text_init(&who, caller);
-  describe(who.principal.arn, action, v, out);
+  if (caller != NULL && world_related_locked(w, caller->account->id, owner)) {
+    d.layer = v->layer;
+    d.explicit_deny = v->explicit_deny;
+    d.principal = who.principal.arn;
+    d.action = action;
+    d.resource = v->resource;
+  }
+  denied_describe(&d, out);
   principal_text_fini(&who);
 }
