@@ -319,6 +319,8 @@ static int fetch_keys(struct call *call) {
   call->renew_next = false;
   s3_error_fini(&call->error);
   rc = key_source_get(call->q.keys, &fresh, &call->error);
+  if (rc == -ENOENT)
+    rc = -EACCES; /* no keys must never look like no object */
   if (rc != 0 && call->error.err == 0)
     return set_failure(call, rc, "no credentials");
   if (rc != 0)

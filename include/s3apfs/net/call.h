@@ -38,7 +38,8 @@ struct call;
 
 struct call_request {
   const struct aws_request *request; /* unsigned; copied */
-  struct key_source *keys;           /* NULL: sent unsigned */
+  struct key_source *keys;           /* NULL: sent unsigned. Its failure is the call's;
+                                        -ENOENT becomes -EACCES */
   enum auth_scheme auth;
   const char *signing_name;
   const char *signing_region;

@@ -1,0 +1,70 @@
+/* Credential providers. Each is a struct key_source (net/keys.h): get() blocks,
+ * any thread may call it. -ENOENT means that nothing is configured for this
+ * provider; every other failure is a configured provider that cannot deliver.
+ * Errors name the provider and what to look at, never a secret. Chaining and
+ * caching are providers that wrap providers.
+ *
+ * Constructors return 0 or -ENOMEM; `env` is copied, what its arg points to must
+ * outlive the provider. */
+#ifndef S3APFS_CRED_PROVIDER_H
+#define S3APFS_CRED_PROVIDER_H
+
+#include <stddef.h>
+
+#include "s3apfs/base/clock.h"
+#include "s3apfs/base/pool.h"
+#include "s3apfs/cred/env.h"
+#include "s3apfs/net/keys.h"
+
+/* Always the same keys; a reference is taken. */
+int cred_static_new(struct keys *keys, struct key_source **out);
+
+/* AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN (or the older
+ * AWS_SECURITY_TOKEN), AWS_CREDENTIAL_EXPIRATION, AWS_ACCOUNT_ID. */
+int cred_environment_new(const struct cred_env *env, struct key_source **out);
+
+/* A profile of the shared files: static keys or credential_process; the files
+ * are read at each get. name as in aws_profile_load(). A named profile that does
+ * not exist is a failure, a missing default one is -ENOENT. */
+int cred_profile_new(const struct cred_env *env, const char *name, struct key_source **out);
+
+/* Runs a command line, split like a shell does but without one, and reads a
+ * version 1 document (AWS CLI "Sourcing credentials with an external process").
+ * timeout_ms 0: 60 s. identity: what the keys are called. */
+int cred_process_new(const char *command, const char *identity, int64_t timeout_ms,
+                     struct key_source **out);
+
+/* Fails with "not supported yet" when one of the variables (NULL-terminated
+ * list) is set, so that a configured identity is never silently replaced by the
+ * next one in the chain. The list and `what` must outlive it. */
+int cred_unsupported_new(const struct cred_env *env, const char *const *variables, const char *what,
+                         struct key_source **out);
+
+/* The first source that has something configured decides; from its first success
+ * on no other one is asked: an identity never changes behind a mount's back. */
+struct cred_link {
+  const char *name; /* for messages; copied */
+  struct key_source *source;
+};
+/* Owns the sources on success. */
+int cred_chain_new(const struct cred_link *links, size_t count, struct key_source **out);
+
+struct cred_cache_options {
+  const struct clock *clock;   /* NULL: clock_system */
+  struct pool *pool;           /* for renewal ahead of need; NULL: one of its own */
+  double (*random)(void *arg); /* [0, 1); NULL: the system's */
+  void *random_arg;
+};
+/* Keeps keys and renews them ahead of their end (net/renewal.h), one fetch at a
+ * time: readers go on with the old ones while they live and wait for one fetch
+ * when they do not. A failure is remembered for a moment (1 s, doubling to 30 s)
+ * so that many readers do not become many attempts. Owns `inner` on success. */
+int cred_cached_new(struct key_source *inner, const struct cred_cache_options *o,
+                    struct key_source **out);
+
+/* The standard order (AWS SDKs): environment, web identity, profile, container;
+ * with an explicit profile only the profile. Not cached. */
+int cred_default_new(const struct cred_env *env, const char *explicit_profile,
+                     struct key_source **out);
+
+#endif

@@ -1,0 +1,143 @@
+/* Provider: a profile of the shared files.
+ *
+ * The files are read at each get, so that new keys are found without a remount.
+ * What kind of profile it is follows the SDKs' order: a role, a web identity,
+ * SSO, static keys of the credentials file, `aws login`, credential_process,
+ * static keys of the config file. A kind that cannot be served is said, never
+ * skipped. Static keys come from one file as a whole, never mixed of two. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fail.h"
+#include "s3apfs/base/text.h"
+#include "s3apfs/cred/profile.h"
+#include "s3apfs/cred/provider.h"
+
+struct profile_source {
+  struct key_source base;
+  struct cred_env env;
+  char *name; /* NULL: as the environment says */
+};
+
+static int static_keys(const struct aws_profile *p, enum aws_profile_file file, struct keys **out,
+                       struct s3_error *error) {
+  const char *id = aws_profile_get_from(p, file, "aws_access_key_id");
+  const char *secret = aws_profile_get_from(p, file, "aws_secret_access_key");
+  char *identity;
+  int rc;
+
+  if (id == NULL || secret == NULL)
+    return cred_fail(error, -EINVAL, CRED_INVALID, "profile %s: %s is set but %s is not",
+                     aws_profile_name(p),
+                     id != NULL ? "aws_access_key_id" : "aws_secret_access_key",
+                     id != NULL ? "aws_secret_access_key" : "aws_access_key_id");
+  identity = text_printf("profile %s", aws_profile_name(p));
+  if (identity == NULL)
+    return cred_fail(error, -ENOMEM, CRED_INVALID, "profile: no memory");
+  rc = keys_new(id, secret, aws_profile_get_from(p, file, "aws_session_token"), 0,
+                aws_profile_get(p, "aws_account_id"), identity, out);
+  free(identity);
+  return rc == 0 ? 0 : cred_fail(error, rc, CRED_INVALID, "profile: no memory");
+}
+
+static bool has_static_keys(const struct aws_profile *p, enum aws_profile_file file) {
+  return aws_profile_get_from(p, file, "aws_access_key_id") != NULL ||
+         aws_profile_get_from(p, file, "aws_secret_access_key") != NULL;
+}
+
+static int from_process(const struct aws_profile *p, const char *command, struct keys **out,
+                        struct s3_error *error) {
+  struct key_source *process = NULL;
+  char *identity = text_printf("profile %s", aws_profile_name(p));
+  int rc = identity != NULL ? cred_process_new(command, identity, 0, &process) : -ENOMEM;
+
+  free(identity);
+  if (rc != 0)
+    return cred_fail(error, rc, CRED_INVALID, "profile: no memory");
+  rc = key_source_get(process, out, error);
+  key_source_free(process);
+  return rc;
+}
+
+/* The first setting that makes it a profile of a kind we cannot serve. */
+static const char *unsupported_setting(const struct aws_profile *p) {
+  static const char *const settings[] = {"role_arn", "web_identity_token_file", "sso_session",
+                                         "sso_start_url", "sso_account_id"};
+
+  for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
+    if (aws_profile_get(p, settings[i]) != NULL)
+      return settings[i];
+  return NULL;
+}
+
+static int unsupported(const struct aws_profile *p, const char *setting, struct s3_error *error) {
+  return cred_fail(error, -EOPNOTSUPP, CRED_INVALID, "profile %s: not supported yet: %s",
+                   aws_profile_name(p), setting);
+}
+
+static int keys_of_profile(const struct aws_profile *p, struct keys **out, struct s3_error *error) {
+  const char *setting = unsupported_setting(p);
+  const char *command = aws_profile_get(p, "credential_process");
+
+  if (setting != NULL)
+    return unsupported(p, setting, error);
+  if (has_static_keys(p, AWS_PROFILE_CREDENTIALS))
+    return static_keys(p, AWS_PROFILE_CREDENTIALS, out, error);
+  if (aws_profile_get(p, "login_session") != NULL)
+    return unsupported(p, "login_session", error);
+  if (command != NULL)
+    return from_process(p, command, out, error);
+  if (has_static_keys(p, AWS_PROFILE_CONFIG))
+    return static_keys(p, AWS_PROFILE_CONFIG, out, error);
+  return cred_fail(error, -ENOENT, CRED_NONE, "profile %s has no credentials (%s, %s)",
+                   aws_profile_name(p), aws_profile_config_path(p),
+                   aws_profile_credentials_path(p));
+}
+
+static int profile_get(struct key_source *s, struct keys **out, struct s3_error *error) {
+  struct profile_source *self = (struct profile_source *)s;
+  struct aws_profile *p = NULL;
+  struct buf why;
+  int rc;
+
+  buf_init(&why, 0);
+  rc = aws_profile_load(&self->env, self->name, &p, &why);
+  if (rc != 0)
+    rc = cred_fail(error, rc == -ENOENT ? -EINVAL : rc, CRED_INVALID, "profile: %s",
+                   why.len > 0 ? buf_cstr(&why) : strerror(-rc));
+  else if (aws_profile_is_named(p) && !aws_profile_exists(p))
+    rc =
+        cred_fail(error, -EINVAL, CRED_INVALID, "profile %s is in neither %s nor %s",
+                  aws_profile_name(p), aws_profile_config_path(p), aws_profile_credentials_path(p));
+  else
+    rc = keys_of_profile(p, out, error);
+  aws_profile_free(p);
+  buf_fini(&why);
+  return rc;
+}
+
+static void profile_destroy(struct key_source *s) {
+  struct profile_source *self = (struct profile_source *)s;
+
+  free(self->name);
+  free(self);
+}
+
+static const struct key_source_ops profile_ops = {.get = profile_get, .destroy = profile_destroy};
+
+int cred_profile_new(const struct cred_env *env, const char *name, struct key_source **out) {
+  struct profile_source *self = calloc(1, sizeof(*self));
+
+  if (self == NULL)
+    return -ENOMEM;
+  self->base.ops = &profile_ops;
+  self->env = *env;
+  self->name = name != NULL ? strdup(name) : NULL;
+  if (name != NULL && self->name == NULL) {
+    free(self);
+    return -ENOMEM;
+  }
+  *out = &self->base;
+  return 0;
+}

@@ -1,0 +1,74 @@
+/* Fixture of the credential tests. */
+#include "fixture.h"
+
+#include <criterion/criterion.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "s3apfs/base/file.h"
+
+static const char *table_getenv(void *arg, const char *name) {
+  struct fixture *f = arg;
+
+  for (unsigned i = f->count; i-- > 0;)
+    if (strcmp(f->variables[i].name, name) == 0)
+      return f->variables[i].value;
+  return NULL;
+}
+
+void fixture_init(struct fixture *f) {
+  memset(f, 0, sizeof(*f));
+  f->env = (struct cred_env){table_getenv, f};
+  snprintf(f->dir, sizeof(f->dir), "/tmp/s3apfs-cred-XXXXXX");
+  cr_assert_not_null(mkdtemp(f->dir));
+  fixture_set(f, "HOME", f->dir);
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at) {
+  (void)st;
+  (void)kind;
+  (void)at;
+  return remove(path);
+}
+
+void fixture_fini(struct fixture *f) {
+  nftw(f->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+void fixture_set(struct fixture *f, const char *name, const char *value) {
+  cr_assert_lt(f->count, 24);
+  f->variables[f->count].name = name;
+  snprintf(f->variables[f->count++].value, sizeof(f->variables[0].value), "%s", value);
+}
+
+const char *fixture_file(struct fixture *f, const char *name, const char *text) {
+  static char path[256];
+  char *slash;
+
+  snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+  slash = strrchr(path, '/');
+  *slash = '\0';
+  cr_assert_eq(file_mkdirs(path, 0700), 0);
+  *slash = '/';
+  cr_assert_eq(file_write_atomic(path, text, strlen(text), 0600), 0);
+  return path;
+}
+
+void fixture_config(struct fixture *f, const char *text) {
+  fixture_file(f, ".aws/config", text);
+}
+
+void fixture_credentials(struct fixture *f, const char *text) {
+  fixture_file(f, ".aws/credentials", text);
+}
+
+const char *fixture_script(struct fixture *f, const char *name, const char *text) {
+  const char *path = fixture_file(f, name, text);
+
+  cr_assert_eq(chmod(path, 0700), 0);
+  return path;
+}
