@@ -191,7 +191,7 @@ FUZZ_ARGS    := -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -
                 -print_final_stats=1
 
 define FUZZ_BIN
-build/fuzz/bin/$(patsubst fuzz_%,%,$(1)): build/fuzz/testobj/fuzz/$(1).o $(patsubst %,build/fuzz/lib/%.a,policy aws base)
+build/fuzz/bin/$(patsubst fuzz_%,%,$(1)): build/fuzz/testobj/fuzz/$(1).o $(patsubst %,build/fuzz/lib/%.a,cred policy aws base)
 	@mkdir -p $$(@D)
 	$$(LINK) -fsanitize=fuzzer $$^ $$(call pkg_libs,libcrypto libxml-2.0 libcjson) -o $$@
 endef
