@@ -135,6 +135,8 @@ static int fetch(struct cache *c, struct keys **out, struct s3_error *error) {
   char until[21];
   int rc = key_source_get(c->inner, &fresh, error);
 
+  if (rc == 0 && fresh == NULL)
+    rc = cred_fail(error, -EIO, CRED_INVALID, "the source delivered nothing");
   if (rc != 0)
     return rc;
   if (fresh->expiration != 0 && fresh->expiration <= wall_s(c)) {
@@ -159,7 +161,7 @@ static void renew(struct cache *c) {
   s3_error_init(&error);
   rc = fetch(c, &fresh, &error);
   mtx_lock(&c->synced.lock);
-  if (rc == 0)
+  if (fresh != NULL)
     dropped = keep_keys_locked(c, fresh);
   else
     keep_failure_locked(c, rc, &error);

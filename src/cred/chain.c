@@ -86,14 +86,17 @@ static const struct key_source_ops chain_ops = {chain_get, chain_expired, chain_
 
 int cred_chain_new(const struct cred_link *links, size_t count, struct key_source **out) {
   struct chain *self = calloc(1, sizeof(*self));
-  bool whole;
+  bool whole = true;
 
   if (self == NULL)
     return -ENOMEM;
   self->base.ops = &chain_ops;
   atomic_init(&self->bound, -1);
   self->links = calloc(count > 0 ? count : 1, sizeof(*self->links));
-  whole = self->links != NULL;
+  if (self->links == NULL) {
+    free(self);
+    return -ENOMEM;
+  }
   for (; whole && self->count < count; self->count++)
     whole = (self->links[self->count].name = strdup(links[self->count].name)) != NULL;
   if (!whole) { /* the sources stay the caller's */

@@ -35,7 +35,6 @@ static void close_fd(int *fd) {
 }
 
 static int spawn_with(struct run *r, char *const argv[], int out_fd, int err_fd) {
-  extern char **environ;
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attr;
   sigset_t none;
