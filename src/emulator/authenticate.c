@@ -385,6 +385,10 @@ static int verify(struct exchange *x, const struct sigv4_auth *c) {
 }
 
 static int accept_anonymous(struct exchange *x) {
+  if (exchange_has_query(x, "AWSAccessKeyId") && exchange_has_query(x, "Signature"))
+    return reply_error(x, 400, "InvalidRequest",
+                       "The authorization mechanism you have provided is not supported. Please use "
+                       "AWS4-HMAC-SHA256.");
   const char *told = exchange_header(x, "x-amz-content-sha256");
   x->caller.payload_hash = strdup(told ? told : SIGV4_UNSIGNED_PAYLOAD);
   x->caller.region = strdup("");

@@ -91,6 +91,11 @@ void op_create_bucket(struct exchange *x) {
   char *region;
   const char *name = x->to.named, *wish = exchange_header(x, "x-amz-object-ownership");
   enum world_ownership ownership = OWNERSHIP_BUCKET_OWNER_ENFORCED;
+  if (x->bucket.name &&
+      (x->caller.anonymous || strcmp(x->bucket.account, x->caller.key.account) != 0)) {
+    refuse_existing(x, -EBUSY);
+    return;
+  }
   if (permit(x, &x->to, "s3:CreateBucket", NULL))
     return;
   if (wish && world_ownership_parse(wish, &ownership)) {

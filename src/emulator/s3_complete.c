@@ -110,14 +110,10 @@ static size_t count_parts(const struct xml_node *root) {
   return n;
 }
 
-static int join_parts(struct exchange *x, struct completion *c, const struct xml_node *root) {
-  size_t count = count_parts(root);
-  uint64_t number = 0, previous = 0;
-  if (strcmp(xml_name(root), "CompleteMultipartUpload") != 0 || !count || count > UPLOAD_PARTS_MAX)
-    return malformed(x);
-  c->object.parts = calloc(count, sizeof(*c->object.parts));
-  if (!c->object.parts)
-    return no_memory(x);
+/* Judged before any part is touched. */
+static int check_order(struct exchange *x, const struct completion *c,
+                       const struct xml_node *root) {
+  uint64_t number, previous = 0;
   for (const struct xml_node *p = xml_first(root, "Part"); p; p = xml_next(p, "Part")) {
     if (text_parse_u64(xml_child_text(p, "PartNumber"), &number) || number > UPLOAD_PARTS_MAX)
       return malformed(x);
@@ -129,11 +125,26 @@ static int join_parts(struct exchange *x, struct completion *c, const struct xml
       return reply_error(x, 400, "InvalidRequest",
                          "Part numbers must be consecutive for a composite checksum.");
     previous = number;
-    int err = join_part(x, c, p, (unsigned)number);
-    if (err)
-      return err;
   }
   return 0;
+}
+
+static int join_parts(struct exchange *x, struct completion *c, const struct xml_node *root) {
+  size_t count = count_parts(root);
+  if (strcmp(xml_name(root), "CompleteMultipartUpload") != 0 || !count || count > UPLOAD_PARTS_MAX)
+    return malformed(x);
+  int err = check_order(x, c, root);
+  if (err)
+    return err;
+  c->object.parts = calloc(count, sizeof(*c->object.parts));
+  if (!c->object.parts)
+    return no_memory(x);
+  for (const struct xml_node *p = xml_first(root, "Part"); !err && p; p = xml_next(p, "Part")) {
+    uint64_t number = 0;
+    text_parse_u64(xml_child_text(p, "PartNumber"), &number);
+    err = join_part(x, c, p, (unsigned)number);
+  }
+  return err;
 }
 
 /* --- what the whole is --- */
