@@ -135,10 +135,10 @@ static int fetch(struct cache *c, struct keys **out, struct s3_error *error) {
   char until[21];
   int rc = key_source_get(c->inner, &fresh, error);
 
-  if (rc == 0 && fresh == NULL)
-    rc = cred_fail(error, -EIO, CRED_INVALID, "the source delivered nothing");
   if (rc != 0)
     return rc;
+  if (fresh == NULL)
+    return cred_fail(error, -EIO, CRED_INVALID, "the source delivered nothing");
   if (fresh->expiration != 0 && fresh->expiration <= wall_s(c)) {
     text_iso8601(fresh->expiration, until);
     rc = cred_fail(error, -EACCES, CRED_EXPIRED, "%s: the credentials ended at %s", fresh->identity,
