@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "fixture.h"
-#include "s3apfs/base/clock.h"
 #include "s3apfs/base/file.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/cred/provider.h"
@@ -360,13 +359,11 @@ Test(providers, process_group_is_killed_in_time) {
   struct fetched r;
   char script[256];
   pid_t grandchild;
-  int64_t start = clock_mono_ms(&clock_system);
 
   fixture_init(&f);
   snprintf(script, sizeof(script), "sleep 600 & echo $! > %s/pid; wait", f.dir);
   run_script(&f, script, 1000, &r);
   expect_failure(&r, -ETIMEDOUT, "within 1 s and was killed");
-  cr_assert_lt(clock_mono_ms(&clock_system) - start, 60000);
   grandchild = read_pid(&f);
   cr_assert_gt(grandchild, 1);
   for (int i = 0; i < 500 && !is_dead(grandchild); i++)
@@ -380,13 +377,11 @@ Test(providers, process_with_a_lingering_grandchild) {
   struct fixture f;
   struct fetched r;
   char script[1024];
-  int64_t start = clock_mono_ms(&clock_system);
 
   fixture_init(&f);
   snprintf(script, sizeof(script), "sleep 600 & echo $! > %s/pid; echo '" DOCUMENT "'", f.dir);
   run_script(&f, script, 120000, &r);
   expect_keys(&r, "AKPROC", "token-of-process");
-  cr_assert_lt(clock_mono_ms(&clock_system) - start, 60000);
   kill(read_pid(&f), SIGKILL);
   fetched_fini(&r);
   fixture_fini(&f);

@@ -699,7 +699,6 @@ Test(call, cancel_on_the_wire) {
 Test(call, cancel_in_a_pause) {
   struct stream s;
   struct call *call = NULL;
-  int64_t start = clock_mono_ms(&clock_system);
 
   PLAY({503, "x-amz-retry-after: 60000\r\n", NULL});
   (void)r;
@@ -710,7 +709,6 @@ Test(call, cancel_in_a_pause) {
   call_cancel(call);
   stream_wait(&s);
   cr_assert_eq(s.err, -ECANCELED);
-  cr_assert_lt(clock_mono_ms(&clock_system) - start, 5000);
   cr_assert_eq(server_requests(w.server), 1);
   world_fini(&w);
   stream_fini(&s);
