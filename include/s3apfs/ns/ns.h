@@ -1,115 +1,110 @@
-/* Names: the tree of a mount, its inode numbers, attributes and listings.
+/* Names: the tree of directories and files that the roots of a catalog show.
  *
- * Thread-safe; calls may block on a store and hold no lock while they do.
- * Results are written only on success. Inode numbers are made from the root's
- * path, the key and the type, so they are the same after a remount. Ages count
- * from the moment a request was sent; times to live are the root's options, in
- * milliseconds, and what is returned as *_ttl_ms is what is left of them.
+ * Nodes are known by inode numbers, which are derived from the root's path and
+ * the key (folders and files of one name differ), so they are the same after a
+ * remount. The kernel's references are counted (lookup, forget); a node lives
+ * while it has any, while it is held, or while a child lives. What a node knows
+ * about its object has an age: within the root's metadata-ttl it is used as it
+ * is, later it is asked for again. docs/semantics.md says how names are found.
  *
- * Common errors: -ESTALE an inode number nobody holds, -ENOTDIR, -EISDIR,
- * -ENOENT, -EACCES, -ENAMETOOLONG, -EILSEQ (a name that is not UTF-8), -ENOMEM,
- * and whatever a store says. */
+ * Times are milliseconds of the given clock's monotonic time. Thread-safe. */
 #ifndef S3APFS_NS_NS_H
 #define S3APFS_NS_NS_H
 
-#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "s3apfs/base/budget.h"
 #include "s3apfs/base/clock.h"
+#include "s3apfs/base/patience.h"
 #include "s3apfs/store/catalog.h"
 
-#define NS_ROOT_INO 1
+#define NS_ROOT_INO 1 /* the mount's own root; never forgotten */
+#define NS_NAME_MAX 255
 
 struct ns;
 
 struct ns_options {
+  struct budget *budget;     /* memory of listings; borrowed */
   const struct clock *clock; /* NULL: clock_system */
-  size_t listing_memory;     /* bytes of listings kept while no handle uses them; 0: 16 MiB */
+  unsigned threads;          /* calls to stores under way at once; 0: 32 */
 };
 
-/* Borrows the catalog, which must outlive ns and stay as it is. */
-int ns_new(const struct catalog *catalog, const struct ns_options *o, struct ns **out);
-/* Every directory handle closed, no call under way; references held by lookups
- * or pins may be left. */
-void ns_free(struct ns *ns);
+/* The catalog is borrowed and must outlive it. */
+int ns_new(const struct catalog *c, const struct ns_options *o, struct ns **out);
+/* No call is under way, every directory is closed. Waits for abandoned calls to stores. */
+void ns_free(struct ns *n);
 
-/* --- names and attributes ------------------------------------------------------------------- */
-
-struct ns_entry {
+struct ns_attr {
   uint64_t ino;
-  struct stat st;
-  int64_t entry_ttl_ms; /* how long the name may be trusted; 0: not at all */
-  int64_t attr_ttl_ms;
+  mode_t mode; /* with the type */
+  uid_t uid;
+  gid_t gid;
+  uint64_t size;
+  int64_t mtime;  /* seconds since 1970 */
+  int64_t ttl_ms; /* how long this may be used */
 };
 
-/* Adds one lookup reference to out->ino. On -ENOENT *negative_ttl_ms says how
- * long that may be trusted; it is 0 with every other result. */
-int ns_lookup(struct ns *ns, uint64_t parent, const char *name, struct ns_entry *out,
-              int64_t *negative_ttl_ms);
-/* Gives n lookup references back; more than there are is taken as all. */
-void ns_forget(struct ns *ns, uint64_t ino, uint64_t n);
-/* Asks the store when what is known is older than the root's metadata_ttl. */
-int ns_getattr(struct ns *ns, uint64_t ino, struct stat *out, int64_t *attr_ttl_ms);
+/* Finds a name in a directory and counts a kernel reference to it. -ENOENT,
+ * -ENOTDIR, -ENAMETOOLONG, -EILSEQ (no UTF-8), -ESTALE (parent unknown), or what
+ * the store said. */
+int ns_lookup(struct ns *n, uint64_t parent, const char *name, const struct patience *p,
+              struct ns_attr *out);
+/* How long -ENOENT from that directory may be used. */
+int64_t ns_negative_ttl(struct ns *n, uint64_t parent);
+/* Gives back kernel references; more than were counted are ignored. */
+void ns_forget(struct ns *n, uint64_t ino, uint64_t count);
+int ns_getattr(struct ns *n, uint64_t ino, const struct patience *p, struct ns_attr *out);
 
-/* --- files and places ----------------------------------------------------------------------- */
-
-/* What an inode stands for. Pinned: root, store and key stay valid until
- * ns_unpin(ino), also when the kernel forgets the inode meanwhile. */
-struct ns_place {
-  uint64_t ino;
-  const struct root *root; /* NULL: a directory made of the roots' names */
-  struct store *store;     /* NULL likewise */
-  const char *key;         /* file: its key; directory: "" or ends in '/' */
-  bool is_dir;
-  struct store_attr attr; /* files: what is known now, of whatever age */
+/* What it takes to read a file. */
+struct ns_object {
+  const struct root *root;
+  char *key;
+  struct store_attr attr;
 };
+void ns_object_fini(struct ns_object *o);
+/* Of a node that is a file (-EISDIR), not older than the ttl. */
+int ns_get_object(struct ns *n, uint64_t ino, const struct patience *p, struct ns_object *out);
+/* Root and key of any node, without asking the store; *root NULL above the
+ * roots. The key of a directory ends in '/' or is empty. */
+int ns_get_key(struct ns *n, uint64_t ino, const struct root **root, char **key);
+/* The store said that the object is not what the node knows: ask again next
+ * time. err -ENOENT: it is gone. */
+void ns_expire(struct ns *n, uint64_t ino, int err);
 
-/* Pins without asking the store. Each success needs one ns_unpin(). */
-int ns_pin(struct ns *ns, uint64_t ino, struct ns_place *out);
-void ns_unpin(struct ns *ns, uint64_t ino);
-/* For open(2): as ns_pin, but attr is at most metadata_ttl old, or just asked for
- * when `revalidate`. -EISDIR for a directory. */
-int ns_open(struct ns *ns, uint64_t ino, bool revalidate, struct ns_place *out);
-/* A GET's reply named these attributes; `asked_mono_ms` is when it was sent
- * (ns's clock). Older than what is known: ignored. */
-void ns_learn(struct ns *ns, uint64_t ino, const struct store_attr *attr, int64_t asked_mono_ms);
-/* A store said this file is not there (-ENOENT) or changed (-ESTALE): the next
- * lookup, getattr or open asks again. */
-void ns_doubt(struct ns *ns, uint64_t ino);
-/* The stat of a file with other attributes than the known ones, e.g. those an
- * open handle reads by. Asks nobody. */
-int ns_stat_as(struct ns *ns, uint64_t ino, const struct store_attr *attr, struct stat *out);
+/* Keeps a node alive while a file is open. 0 or -ESTALE. */
+int ns_hold(struct ns *n, uint64_t ino);
+void ns_release(struct ns *n, uint64_t ino);
 
-/* --- directories ---------------------------------------------------------------------------- */
-
+/* --- directories --- */
 struct ns_dir;
 
-/* Has the first page when it returns, so a denied or failing LIST is its error. */
-int ns_opendir(struct ns *ns, uint64_t ino, struct ns_dir **out);
-/* Calls fn for each entry from offset `from` on, without any lock; `next` is the
- * offset behind the entry, valid for this handle until it is closed. From 0 on an
- * outdated listing is read anew. With `plus`, entry->ino carries a lookup
- * reference that fn keeps by returning true; false stops, and that entry was not
- * consumed. "." and ".." come first and never carry references. Several threads
- * may read one handle. When a page fails after entries were given, the call ends
- * with 0 and the next one, which starts at that page, tries it again. */
-typedef bool (*ns_dirent_fn)(void *arg, const char *name, const struct ns_entry *entry,
-                             uint64_t next);
-int ns_readdir(struct ns_dir *d, uint64_t from, bool plus, ns_dirent_fn fn, void *arg);
-void ns_closedir(struct ns_dir *d);
+struct ns_entry {
+  char name[NS_NAME_MAX + 1];
+  uint64_t next;       /* offset behind this entry: stable while the directory is open */
+  struct ns_attr attr; /* without `plus` only ino and the type of mode */
+};
 
-/* --- about ---------------------------------------------------------------------------------- */
-
-/* Lines on what serves a path relative to the mount's root ("" = the root) and
- * what ns remembers of it. -ENOENT when no root stands there or above. */
-int ns_explain(struct ns *ns, const char *path, struct buf *out);
+/* Asks for the first page when no fresh listing is at hand, so -EACCES comes here. */
+int ns_dir_open(struct ns *n, uint64_t ino, const struct patience *p, struct ns_dir **out);
+/* The entry at an offset (0: the first). *end: there is none. `plus`: the entry
+ * is looked up as by ns_lookup(), but not "." and "..", from the listing's page
+ * alone. Huge directories are read page by page as offsets ask for them. */
+int ns_dir_read(struct ns_dir *d, uint64_t offset, bool plus, const struct patience *p,
+                struct ns_entry *out, bool *end);
+void ns_dir_close(struct ns_dir *d);
 
 struct ns_stats {
-  uint64_t inodes;      /* referenced now, the mount's root included */
-  uint64_t hidden_keys; /* different keys met so far that no name can hold */
-  size_t listing_bytes; /* in listings kept or read from */
+  size_t nodes;
+  size_t listings;
+  size_t listing_bytes;
+  uint64_t hidden; /* keys that no name can hold, in the listings at hand */
+  uint64_t heads;  /* calls to stores so far */
+  uint64_t lists;
 };
-void ns_stats(struct ns *ns, struct ns_stats *out);
+void ns_stats(struct ns *n, struct ns_stats *out);
+/* LIST was denied in this root, and never answered. */
+bool ns_root_unlistable(struct ns *n, const struct root *r);
 
 #endif

@@ -1,0 +1,200 @@
+/* Open directories.
+ *
+ * A handle keeps its directory's node and one listing, so offsets mean the same
+ * as long as it is open: "." is 0, ".." is 1, and behind them every item has its
+ * page and its place in the page. Reading from the start again takes a fresh
+ * listing. Directories above the roots list the catalog's nodes. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ns.h"
+
+#define OFFSET_ITEMS 2 /* behind "." and ".." */
+#define PAGE_BITS 10   /* a page holds at most 1,000 items */
+#define PAGE_MASK ((1u << PAGE_BITS) - 1)
+
+struct ns_dir {
+  struct ns *ns;
+  struct node *node;
+  struct listing *listing; /* NULL above the roots; under the tree's lock */
+};
+
+/* Takes the directory's fresh listing, or a new one, in place of the old. */
+static int take_listing_locked(struct ns_dir *d) {
+  struct listing *l = listing_fresh_locked(d->ns, d->node);
+
+  if (l != NULL)
+    listing_ref_locked(l);
+  else
+    l = listing_new_locked(d->ns, d->node);
+  if (l == NULL)
+    return -ENOMEM;
+  if (d->listing != NULL)
+    listing_unref_locked(d->listing);
+  d->listing = l;
+  return 0;
+}
+
+static int open_locked(struct ns_dir *d, const struct patience *p) {
+  struct ns *n = d->ns;
+  int rc;
+
+  if (d->node->kind == NODE_FILE)
+    return -ENOTDIR;
+  if (d->node->kind == NODE_ABOVE)
+    return 0;
+  if (d->node->dir.denied_until > ns_now(n))
+    return -EACCES;
+  rc = take_listing_locked(d);
+  return rc != 0 ? rc : listing_load_locked(d->listing, 0, false, p);
+}
+
+static void close_locked(struct ns_dir *d) {
+  if (d->listing != NULL)
+    listing_unref_locked(d->listing);
+  node_unref_locked(d->ns, d->node);
+}
+
+int ns_dir_open(struct ns *n, uint64_t ino, const struct patience *p, struct ns_dir **out) {
+  struct ns_dir *d = calloc(1, sizeof(*d));
+  int rc;
+
+  if (d == NULL)
+    return -ENOMEM;
+  d->ns = n;
+  mtx_lock(&n->synced.lock);
+  d->node = node_find_locked(n, ino);
+  if (d->node == NULL) {
+    mtx_unlock(&n->synced.lock);
+    free(d);
+    return -ESTALE;
+  }
+  node_ref_locked(d->node);
+  rc = open_locked(d, p);
+  if (rc != 0)
+    close_locked(d);
+  mtx_unlock(&n->synced.lock);
+  if (rc != 0) {
+    free(d);
+    return rc;
+  }
+  *out = d;
+  return 0;
+}
+
+void ns_dir_close(struct ns_dir *d) {
+  mtx_lock(&d->ns->synced.lock);
+  close_locked(d);
+  mtx_unlock(&d->ns->synced.lock);
+  free(d);
+}
+
+static void dots_locked(struct ns_dir *d, uint64_t offset, struct ns_entry *out) {
+  const struct node *i = d->node;
+
+  if (offset == 1 && i->parent != NULL)
+    i = i->parent;
+  memcpy(out->name, "..", 3);
+  if (offset == 0)
+    out->name[1] = '\0';
+  out->attr.ino = i->ino;
+  out->attr.mode = S_IFDIR;
+  out->next = offset + 1;
+}
+
+static void show_node_locked(struct ns_dir *d, struct node *i, bool plus, struct ns_entry *out) {
+  if (plus) {
+    i->nlookup++;
+    node_attr_locked(d->ns, i, &out->attr);
+  } else {
+    out->attr.ino = i->ino;
+    out->attr.mode = S_IFDIR;
+  }
+}
+
+static void above_locked(struct ns_dir *d, uint64_t offset, bool plus, struct ns_entry *out,
+                         bool *end) {
+  struct ns *n = d->ns;
+
+  for (uint64_t k = offset - OFFSET_ITEMS; k < n->synced.fixed_count; k++) {
+    struct node *i = n->synced.fixed[k];
+
+    if (i->parent != d->node)
+      continue;
+    strcpy(out->name, i->name);
+    out->next = k + 1 + OFFSET_ITEMS;
+    show_node_locked(d, i, plus, out);
+    return;
+  }
+  *end = true;
+}
+
+static int show_item_locked(struct ns_dir *d, const struct item *it, bool plus,
+                            struct ns_entry *out) {
+  enum node_kind kind = it->is_dir ? NODE_DIR : NODE_FILE;
+  struct node *i;
+
+  strcpy(out->name, it->name);
+  if (!plus) {
+    out->attr.ino = node_child_ino(d->node, it->name, kind);
+    out->attr.mode = it->is_dir ? S_IFDIR : S_IFREG;
+    return 0;
+  }
+  i = find_attach_locked(d->ns, d->node, it, d->listing);
+  if (i == NULL)
+    return -ENOMEM;
+  show_node_locked(d, i, plus, out);
+  return 0;
+}
+
+static int item_locked(struct ns_dir *d, uint64_t offset, bool plus, const struct patience *p,
+                       struct ns_entry *out, bool *end) {
+  size_t slot = (size_t)((offset - OFFSET_ITEMS) >> PAGE_BITS);
+  size_t at = (size_t)((offset - OFFSET_ITEMS) & PAGE_MASK);
+
+  for (;; slot++, at = 0) {
+    const struct page *page;
+    int rc = listing_load_locked(d->listing, slot, true, p);
+
+    if (rc != 0) {
+      *end = rc == -ERANGE;
+      return *end ? 0 : rc;
+    }
+    page = d->listing->slots[slot].page;
+    while (at < page->count && page->items[at].hidden)
+      at++;
+    if (at == page->count)
+      continue;
+    out->next = ((uint64_t)slot << PAGE_BITS) + at + 1 + OFFSET_ITEMS;
+    return show_item_locked(d, &page->items[at], plus, out);
+  }
+}
+
+static int read_locked(struct ns_dir *d, uint64_t offset, bool plus, const struct patience *p,
+                       struct ns_entry *out, bool *end) {
+  int rc = 0;
+
+  if (offset == 0 && d->listing != NULL && d->listing->fresh_until <= ns_now(d->ns))
+    rc = take_listing_locked(d);
+  if (rc != 0)
+    return rc;
+  if (offset < OFFSET_ITEMS)
+    dots_locked(d, offset, out);
+  else if (d->listing == NULL)
+    above_locked(d, offset, plus, out, end);
+  else
+    rc = item_locked(d, offset, plus, p, out, end);
+  return rc;
+}
+
+int ns_dir_read(struct ns_dir *d, uint64_t offset, bool plus, const struct patience *p,
+                struct ns_entry *out, bool *end) {
+  int rc;
+
+  *end = false;
+  mtx_lock(&d->ns->synced.lock);
+  rc = read_locked(d, offset, plus, p, out, end);
+  mtx_unlock(&d->ns->synced.lock);
+  return rc;
+}

@@ -1,0 +1,396 @@
+/* How names and attributes are found.
+ *
+ * What is known and young enough is used: the directory's listing, the node of
+ * the name, the note that it is absent. Otherwise the store is asked, with a HEAD
+ * of the key and a LIST of one entry below "key/", at once: that costs a little
+ * more than asking one after the other, but one round trip for each step of a
+ * path. When both exist the folder wins.
+ *
+ * Where LIST is denied nothing tells an absent name from a folder, and a HEAD
+ * answers 403 for either. Such a name is a directory that can be passed, so that
+ * paths to known objects work; opening it is denied. In a root whose listings
+ * were never answered the HEAD is asked alone first, and after a few denials LIST
+ * is not asked for names any more: denials show in the owner's logs.
+ *
+ * A HEAD that is denied where LIST is allowed hides one object only (its tags or
+ * key may be the reason): its attributes come from a LIST of exactly its key. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ns.h"
+#include "s3apfs/base/text.h"
+
+#define KEY_MAX 1024 /* bytes; S3's limit */
+#define DENIED_LISTS_MAX 3
+/* Hidden in listings, so not found either. */
+#define KEEP_FILE ".s3keep"
+
+struct question {
+  struct ns *ns;
+  const struct root *root;
+  const struct patience *patience;
+  char *key;    /* as an object */
+  char *folder; /* the key and '/' */
+};
+
+struct answer {
+  enum node_kind kind;
+  struct store_attr attr;
+  bool denied;     /* LIST of the folder was denied now */
+  bool unprovable; /* a directory only because nothing says otherwise */
+};
+
+static int question_init(struct question *q, struct ns *n, const struct node *dir, const char *name,
+                         const struct patience *p) {
+  char *above = node_key(dir);
+
+  *q = (struct question){.ns = n, .root = dir->root, .patience = p};
+  if (above != NULL) {
+    q->key = text_printf("%s%s", above, name);
+    q->folder = text_printf("%s%s/", above, name);
+  }
+  free(above);
+  if (q->key == NULL || q->folder == NULL)
+    return -ENOMEM;
+  return strlen(q->key) > KEY_MAX ? -ENAMETOOLONG : 0;
+}
+
+static void question_fini(struct question *q) {
+  free(q->key);
+  free(q->folder);
+}
+
+static int take_head(struct question *q, struct remote *c, struct store_attr *out) {
+  int rc = remote_wait(c, q->patience);
+
+  if (rc == 0)
+    *out = *remote_attr(c);
+  remote_drop(c);
+  return rc;
+}
+
+/* 1: something lies below the folder; 0: nothing. */
+static int take_list(struct question *q, struct remote *c) {
+  int rc = remote_wait(c, q->patience);
+
+  remote_note_list(q->ns, q->root, q->folder, rc);
+  if (rc == 0)
+    rc = remote_page(c)->count > 0;
+  remote_drop(c);
+  return rc;
+}
+
+static int ask_head(struct question *q, struct store_attr *out) {
+  struct remote *c;
+  int rc = remote_head(q->ns, q->root, q->key, &c);
+
+  return rc != 0 ? rc : take_head(q, c, out);
+}
+
+static int ask_folder(struct question *q) {
+  struct remote *c;
+  int rc;
+
+  if (strlen(q->folder) > KEY_MAX)
+    return 0;
+  rc = remote_list(q->ns, q->root, q->folder, NULL, 1, &c);
+  return rc != 0 ? rc : take_list(q, c);
+}
+
+/* What LIST says about the object itself. */
+static int ask_listed(struct question *q, struct store_attr *out) {
+  struct remote *c;
+  struct store_page *page;
+  int rc = remote_list(q->ns, q->root, q->key, NULL, 1, &c);
+
+  if (rc != 0)
+    return rc;
+  rc = remote_wait(c, q->patience);
+  page = remote_page(c);
+  if (rc == 0 && (page->count == 0 || page->entries[0].is_prefix ||
+                  strcmp(page->entries[0].name, q->key) != 0))
+    rc = -ENOENT;
+  if (rc == 0)
+    *out = page->entries[0].attr;
+  remote_drop(c);
+  return rc;
+}
+
+/* HEAD and LIST at once. A folder is an answer as soon as LIST is there. */
+static int ask_both(struct question *q, struct store_attr *attr, int *list) {
+  struct remote *c;
+  int rc = remote_head(q->ns, q->root, q->key, &c);
+
+  if (rc != 0)
+    return rc;
+  *list = ask_folder(q);
+  if (*list == 1) {
+    remote_drop(c);
+    return -ENOENT;
+  }
+  return take_head(q, c, attr);
+}
+
+static int judge(struct question *q, int head, int list, struct answer *out) {
+  if (list == 1) {
+    out->kind = NODE_DIR;
+    return 0;
+  }
+  out->kind = NODE_FILE;
+  if (head == 0 || (head != -ENOENT && head != -EACCES))
+    return head;
+  if (list == -EACCES) {
+    out->kind = NODE_DIR;
+    out->unprovable = true;
+    return 0;
+  }
+  if (list < 0)
+    return list;
+  return head == -EACCES ? ask_listed(q, &out->attr) : head;
+}
+
+static struct root_state root_state(struct ns *n, const struct root *r) {
+  struct root_state s;
+
+  mtx_lock(&n->synced.lock);
+  s = n->synced.roots[r - n->catalog->roots];
+  mtx_unlock(&n->synced.lock);
+  return s;
+}
+
+/* folder_denied: that is known, do not ask for it. */
+static int ask(struct question *q, bool folder_denied, struct answer *out) {
+  struct root_state s = root_state(q->ns, q->root);
+  bool doubtful = !s.listed && s.denied > 0;
+  int list = -EACCES;
+  int head;
+
+  *out = (struct answer){0};
+  if (!doubtful && !folder_denied) {
+    head = ask_both(q, &out->attr, &list);
+    out->denied = list == -EACCES;
+  } else {
+    head = ask_head(q, &out->attr);
+    if ((head == -ENOENT || head == -EACCES) && !folder_denied && s.denied < DENIED_LISTS_MAX) {
+      list = ask_folder(q);
+      out->denied = list == -EACCES;
+    }
+  }
+  return judge(q, head, list, out);
+}
+
+struct node *find_attach_locked(struct ns *n, struct node *dir, const struct item *it,
+                                const struct listing *l) {
+  struct store_attr a = {.size = it->size, .mtime = it->mtime, .archived = it->archived};
+  struct node *i = node_make_locked(n, dir, it->name, it->is_dir ? NODE_DIR : NODE_FILE);
+
+  if (i == NULL)
+    return NULL;
+  memcpy(a.etag, it->etag, strlen(it->etag) + 1);
+  if (!node_update_locked(i, &a, l->asof, l->fresh_until)) {
+    node_settle_locked(n, i);
+    return NULL;
+  }
+  return i;
+}
+
+static struct node *fresh_child_locked(struct ns *n, struct node *dir, const char *name) {
+  struct node *i = node_child_locked(n, dir, name, NODE_DIR);
+
+  if (i == NULL || i->fresh_until <= ns_now(n))
+    i = node_child_locked(n, dir, name, NODE_FILE);
+  return i != NULL && i->fresh_until > ns_now(n) ? i : NULL;
+}
+
+/* What is known: 0 and the node, -errno, or -EAGAIN. */
+static int find_known_locked(struct ns *n, struct node *dir, const char *name, struct node **out) {
+  struct listing *l = listing_fresh_locked(n, dir);
+  const struct item *it = l != NULL ? listing_find_locked(l, name) : NULL;
+  struct node *i = NULL;
+  int err = absent_get_locked(n, node_child_hash(dir, name), l != NULL ? l->asof : INT64_MIN);
+
+  if (err != 0)
+    return err;
+  if (it != NULL) {
+    i = find_attach_locked(n, dir, it, l);
+    if (i == NULL)
+      return -ENOMEM;
+    if (i->fresh_until <= ns_now(n)) {
+      node_settle_locked(n, i);
+      return -EAGAIN;
+    }
+  } else {
+    i = fresh_child_locked(n, dir, name);
+  }
+  if (i == NULL)
+    return l != NULL && listing_whole_locked(l) ? -ENOENT : -EAGAIN;
+  *out = i;
+  return 0;
+}
+
+static int64_t ttl_of(const struct node *dir, const struct answer *a) {
+  return a->unprovable ? dir->root->options.negative_ttl_ms : dir->root->options.metadata_ttl_ms;
+}
+
+static int note_answer_locked(struct ns *n, struct node *dir, const char *name,
+                              const struct answer *a, int64_t asof, struct node **out) {
+  struct node *i = node_make_locked(n, dir, name, a->kind);
+  int64_t now = ns_now(n);
+
+  if (i == NULL)
+    return -ENOMEM;
+  if (a->denied && a->kind == NODE_DIR)
+    i->dir.denied_until = now + dir->root->options.metadata_ttl_ms;
+  if (!node_update_locked(i, &a->attr, asof, now + ttl_of(dir, a))) {
+    node_settle_locked(n, i);
+    return -ENOMEM;
+  }
+  absent_drop_locked(n, node_child_hash(dir, name));
+  *out = i;
+  return 0;
+}
+
+static bool folder_denied_locked(struct ns *n, struct node *dir, const char *name) {
+  struct node *i = node_child_locked(n, dir, name, NODE_DIR);
+
+  return i != NULL && i->dir.denied_until > ns_now(n);
+}
+
+static int find_remote_locked(struct ns *n, struct node *dir, const char *name,
+                              const struct patience *p, struct node **out) {
+  bool denied = folder_denied_locked(n, dir, name);
+  int64_t asof = ns_tick_locked(n);
+  struct question q;
+  struct answer a;
+  int rc;
+
+  mtx_unlock(&n->synced.lock);
+  rc = question_init(&q, n, dir, name, p);
+  if (rc == 0)
+    rc = ask(&q, denied, &a);
+  question_fini(&q);
+  mtx_lock(&n->synced.lock);
+  if (rc == 0)
+    return note_answer_locked(n, dir, name, &a, asof, out);
+  if (rc == -ENOENT || rc == -EACCES)
+    absent_put_locked(n, node_child_hash(dir, name), rc, asof, dir->root->options.negative_ttl_ms);
+  return rc;
+}
+
+static int find_above_locked(struct ns *n, struct node *dir, const char *name, struct node **out) {
+  for (size_t k = 0; k < n->synced.fixed_count; k++) {
+    struct node *i = n->synced.fixed[k];
+
+    if (i->parent == dir && strcmp(i->name, name) == 0) {
+      *out = i;
+      return 0;
+    }
+  }
+  return -ENOENT;
+}
+
+static int find_locked(struct ns *n, struct node *dir, const char *name, const struct patience *p,
+                       struct node **out) {
+  int rc;
+
+  if (dir->kind == NODE_FILE)
+    return -ENOTDIR;
+  if (dir->kind == NODE_ABOVE)
+    return find_above_locked(n, dir, name, out);
+  if (strcmp(name, KEEP_FILE) == 0)
+    return -ENOENT;
+  rc = find_known_locked(n, dir, name, out);
+  return rc == -EAGAIN ? find_remote_locked(n, dir, name, p, out) : rc;
+}
+
+int ns_lookup(struct ns *n, uint64_t parent, const char *name, const struct patience *p,
+              struct ns_attr *out) {
+  struct node *dir;
+  struct node *i;
+  int rc = name_check(name, strlen(name));
+
+  if (rc != 0)
+    return rc == -EINVAL ? -ENOENT : rc;
+  mtx_lock(&n->synced.lock);
+  dir = node_find_locked(n, parent);
+  if (dir == NULL) {
+    mtx_unlock(&n->synced.lock);
+    return -ESTALE;
+  }
+  node_ref_locked(dir);
+  rc = find_locked(n, dir, name, p, &i);
+  if (rc == 0) {
+    i->nlookup++;
+    node_attr_locked(n, i, out);
+  }
+  node_unref_locked(n, dir);
+  mtx_unlock(&n->synced.lock);
+  return rc;
+}
+
+/* A directory: still there, or not provably gone. */
+static int ask_dir(struct question *q, struct answer *out) {
+  struct root_state s = root_state(q->ns, q->root);
+  int list = -EACCES;
+
+  *out = (struct answer){.kind = NODE_DIR};
+  if (s.listed || s.denied < DENIED_LISTS_MAX) {
+    list = ask_folder(q);
+    out->denied = list == -EACCES;
+  }
+  out->unprovable = list == -EACCES;
+  if (list == -EACCES || list == 1)
+    return 0;
+  return list == 0 ? -ENOENT : list;
+}
+
+static int ask_file(struct question *q, struct answer *out) {
+  int rc;
+
+  *out = (struct answer){.kind = NODE_FILE};
+  rc = ask_head(q, &out->attr);
+  if (rc == -EACCES && ask_listed(q, &out->attr) == 0)
+    rc = 0;
+  return rc;
+}
+
+static int refresh_remote_locked(struct ns *n, struct node *i, const struct patience *p) {
+  bool denied = i->kind == NODE_DIR && i->dir.denied_until > ns_now(n);
+  int64_t asof = ns_tick_locked(n);
+  struct answer a = {.kind = i->kind, .unprovable = true};
+  struct node *same;
+  struct question q;
+  int rc;
+
+  if (denied)
+    return note_answer_locked(n, i->parent, i->name, &a, asof, &same);
+  mtx_unlock(&n->synced.lock);
+  rc = question_init(&q, n, i->parent, i->name, p);
+  if (rc == 0)
+    rc = i->kind == NODE_FILE ? ask_file(&q, &a) : ask_dir(&q, &a);
+  question_fini(&q);
+  mtx_lock(&n->synced.lock);
+  if (rc == 0)
+    return note_answer_locked(n, i->parent, i->name, &a, asof, &same);
+  if (rc == -ENOENT)
+    absent_put_locked(n, node_child_hash(i->parent, i->name), rc, asof,
+                      i->root->options.negative_ttl_ms);
+  return rc;
+}
+
+int find_refresh_locked(struct ns *n, struct node *i, const struct patience *p) {
+  struct listing *l;
+  const struct item *it;
+
+  if (i->fresh_until > ns_now(n))
+    return 0;
+  l = listing_fresh_locked(n, i->parent);
+  it = l != NULL ? listing_find_locked(l, i->name) : NULL;
+  if (it != NULL && it->is_dir == (i->kind == NODE_DIR)) {
+    find_attach_locked(n, i->parent, it, l);
+    if (i->fresh_until > ns_now(n))
+      return 0;
+  }
+  return refresh_remote_locked(n, i, p);
+}

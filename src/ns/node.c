@@ -1,0 +1,319 @@
+/* The table of nodes.
+ *
+ * A node's inode number is a hash of its root's path and its key; two that fall
+ * together are told apart by counting on from there. A child keeps its parent
+ * alive, so a key is found by walking up. A node goes when neither the kernel
+ * nor anything inside refers to it: a lookup that comes at the same time either
+ * finds it, and counts, or makes it anew. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ns.h"
+
+#define FIRST_BUCKETS 1024
+#define FNV_START 0xcbf29ce484222325u
+#define FNV_PRIME 0x100000001b3u
+#define INO_MIN 16
+
+static uint64_t hash_bytes(uint64_t h, const char *s, size_t len) {
+  for (size_t i = 0; i < len; i++)
+    h = (h ^ (unsigned char)s[i]) * FNV_PRIME;
+  return h;
+}
+
+/* FNV spreads badly in its low bits; positive as a signed number, for old tools. */
+static uint64_t hash_to_ino(uint64_t h) {
+  h ^= h >> 33;
+  h *= 0xff51afd7ed558ccdu;
+  h ^= h >> 33;
+  h &= INT64_MAX;
+  return h < INO_MIN ? h + INO_MIN : h;
+}
+
+uint64_t node_child_hash(const struct node *parent, const char *name) {
+  return hash_bytes(parent->dir.hash, name, strlen(name));
+}
+
+static uint64_t child_hash(const struct node *parent, const char *name, enum node_kind kind) {
+  uint64_t h = node_child_hash(parent, name);
+
+  return kind == NODE_FILE ? h : hash_bytes(h, "/", 1);
+}
+
+uint64_t node_child_ino(const struct node *parent, const char *name, enum node_kind kind) {
+  return hash_to_ino(child_hash(parent, name, kind));
+}
+
+int node_table_new(struct ns *n) {
+  n->synced.buckets = calloc(FIRST_BUCKETS, sizeof(struct node *));
+  n->synced.bucket_count = FIRST_BUCKETS;
+  return n->synced.buckets != NULL ? 0 : -ENOMEM;
+}
+
+static void node_free(struct node *i) {
+  if (i->kind == NODE_FILE)
+    free(i->file.etag);
+  else if (i->dir.listing != NULL)
+    listing_unref_locked(i->dir.listing);
+  free(i);
+}
+
+void node_table_free(struct ns *n) {
+  for (size_t b = 0; b < n->synced.bucket_count && n->synced.buckets != NULL; b++) {
+    struct node *next;
+
+    for (struct node *i = n->synced.buckets[b]; i != NULL; i = next) {
+      next = i->chain;
+      node_free(i);
+    }
+  }
+  free(n->synced.buckets);
+  free(n->synced.fixed);
+}
+
+static struct node **bucket_locked(struct ns *n, uint64_t ino) {
+  return &n->synced.buckets[ino & (n->synced.bucket_count - 1)];
+}
+
+/* Without memory for more buckets the chains just get longer. */
+static void grow_locked(struct ns *n) {
+  size_t old_count = n->synced.bucket_count;
+  struct node **old = n->synced.buckets;
+  struct node **grown = calloc(old_count * 2, sizeof(struct node *));
+
+  if (grown == NULL)
+    return;
+  n->synced.buckets = grown;
+  n->synced.bucket_count = old_count * 2;
+  for (size_t b = 0; b < old_count; b++) {
+    struct node *next;
+
+    for (struct node *i = old[b]; i != NULL; i = next) {
+      struct node **to = bucket_locked(n, i->ino);
+
+      next = i->chain;
+      i->chain = *to;
+      *to = i;
+    }
+  }
+  free(old);
+}
+
+static void insert_locked(struct ns *n, struct node *i) {
+  struct node **b;
+
+  if (n->synced.node_count >= n->synced.bucket_count)
+    grow_locked(n);
+  b = bucket_locked(n, i->ino);
+  i->chain = *b;
+  *b = i;
+  n->synced.node_count++;
+}
+
+static void remove_locked(struct ns *n, struct node *i) {
+  struct node **b = bucket_locked(n, i->ino);
+
+  while (*b != i)
+    b = &(*b)->chain;
+  *b = i->chain;
+  n->synced.node_count--;
+}
+
+struct node *node_find_locked(struct ns *n, uint64_t ino) {
+  struct node *i = *bucket_locked(n, ino);
+
+  while (i != NULL && i->ino != ino)
+    i = i->chain;
+  return i;
+}
+
+/* The child, or NULL and the inode number it would get. */
+static struct node *probe_locked(struct ns *n, struct node *parent, const char *name,
+                                 enum node_kind kind, uint64_t *ino) {
+  struct node *i;
+
+  for (*ino = node_child_ino(parent, name, kind);; ++*ino) {
+    i = node_find_locked(n, *ino);
+    if (i == NULL || (i->parent == parent && i->kind == kind && strcmp(i->name, name) == 0))
+      return i;
+  }
+}
+
+struct node *node_child_locked(struct ns *n, struct node *parent, const char *name,
+                               enum node_kind kind) {
+  uint64_t ino;
+
+  return probe_locked(n, parent, name, kind, &ino);
+}
+
+static struct node *node_new(struct node *parent, const char *name, enum node_kind kind,
+                             const struct root *root) {
+  size_t len = strlen(name) + 1;
+  struct node *i = calloc(1, sizeof(*i) + len);
+
+  if (i == NULL)
+    return NULL;
+  memcpy(i->name, name, len);
+  i->parent = parent;
+  i->kind = kind;
+  i->root = root;
+  i->asof = INT64_MIN;
+  i->fresh_until = INT64_MIN;
+  if (kind != NODE_FILE)
+    i->dir.denied_until = INT64_MIN;
+  if (parent != NULL)
+    node_ref_locked(parent);
+  return i;
+}
+
+struct node *node_make_locked(struct ns *n, struct node *parent, const char *name,
+                              enum node_kind kind) {
+  uint64_t ino;
+  struct node *i = probe_locked(n, parent, name, kind, &ino);
+
+  if (i != NULL)
+    return i;
+  i = node_new(parent, name, kind, parent->root);
+  if (i == NULL)
+    return NULL;
+  i->ino = ino;
+  if (kind != NODE_FILE)
+    i->dir.hash = child_hash(parent, name, kind);
+  insert_locked(n, i);
+  return i;
+}
+
+static uint64_t fixed_hash(const struct node *parent, const char *name, const struct root *root) {
+  uint64_t h = parent != NULL ? child_hash(parent, name, NODE_DIR) : FNV_START;
+
+  /* What lies in a root must not depend on what stands above it. */
+  if (root != NULL)
+    h = hash_bytes(hash_bytes(FNV_START, root->path, strlen(root->path)), "\n", 1);
+  return h;
+}
+
+int node_add_fixed(struct ns *n, struct node *parent, const char *name, const struct root *root,
+                   struct node **out) {
+  struct node **grown = realloc(n->synced.fixed, (n->synced.fixed_count + 1) * sizeof(*grown));
+  struct node *i;
+
+  if (grown == NULL)
+    return -ENOMEM;
+  n->synced.fixed = grown;
+  i = node_new(parent, name, root != NULL ? NODE_DIR : NODE_ABOVE, root);
+  if (i == NULL)
+    return -ENOMEM;
+  i->refs = 1;
+  i->fresh_until = INT64_MAX;
+  i->dir.hash = fixed_hash(parent, name, root);
+  i->ino = parent == NULL ? NS_ROOT_INO : hash_to_ino(i->dir.hash);
+  while (node_find_locked(n, i->ino) != NULL)
+    i->ino++;
+  insert_locked(n, i);
+  n->synced.fixed[n->synced.fixed_count++] = i;
+  *out = i;
+  return 0;
+}
+
+void node_ref_locked(struct node *i) {
+  i->refs++;
+}
+
+void node_unref_locked(struct ns *n, struct node *i) {
+  i->refs--;
+  node_settle_locked(n, i);
+}
+
+void node_settle_locked(struct ns *n, struct node *i) {
+  while (i != NULL && i->refs == 0 && i->nlookup == 0) {
+    struct node *parent = i->parent;
+
+    remove_locked(n, i);
+    node_free(i);
+    if (parent != NULL)
+      parent->refs--;
+    i = parent;
+  }
+}
+
+/* The node stands at the top of its root. */
+static bool is_top(const struct node *i) {
+  return i->parent == NULL || i->parent->root != i->root;
+}
+
+char *node_key(const struct node *i) {
+  size_t len = 0;
+  char *key;
+  char *at;
+
+  for (const struct node *j = i; !is_top(j); j = j->parent)
+    len += strlen(j->name) + (j->kind == NODE_FILE ? 0 : 1);
+  key = malloc(len + 1);
+  if (key == NULL)
+    return NULL;
+  at = key + len;
+  *at = '\0';
+  for (const struct node *j = i; !is_top(j); j = j->parent) {
+    size_t n = strlen(j->name);
+
+    if (j->kind != NODE_FILE)
+      *--at = '/';
+    at -= n;
+    memcpy(at, j->name, n);
+  }
+  return key;
+}
+
+static mode_t node_mode_locked(struct ns *n, const struct node *i) {
+  const struct root *r = i->root;
+  mode_t mode;
+
+  if (r == NULL)
+    return S_IFDIR | 0555;
+  mode = i->kind == NODE_FILE ? r->options.file_mode : r->options.dir_mode;
+  if (r->store->read_only)
+    mode &= ~(mode_t)0222;
+  if (i->kind == NODE_FILE)
+    return S_IFREG | (mode & 07777);
+  if (i->dir.denied_until > ns_now(n))
+    mode &= 0111;
+  return S_IFDIR | (mode & 07777);
+}
+
+void node_attr_locked(struct ns *n, const struct node *i, struct ns_attr *out) {
+  int64_t ttl = i->root != NULL ? i->root->options.metadata_ttl_ms : 0;
+
+  if (i->fresh_until != INT64_MAX)
+    ttl = i->fresh_until > ns_now(n) ? i->fresh_until - ns_now(n) : 0;
+  *out = (struct ns_attr){
+      .ino = i->ino,
+      .mode = node_mode_locked(n, i),
+      .uid = i->root != NULL ? i->root->options.uid : n->catalog->roots[0].options.uid,
+      .gid = i->root != NULL ? i->root->options.gid : n->catalog->roots[0].options.gid,
+      .size = i->kind == NODE_FILE ? i->file.size : 0,
+      .mtime = i->kind == NODE_FILE ? i->file.mtime : n->mount_time,
+      .ttl_ms = ttl,
+  };
+}
+
+bool node_update_locked(struct node *i, const struct store_attr *a, int64_t asof,
+                        int64_t fresh_until) {
+  char *etag = NULL;
+
+  if (asof <= i->asof || i->fresh_until == INT64_MAX)
+    return true;
+  if (i->kind == NODE_FILE) {
+    etag = strdup(a->etag);
+    if (etag == NULL)
+      return false;
+    free(i->file.etag);
+    i->file.etag = etag;
+    i->file.size = a->size;
+    i->file.mtime = a->mtime;
+    i->file.archived = a->archived;
+  }
+  i->asof = asof;
+  i->fresh_until = fresh_until;
+  return true;
+}

@@ -1,0 +1,279 @@
+/* Life of the tree, its roots, and the calls on single nodes.
+ *
+ * The nodes of the mount's root, of every root of the catalog and of what lies
+ * above them are made at the start and never go. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ns.h"
+#include "s3apfs/base/text.h"
+
+#define DEFAULT_THREADS 32
+#define ABOVE_NEGATIVE_TTL_MS 1000 /* the catalog may be another after a reload */
+
+static struct node *fixed_child(struct ns *n, const struct node *parent, const char *name) {
+  for (size_t k = 0; k < n->synced.fixed_count; k++)
+    if (n->synced.fixed[k]->parent == parent && strcmp(n->synced.fixed[k]->name, name) == 0)
+      return n->synced.fixed[k];
+  return NULL;
+}
+
+/* One name of a root's path; root is NULL but for the last. */
+static int add_step(struct ns *n, struct node **at, const char *name, size_t len,
+                    const struct root *root) {
+  char *copy = text_dup_n(name, len);
+  struct node *i;
+  int rc = 0;
+
+  if (copy == NULL)
+    return -ENOMEM;
+  i = fixed_child(n, *at, copy);
+  if (i == NULL)
+    rc = node_add_fixed(n, *at, copy, root, &i);
+  free(copy);
+  if (rc == 0)
+    *at = i;
+  return rc;
+}
+
+static int add_root(struct ns *n, struct node *top, const struct root *r) {
+  const char *path = r->path;
+  struct node *at = top;
+  int rc = 0;
+
+  while (rc == 0 && *path != '\0') {
+    size_t len = strcspn(path, "/");
+    bool last = path[len] == '\0';
+
+    rc = add_step(n, &at, path, len, last ? r : NULL);
+    path += len + (last ? 0 : 1);
+  }
+  return rc;
+}
+
+static int add_roots(struct ns *n) {
+  const struct catalog *c = n->catalog;
+  const struct root *whole = c->count == 1 && c->roots[0].path[0] == '\0' ? &c->roots[0] : NULL;
+  struct node *top;
+  int rc = node_add_fixed(n, NULL, "", whole, &top);
+
+  for (size_t k = 0; rc == 0 && k < c->count; k++)
+    rc = add_root(n, top, &c->roots[k]);
+  return rc;
+}
+
+static int ns_init(struct ns *n, const struct ns_options *o) {
+  int rc = node_table_new(n);
+
+  n->synced.roots = calloc(n->catalog->count, sizeof(*n->synced.roots));
+  if (rc == 0 && n->synced.roots == NULL)
+    rc = -ENOMEM;
+  if (rc == 0)
+    rc = absent_new(n);
+  if (rc == 0)
+    rc = add_roots(n);
+  if (rc == 0)
+    rc = pool_new("ns", o->threads != 0 ? o->threads : DEFAULT_THREADS, &n->pool);
+  return rc;
+}
+
+int ns_new(const struct catalog *c, const struct ns_options *o, struct ns **out) {
+  struct ns *n;
+  int rc;
+
+  if (c->count == 0)
+    return -EINVAL;
+  n = calloc(1, sizeof(*n));
+  if (n == NULL)
+    return -ENOMEM;
+  n->catalog = c;
+  n->clock = o->clock != NULL ? o->clock : &clock_system;
+  n->budget = o->budget;
+  n->mount_time = clock_wall_ms(n->clock) / 1000;
+  mtx_init(&n->synced.lock, RANK_NS);
+  cond_init(&n->synced.loaded);
+  rc = ns_init(n, o);
+  if (rc != 0) {
+    ns_free(n);
+    return rc;
+  }
+  *out = n;
+  return 0;
+}
+
+void ns_free(struct ns *n) {
+  if (n == NULL)
+    return;
+  pool_free(n->pool);
+  node_table_free(n);
+  free(n->synced.roots);
+  free(n->synced.absent);
+  cond_fini(&n->synced.loaded);
+  mtx_fini(&n->synced.lock);
+  free(n);
+}
+
+int64_t ns_negative_ttl(struct ns *n, uint64_t parent) {
+  int64_t ttl = ABOVE_NEGATIVE_TTL_MS;
+  const struct node *dir;
+
+  mtx_lock(&n->synced.lock);
+  dir = node_find_locked(n, parent);
+  if (dir != NULL && dir->root != NULL)
+    ttl = dir->root->options.negative_ttl_ms;
+  mtx_unlock(&n->synced.lock);
+  return ttl;
+}
+
+void ns_forget(struct ns *n, uint64_t ino, uint64_t count) {
+  struct node *i;
+
+  mtx_lock(&n->synced.lock);
+  i = node_find_locked(n, ino);
+  if (i != NULL) {
+    i->nlookup -= count < i->nlookup ? count : i->nlookup;
+    node_settle_locked(n, i);
+  }
+  mtx_unlock(&n->synced.lock);
+}
+
+int ns_hold(struct ns *n, uint64_t ino) {
+  struct node *i;
+
+  mtx_lock(&n->synced.lock);
+  i = node_find_locked(n, ino);
+  if (i != NULL)
+    node_ref_locked(i);
+  mtx_unlock(&n->synced.lock);
+  return i != NULL ? 0 : -ESTALE;
+}
+
+void ns_release(struct ns *n, uint64_t ino) {
+  struct node *i;
+
+  mtx_lock(&n->synced.lock);
+  i = node_find_locked(n, ino);
+  if (i != NULL)
+    node_unref_locked(n, i);
+  mtx_unlock(&n->synced.lock);
+}
+
+/* Finds the node, makes it fresh, calls use() on it. */
+static int with_fresh(struct ns *n, uint64_t ino, const struct patience *p,
+                      int (*use)(struct ns *n, const struct node *i, void *out), void *out) {
+  struct node *i;
+  int rc;
+
+  mtx_lock(&n->synced.lock);
+  i = node_find_locked(n, ino);
+  if (i == NULL) {
+    mtx_unlock(&n->synced.lock);
+    return -ESTALE;
+  }
+  node_ref_locked(i);
+  rc = find_refresh_locked(n, i, p);
+  if (rc == 0)
+    rc = use(n, i, out);
+  node_unref_locked(n, i);
+  mtx_unlock(&n->synced.lock);
+  return rc;
+}
+
+static int use_attr(struct ns *n, const struct node *i, void *out) {
+  node_attr_locked(n, i, out);
+  return 0;
+}
+
+int ns_getattr(struct ns *n, uint64_t ino, const struct patience *p, struct ns_attr *out) {
+  return with_fresh(n, ino, p, use_attr, out);
+}
+
+static int use_object(struct ns *n, const struct node *i, void *out) {
+  struct ns_object o = {.root = i->root};
+
+  (void)n;
+  if (i->kind != NODE_FILE)
+    return -EISDIR;
+  o.key = node_key(i);
+  if (o.key == NULL)
+    return -ENOMEM;
+  o.attr.size = i->file.size;
+  o.attr.mtime = i->file.mtime;
+  o.attr.archived = i->file.archived;
+  memcpy(o.attr.etag, i->file.etag, strlen(i->file.etag) + 1);
+  *(struct ns_object *)out = o;
+  return 0;
+}
+
+int ns_get_object(struct ns *n, uint64_t ino, const struct patience *p, struct ns_object *out) {
+  return with_fresh(n, ino, p, use_object, out);
+}
+
+void ns_object_fini(struct ns_object *o) {
+  free(o->key);
+  o->key = NULL;
+}
+
+int ns_get_key(struct ns *n, uint64_t ino, const struct root **root, char **key) {
+  struct node *i;
+  char *k = NULL;
+
+  mtx_lock(&n->synced.lock);
+  i = node_find_locked(n, ino);
+  if (i != NULL)
+    k = node_key(i);
+  if (k != NULL) {
+    *root = i->root;
+    *key = k;
+  }
+  mtx_unlock(&n->synced.lock);
+  if (i == NULL)
+    return -ESTALE;
+  return k != NULL ? 0 : -ENOMEM;
+}
+
+void ns_expire(struct ns *n, uint64_t ino, int err) {
+  struct node *i;
+
+  mtx_lock(&n->synced.lock);
+  i = node_find_locked(n, ino);
+  if (i != NULL && i->fresh_until != INT64_MAX) {
+    i->asof = ns_tick_locked(n);
+    i->fresh_until = INT64_MIN;
+    if (err == -ENOENT)
+      absent_put_locked(n, node_child_hash(i->parent, i->name), err, i->asof,
+                        i->root->options.negative_ttl_ms);
+  }
+  mtx_unlock(&n->synced.lock);
+}
+
+static uint64_t hidden_locked(struct ns *n) {
+  uint64_t hidden = 0;
+
+  for (const struct listing *l = n->synced.listings; l != NULL; l = l->next)
+    for (size_t k = 0; k < l->count; k++)
+      hidden += l->slots[k].odd + l->slots[k].hidden;
+  return hidden;
+}
+
+void ns_stats(struct ns *n, struct ns_stats *out) {
+  mtx_lock(&n->synced.lock);
+  *out = (struct ns_stats){.nodes = n->synced.node_count,
+                           .listings = n->synced.listing_count,
+                           .listing_bytes = n->synced.listing_bytes,
+                           .hidden = hidden_locked(n),
+                           .heads = atomic_load(&n->heads),
+                           .lists = atomic_load(&n->lists)};
+  mtx_unlock(&n->synced.lock);
+}
+
+bool ns_root_unlistable(struct ns *n, const struct root *r) {
+  const struct root_state *s = &n->synced.roots[r - n->catalog->roots];
+  bool unlistable;
+
+  mtx_lock(&n->synced.lock);
+  unlistable = !s->listed && s->denied > 0;
+  mtx_unlock(&n->synced.lock);
+  return unlistable;
+}

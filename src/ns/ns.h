@@ -1,0 +1,227 @@
+/* The tree's inside. ns.c: life and roots; node.c: the table of nodes; remote.c:
+ * calls to stores; page.c and listing.c: listings; dir.c: open directories;
+ * find.c: how names and attributes are found; absent.c: names known not to be.
+ *
+ * One lock guards all but what is marked fixed. Functions whose names end in
+ * _locked need it. Stores are called by the pool's threads, with no lock held. */
+#ifndef S3APFS_SRC_NS_NS_H
+#define S3APFS_SRC_NS_NS_H
+
+#include <stdatomic.h>
+
+#include "s3apfs/base/lock.h"
+#include "s3apfs/base/pool.h"
+#include "s3apfs/ns/ns.h"
+
+enum node_kind {
+  NODE_ABOVE, /* a directory above the roots */
+  NODE_DIR,
+  NODE_FILE,
+};
+
+struct node {
+  struct node *chain;      /* in its bucket */
+  uint64_t ino;            /* fixed, as are parent, root, kind and name */
+  struct node *parent;     /* NULL: the mount's root */
+  const struct root *root; /* NULL: above the roots */
+  uint64_t nlookup;
+  unsigned refs; /* children, handles, calls under way, the catalog */
+  enum node_kind kind;
+  int64_t asof;        /* tick of the call that told what follows */
+  int64_t fresh_until; /* INT64_MAX: for ever */
+  union {
+    struct {
+      uint64_t size;
+      int64_t mtime;
+      char *etag;
+      bool archived;
+    } file;
+    struct {
+      uint64_t hash; /* fixed: of the key with its '/' */
+      struct listing *listing;
+      int64_t denied_until; /* LIST of it was denied */
+    } dir;
+  };
+  char name[];
+};
+
+/* What the calls to one root taught. */
+struct root_state {
+  bool listed;     /* a LIST was answered */
+  unsigned denied; /* LISTs denied since then */
+};
+
+struct absent {
+  uint64_t hash;
+  int64_t asof;
+  int64_t until;
+  int err;
+};
+#define ABSENT_SLOTS 4096
+
+struct ns {
+  const struct catalog *catalog;
+  const struct clock *clock;
+  struct budget *budget;
+  struct pool *pool;
+  int64_t mount_time; /* seconds since 1970: the time directories show */
+  atomic_uint_fast64_t heads;
+  atomic_uint_fast64_t lists;
+  struct {
+    struct mtx lock;
+    struct cond loaded; /* a page arrived, or failed to */
+    struct node **buckets;
+    size_t bucket_count; /* a power of two */
+    size_t node_count;
+    struct node **fixed; /* the mount's root, roots, and what lies above them */
+    size_t fixed_count;
+    struct root_state *roots; /* as the catalog's */
+    struct listing *listings; /* least recently used first */
+    size_t listing_count;
+    size_t listing_bytes;
+    struct absent *absent;
+    int64_t tick; /* orders what was learned: calls are stamped when they start */
+  } synced;
+};
+
+static inline int64_t ns_now(const struct ns *n) {
+  return clock_mono_ms(n->clock);
+}
+
+static inline int64_t ns_tick_locked(struct ns *n) {
+  return ++n->synced.tick;
+}
+
+/* --- node.c --- */
+int node_table_new(struct ns *n);
+/* Frees every node; none is in use. */
+void node_table_free(struct ns *n);
+/* A node that is never forgotten. */
+int node_add_fixed(struct ns *n, struct node *parent, const char *name, const struct root *root,
+                   struct node **out);
+struct node *node_find_locked(struct ns *n, uint64_t ino);
+/* The node of a child, if there is one. */
+struct node *node_child_locked(struct ns *n, struct node *parent, const char *name,
+                               enum node_kind kind);
+/* The same, made when there is none; it stays while the lock is held. NULL: no memory. */
+struct node *node_make_locked(struct ns *n, struct node *parent, const char *name,
+                              enum node_kind kind);
+uint64_t node_child_ino(const struct node *parent, const char *name, enum node_kind kind);
+/* Hash of the key that `name` has as a file below the parent. */
+uint64_t node_child_hash(const struct node *parent, const char *name);
+void node_ref_locked(struct node *i);
+void node_unref_locked(struct ns *n, struct node *i);
+/* Frees it when nothing needs it. */
+void node_settle_locked(struct ns *n, struct node *i);
+/* Key below the root, '/' at the end for directories; "" for the root itself.
+ * The caller holds a reference; no lock needed. NULL: no memory. */
+char *node_key(const struct node *i);
+void node_attr_locked(struct ns *n, const struct node *i, struct ns_attr *out);
+/* Takes what was found at `asof`, unless something newer is known. False: no
+ * memory, nothing changed. */
+bool node_update_locked(struct node *i, const struct store_attr *a, int64_t asof,
+                        int64_t fresh_until);
+
+/* --- absent.c --- */
+int absent_new(struct ns *n);
+void absent_put_locked(struct ns *n, uint64_t hash, int err, int64_t asof, int64_t ttl_ms);
+/* The error, or 0 when nothing is known that is newer than `asof`. */
+int absent_get_locked(struct ns *n, uint64_t hash, int64_t asof);
+void absent_drop_locked(struct ns *n, uint64_t hash);
+
+/* --- remote.c --- */
+struct remote; /* one call to a store, under way in the pool */
+
+int remote_head(struct ns *n, const struct root *r, const char *key, struct remote **out);
+int remote_list(struct ns *n, const struct root *r, const char *prefix, const char *token,
+                unsigned max, struct remote **out);
+/* Waits; the call's result, or -EINTR or -ETIMEDOUT. */
+int remote_wait(struct remote *c, const struct patience *p);
+/* Valid after remote_wait() gave 0. */
+const struct store_attr *remote_attr(const struct remote *c);
+struct store_page *remote_page(struct remote *c);
+/* Frees it, or leaves that to the call's end. NULL is fine. */
+void remote_drop(struct remote *c);
+/* Notes whether the root may be listed; says so once when not. No lock is held. */
+void remote_note_list(struct ns *n, const struct root *r, const char *prefix, int err);
+
+/* --- page.c --- */
+struct item {
+  const char *name;
+  const char *etag;
+  uint64_t size;
+  int64_t mtime;
+  bool is_dir;
+  bool archived;
+  bool hidden; /* a folder of the same name takes its place */
+};
+
+struct page {
+  struct item *items; /* sorted by name, a folder before a file of that name */
+  size_t count;
+  char *text;   /* names and etags */
+  char *first;  /* first name as the store gave them; "" for an empty page */
+  size_t bytes; /* memory taken */
+  uint64_t odd; /* keys that no name can hold */
+};
+
+/* Turns a LIST page of `prefix` into items. -EIO: the store broke its contract. */
+int page_new(const struct store_page *from, const char *prefix, struct page **out);
+void page_free(struct page *p);
+struct item *page_find(const struct page *p, const char *name, bool is_dir);
+/* 0, -ENAMETOOLONG, -EILSEQ; -EINVAL for "", "." and "..". */
+int name_check(const char *name, size_t len);
+
+/* --- listing.c --- */
+struct slot {
+  char *token;       /* how to ask for this page; NULL: the first */
+  struct page *page; /* NULL: not asked for, or dropped */
+  bool settled;      /* its hidden items are marked */
+  bool counted;      /* its memory is in the budget */
+  unsigned pins;     /* readers that must not lose it now */
+  uint64_t odd;      /* keys that no name can hold */
+  uint64_t hidden;   /* items hidden */
+};
+
+struct listing {
+  struct ns *ns;
+  struct listing *prev; /* in ns->synced.listings */
+  struct listing *next;
+  unsigned refs;    /* its directory, open handles, calls */
+  bool cached;      /* its directory refers to it */
+  struct node *dir; /* alive while cached or open */
+  char *prefix;
+  int64_t asof; /* tick at its start */
+  int64_t fresh_until;
+  struct slot *slots;
+  size_t count; /* slots known so far */
+  bool ended;   /* the last slot is the end */
+  bool loading;
+  char **open_names; /* files shown whose folder may still come */
+  size_t open_count;
+};
+
+/* A new listing of the directory, which takes the place of its old one; with a
+ * reference for the caller, who holds one to dir. NULL: no memory. */
+struct listing *listing_new_locked(struct ns *n, struct node *dir);
+void listing_ref_locked(struct listing *l);
+void listing_unref_locked(struct listing *l);
+/* Makes a slot's page present; with `settle` its hidden items are marked too.
+ * -ERANGE: behind the end. The lock is held on entry and return, not in between. */
+int listing_load_locked(struct listing *l, size_t slot, bool settle, const struct patience *p);
+/* The directory's listing while it is fresh, else NULL. */
+struct listing *listing_fresh_locked(struct ns *n, const struct node *dir);
+/* The shown item of that name; NULL when it is not in what is here. */
+const struct item *listing_find_locked(const struct listing *l, const char *name);
+/* Every page is here. */
+bool listing_whole_locked(const struct listing *l);
+
+/* --- find.c --- */
+/* The node of a listed item, updated from it. NULL: no memory. */
+struct node *find_attach_locked(struct ns *n, struct node *dir, const struct item *it,
+                                const struct listing *l);
+/* Makes what is known of the node fresh. Called and returns with the lock held,
+ * lets go of it in between; the caller holds a reference. */
+int find_refresh_locked(struct ns *n, struct node *i, const struct patience *p);
+
+#endif

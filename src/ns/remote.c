@@ -1,0 +1,151 @@
+/* Calls to stores, made by a pool of threads.
+ *
+ * The request that wants the answer waits apart from the call, so it can end at
+ * its deadline or when it is interrupted although the store has not answered,
+ * and it can have a HEAD and a LIST under way at once. A call has two owners,
+ * the waiter and the thread that makes it; the last one frees it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ns.h"
+#include "s3apfs/base/log.h"
+
+struct remote {
+  struct ns *ns;
+  struct store *store;
+  bool is_list;
+  char *key;
+  char *token;
+  unsigned max;
+  struct store_attr attr;
+  struct store_page page;
+  struct {
+    struct mtx lock;
+    struct cond ended;
+    unsigned owners;
+    bool done;
+    int err;
+  } synced;
+};
+
+static void remote_free(struct remote *c) {
+  store_page_fini(&c->page);
+  cond_fini(&c->synced.ended);
+  mtx_fini(&c->synced.lock);
+  free(c->key);
+  free(c->token);
+  free(c);
+}
+
+static void remote_leave(struct remote *c) {
+  bool last;
+
+  mtx_lock(&c->synced.lock);
+  last = --c->synced.owners == 0;
+  mtx_unlock(&c->synced.lock);
+  if (last)
+    remote_free(c);
+}
+
+static void remote_run(void *arg) {
+  struct remote *c = arg;
+  const struct store_ops *ops = c->store->ops;
+  int err;
+
+  if (c->is_list) {
+    atomic_fetch_add(&c->ns->lists, 1);
+    err = ops->list(c->store, c->key, true, c->token, c->max, &c->page);
+  } else {
+    atomic_fetch_add(&c->ns->heads, 1);
+    err = ops->head(c->store, c->key, &c->attr, NULL);
+  }
+  mtx_lock(&c->synced.lock);
+  c->synced.err = err;
+  c->synced.done = true;
+  cond_broadcast(&c->synced.ended);
+  mtx_unlock(&c->synced.lock);
+  remote_leave(c);
+}
+
+static int remote_start(struct ns *n, const struct root *r, bool is_list, const char *key,
+                        const char *token, unsigned max, struct remote **out) {
+  struct remote *c = calloc(1, sizeof(*c));
+  int rc = -ENOMEM;
+
+  if (c == NULL)
+    return -ENOMEM;
+  mtx_init(&c->synced.lock, RANK_INODE);
+  cond_init(&c->synced.ended);
+  c->ns = n;
+  c->store = r->store;
+  c->is_list = is_list;
+  c->max = max;
+  c->synced.owners = 2;
+  c->key = strdup(key);
+  c->token = token != NULL ? strdup(token) : NULL;
+  if (c->key != NULL && (token == NULL || c->token != NULL))
+    rc = pool_submit(n->pool, remote_run, c);
+  if (rc != 0) {
+    remote_free(c);
+    return rc;
+  }
+  *out = c;
+  return 0;
+}
+
+int remote_head(struct ns *n, const struct root *r, const char *key, struct remote **out) {
+  return remote_start(n, r, false, key, NULL, 0, out);
+}
+
+int remote_list(struct ns *n, const struct root *r, const char *prefix, const char *token,
+                unsigned max, struct remote **out) {
+  return remote_start(n, r, true, prefix, token, max, out);
+}
+
+int remote_wait(struct remote *c, const struct patience *p) {
+  int rc = 0;
+
+  mtx_lock(&c->synced.lock);
+  while (rc == 0 && !c->synced.done) {
+    patience_wait(p, &c->synced.ended, &c->synced.lock);
+    if (c->synced.done)
+      break;
+    mtx_unlock(&c->synced.lock);
+    rc = patience_check(p);
+    mtx_lock(&c->synced.lock);
+  }
+  if (rc == 0)
+    rc = c->synced.err;
+  mtx_unlock(&c->synced.lock);
+  return rc;
+}
+
+const struct store_attr *remote_attr(const struct remote *c) {
+  return &c->attr;
+}
+
+struct store_page *remote_page(struct remote *c) {
+  return &c->page;
+}
+
+void remote_drop(struct remote *c) {
+  if (c != NULL)
+    remote_leave(c);
+}
+
+void remote_note_list(struct ns *n, const struct root *r, const char *prefix, int err) {
+  struct root_state *s = &n->synced.roots[r - n->catalog->roots];
+  bool first;
+
+  if (err != 0 && err != -EACCES)
+    return;
+  mtx_lock(&n->synced.lock);
+  first = err != 0 && s->denied == 0 && !s->listed;
+  if (err == 0)
+    s->listed = true;
+  s->denied = err == 0 ? 0 : s->denied + 1;
+  mtx_unlock(&n->synced.lock);
+  if (first)
+    log_warn("'%s': listing '%s' is not allowed, names must be known", r->path, prefix);
+}
