@@ -76,7 +76,7 @@ static int take_list(struct question *q, struct remote *c) {
 
   remote_note_list(q->ns, q->root, q->folder, rc);
   if (rc == 0)
-    rc = remote_page(c)->count > 0;
+    rc = remote_page(c)->count > 0 || remote_page(c)->next != NULL;
   remote_drop(c);
   return rc;
 }
@@ -224,7 +224,7 @@ static int find_known_locked(struct ns *n, struct node *dir, const char *name, s
     i = fresh_child_locked(n, dir, name);
   }
   if (i == NULL)
-    return l != NULL && listing_whole_locked(l) ? -ENOENT : -EAGAIN;
+    return l != NULL && listing_proves_absence_locked(l) ? -ENOENT : -EAGAIN;
   *out = i;
   return 0;
 }

@@ -192,12 +192,17 @@ static int install_locked(struct listing *l, size_t slot, struct page *page, cha
 static int ask(struct listing *l, const char *token, const struct patience *p, struct page **page,
                char **next) {
   struct remote *c;
-  int rc = remote_list(l->ns, l->dir->root, l->prefix, token, PAGE_MAX, &c);
+  int rc = patience_check(p); /* a store may give empty pages for ever */
 
+  if (rc == 0)
+    rc = remote_list(l->ns, l->dir->root, l->prefix, token, PAGE_MAX, &c);
   if (rc != 0)
     return rc;
   rc = remote_wait(c, p);
   remote_note_list(l->ns, l->dir->root, l->prefix, rc);
+  if (rc == 0 && token != NULL && remote_page(c)->next != NULL &&
+      strcmp(token, remote_page(c)->next) == 0)
+    rc = -EIO; /* would never end */
   if (rc == 0)
     rc = page_new(remote_page(c), l->prefix, page);
   if (rc == 0) {
@@ -214,13 +219,16 @@ static int load_page_locked(struct listing *l, size_t slot, const struct patienc
   char *token = l->slots[slot].token;
   struct page *page = NULL;
   char *next = NULL;
+  bool gave_up;
   int rc;
 
   l->loading = true;
   mtx_unlock(&n->synced.lock);
   rc = ask(l, token, p, &page, &next);
+  gave_up = patience_check(p) != 0; /* that says nothing to those who wait */
   mtx_lock(&n->synced.lock);
   l->loading = false;
+  l->flight++;
   if (rc == 0)
     rc = install_locked(l, slot, page, &next);
   else if (rc == -EACCES)
@@ -229,16 +237,21 @@ static int load_page_locked(struct listing *l, size_t slot, const struct patienc
     page_free(page);
     uncache_locked(l);
   }
+  l->flight_err = gave_up ? 0 : rc;
   free(next);
   cond_broadcast(&n->synced.loaded);
   return rc;
 }
 
-/* Another caller loads; wait for a change. */
-static int wait_locked(struct ns *n, const struct patience *p) {
+/* Another caller loads: its failure is also that of those who waited for it. */
+static int wait_locked(struct listing *l, const struct patience *p) {
+  struct ns *n = l->ns;
+  uint64_t flight = l->flight;
   int rc;
 
   patience_wait(p, &n->synced.loaded, &n->synced.lock);
+  if (l->flight != flight)
+    return l->flight == flight + 1 ? l->flight_err : 0;
   mtx_unlock(&n->synced.lock);
   rc = patience_check(p);
   mtx_lock(&n->synced.lock);
@@ -252,7 +265,7 @@ static int need_page_locked(struct listing *l, size_t slot, const struct patienc
     if (slot >= l->count && l->ended)
       return -ERANGE;
     if (l->loading)
-      rc = wait_locked(l->ns, p);
+      rc = wait_locked(l, p);
     else
       rc = load_page_locked(l, slot < l->count ? slot : l->count - 1, p);
   }
@@ -268,11 +281,12 @@ static bool was_shown_locked(const struct listing *l, const char *name) {
   return false;
 }
 
-/* "a/" may still come behind a page that starts with "a-b", not behind "b". */
+/* "a/" may come in or behind a page that starts with "a-b" or with "a/" itself,
+ * not behind "b". */
 static bool may_come(const char *name, const char *first) {
   size_t len = strlen(name);
 
-  return strncmp(name, first, len) == 0 && first[len] != '\0' && first[len] < '/';
+  return strncmp(name, first, len) == 0 && first[len] < '/';
 }
 
 /* Without memory the name is not noted: it might be shown twice. */
@@ -369,7 +383,11 @@ const struct item *listing_find_locked(const struct listing *l, const char *name
   return file;
 }
 
-bool listing_whole_locked(const struct listing *l) {
+bool listing_proves_absence_locked(const struct listing *l) {
+  const struct root_options *o = &l->dir->root->options;
+
+  if (ns_now(l->ns) >= l->fresh_until - o->metadata_ttl_ms + o->negative_ttl_ms)
+    return false;
   for (size_t i = 0; i < l->count; i++)
     if (l->slots[i].page == NULL)
       return false;

@@ -197,6 +197,8 @@ struct listing {
   size_t count; /* slots known so far */
   bool ended;   /* the last slot is the end */
   bool loading;
+  uint64_t flight; /* loads that ended, and how the last one did */
+  int flight_err;
   char **open_names; /* files shown whose folder may still come */
   size_t open_count;
 };
@@ -213,8 +215,8 @@ int listing_load_locked(struct listing *l, size_t slot, bool settle, const struc
 struct listing *listing_fresh_locked(struct ns *n, const struct node *dir);
 /* The shown item of that name; NULL when it is not in what is here. */
 const struct item *listing_find_locked(const struct listing *l, const char *name);
-/* Every page is here. */
-bool listing_whole_locked(const struct listing *l);
+/* Every page is here, and young enough to say that other names do not exist. */
+bool listing_proves_absence_locked(const struct listing *l);
 
 /* --- find.c --- */
 /* The node of a listed item, updated from it. NULL: no memory. */

@@ -224,6 +224,9 @@ Test(ns, listing_answers_lookups_without_requests) {
   cr_expect_eq(walk("d/none", &a), -ENOENT);
   cr_expect_eq(counts().heads, before.heads);
   cr_expect_eq(counts().lists, before.lists);
+  put("d/none");
+  later(NEGATIVE_TTL);
+  cr_expect_eq(walk("d/none", &a), 0, "absence is trusted for a shorter time");
 }
 
 Test(ns, what_is_known_is_used_for_its_time) {
