@@ -32,11 +32,14 @@ static int get_submit(struct s3_get *s);
 
 static void get_finish(struct s3_get *s, int err) {
   struct store_get *g = s->get;
+  struct s3_client *c = s->client;
 
+  mtx_lock(&c->synced.lock);
+  g->impl = NULL; /* from here on a cancel finds nothing */
+  mtx_unlock(&c->synced.lock);
   s3_where_unref(s->where);
   free(s->key);
   free(s);
-  g->impl = NULL;
   g->done(g, err);
 }
 
@@ -201,9 +204,13 @@ int s3_client_get(struct s3_client *c, const char *key, struct store_get *g,
   return rc;
 }
 
-void s3_client_get_cancel(struct store_get *g) {
-  struct s3_get *s = g->impl;
+/* The lock keeps the call alive meanwhile: it ends after get_finish(). */
+void s3_client_get_cancel(struct s3_client *c, struct store_get *g) {
+  struct s3_get *s;
 
+  mtx_lock(&c->synced.lock);
+  s = g->impl;
   if (s != NULL && s->call != NULL)
     call_cancel(s->call);
+  mtx_unlock(&c->synced.lock);
 }

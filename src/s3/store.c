@@ -117,8 +117,7 @@ static int s3_store_get(struct store *st, struct store_get *g) {
 }
 
 static void s3_store_get_cancel(struct store *st, struct store_get *g) {
-  (void)st;
-  s3_client_get_cancel(g);
+  s3_client_get_cancel(self(st)->client, g);
 }
 
 static int s3_store_head(struct store *st, const char *name, struct store_attr *out,

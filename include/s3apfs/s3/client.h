@@ -58,6 +58,6 @@ int s3_client_list(struct s3_client *c, const char *prefix, const char *delimite
  * before g->done and returns the errno to report (may be NULL). */
 int s3_client_get(struct s3_client *c, const char *key, struct store_get *g,
                   int (*on_error)(void *arg, int err, struct s3_error *e), void *arg);
-void s3_client_get_cancel(struct store_get *g);
+void s3_client_get_cancel(struct s3_client *c, struct store_get *g);
 
 #endif
