@@ -148,18 +148,24 @@ static void fini_resources(struct resources *r) {
   buf_fini(&r->access_point_arn);
 }
 
+/* Whose refusal it is: an access point's and its bucket's owner may differ. */
+static const char *refusing_owner(const struct question *q, const struct authorize_verdict *v) {
+  return v->layer == POLICY_LAYER_BUCKET && q->bucket != NULL ? q->bucket->account->id : q->owner;
+}
+
 /* A VPC endpoint's refusal is explained within one account only (S3 user guide,
  * "Troubleshoot access denied (403 Forbidden) errors"). */
 static int tell_refusal(const struct question *q, const struct authorize_verdict *v,
                         struct s3_verdict *out) {
+  const char *owner = refusing_owner(q, v);
   struct buf message;
   int rc;
 
   if (v->layer == POLICY_LAYER_ENDPOINT &&
-      (q->caller == NULL || strcmp(q->caller->account->id, q->owner) != 0))
+      (q->caller == NULL || strcmp(q->caller->account->id, owner) != 0))
     return refuse_plainly(out);
   buf_init(&message, 0);
-  access_describe_locked(q->w, q->caller, q->a->action, q->owner, v, &message);
+  access_describe_locked(q->w, q->caller, q->a->action, owner, v, &message);
   rc = refuse(out, 403, "AccessDenied", buf_cstr(&message));
   buf_fini(&message);
   return rc;
