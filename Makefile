@@ -22,7 +22,7 @@ TEST_PKGS := criterion libssl
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 \
         -Wvla -Wundef -Wpointer-arith -Wwrite-strings -Wold-style-definition -Wnull-dereference
-FLAGS_release := -O2 -g -DNDEBUG -D_FORTIFY_SOURCE=2
+FLAGS_release := -O2 -g -DNDEBUG -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 FLAGS_debug   := -O0 -g
 FLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
@@ -33,7 +33,7 @@ WARN_tsan := -Wno-null-dereference -Wno-tsan
 CFLAGS   ?=
 override CPPFLAGS += -D_GNU_SOURCE -DFUSE_USE_VERSION=312 -DS3APFS_VERSION='"$(VERSION)"' -Iinclude
 override CFLAGS   += -std=gnu11 -pthread -fstack-protector-strong $(FLAGS_$(VARIANT)) $(WARN) $(WARN_$(VARIANT))
-LINK     = $(CC) -pthread $(FLAGS_$(VARIANT)) $(LDFLAGS)
+LINK     = $(CC) -pthread $(FLAGS_$(VARIANT)) -Wl,-z,relro,-z,now $(LDFLAGS)
 
 pkg_cflags = $(shell pkg-config --cflags $(1) 2>/dev/null)
 pkg_libs   = $(shell pkg-config --libs $(1) 2>/dev/null)
@@ -159,23 +159,28 @@ COMPDIR ?= $(PREFIX)/share/bash-completion/completions
 DOCDIR  ?= $(PREFIX)/share/doc/s3apfs
 
 install: programs
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man8 \
-	    $(DESTDIR)$(COMPDIR) $(DESTDIR)$(DOCDIR)
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(MANDIR)/man1 $(MANDIR)/man8 $(COMPDIR) \
+	    $(DOCDIR)/docs $(DOCDIR)/examples)
 	install -m 0755 $(PROGRAMS) $(DESTDIR)$(BINDIR)
 	ln -sf $(BINDIR)/s3apfs $(DESTDIR)$(SBINDIR)/mount.s3apfs
 	install -m 0644 docs/man/*.1 $(DESTDIR)$(MANDIR)/man1
 	install -m 0644 docs/man/*.8 $(DESTDIR)$(MANDIR)/man8
 	install -m 0644 packaging/s3apfs.bash-completion $(DESTDIR)$(COMPDIR)/s3apfs
-	install -m 0644 README.md CHANGELOG.md LICENSE $(DESTDIR)$(DOCDIR)
+	install -m 0644 README.md CHANGELOG.md CONTRIBUTING.md LICENSE $(DESTDIR)$(DOCDIR)
+	install -m 0644 docs/*.md $(DESTDIR)$(DOCDIR)/docs
+	install -m 0644 tests/worlds/seed_000_001.json $(DESTDIR)$(DOCDIR)/examples/world.json
 
+# Folders that others use too stay.
 uninstall:
-	rm -f $(DESTDIR)$(BINDIR)/s3apfs $(DESTDIR)$(BINDIR)/s3apfs-emulator $(DESTDIR)$(SBINDIR)/mount.s3apfs
+	rm -f $(DESTDIR)$(SBINDIR)/mount.s3apfs $(DESTDIR)$(COMPDIR)/s3apfs
+	rm -f $(patsubst $(BUILD)/bin/%,$(DESTDIR)$(BINDIR)/%,$(PROGRAMS))
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(MANDIR)/man1/%,$(wildcard docs/man/*.1))
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(MANDIR)/man8/%,$(wildcard docs/man/*.8))
-	rm -f $(DESTDIR)$(COMPDIR)/s3apfs
-	rm -rf $(DESTDIR)$(DOCDIR)
+	rm -f $(addprefix $(DESTDIR)$(DOCDIR)/,README.md CHANGELOG.md CONTRIBUTING.md LICENSE docs/*.md examples/world.json)
+	rmdir $(DESTDIR)$(DOCDIR)/docs $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR) 2>/dev/null || true
 
-deb rpm: deps-build
+deb rpm:
+	@sh packaging/deps.sh $@
 	@$(MAKE) --no-print-directory programs
 	@sh packaging/$@/build.sh
 

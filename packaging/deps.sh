@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages that a target lacks: deps.sh [build|demo|check].
+# Installs the Debian packages that a target lacks: deps.sh [build|demo|deb|rpm|check].
 #
 # Quiet when nothing is missing. As root it installs at once; otherwise through
 # sudo, after a question when standard input is a terminal (never in CI). On
@@ -9,14 +9,18 @@ set -eu
 build="make gcc libc6-dev pkg-config libfuse3-dev libcurl4-openssl-dev libssl-dev libxml2-dev
        libcjson-dev libmicrohttpd-dev uthash-dev"
 demo="$build fuse3 curl ca-certificates"
+deb="$build dpkg-dev"
+rpm="$build rpm"
 check="$demo git clang clang-format clang-tidy libclang-rt-14-dev llvm-14 libcriterion-dev
-       python3 python3-venv nodejs npm rpm dpkg-dev fakeroot libnss-myhostname openssl iproute2 procps"
+       python3 python3-venv nodejs npm rpm dpkg-dev mandoc libnss-myhostname openssl iproute2 procps"
 
 case "${1:-build}" in
   build) wanted=$build ;;
   demo)  wanted=$demo ;;
+  deb)   wanted=$deb ;;
+  rpm)   wanted=$rpm ;;
   check) wanted=$check ;;
-  *) echo "usage: deps.sh [build|demo|check]" >&2; exit 2 ;;
+  *) echo "usage: deps.sh [build|demo|deb|rpm|check]" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
@@ -26,15 +30,22 @@ if ! command -v dpkg-query >/dev/null 2>&1; then
   exit 0
 fi
 
-# A package counts as there when it is installed, or when the command it stands
-# for came by other means (a newer compiler, nodejs from elsewhere).
+# A package counts as there when it is installed, or when what it stands for came
+# by other means (a newer compiler, nodejs from elsewhere, a library in /usr/local).
 present() {
   [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] && return 0
   case "$1" in
-    nodejs) command -v node >/dev/null 2>&1 ;;
-    npm|python3|git|curl|make|gcc|openssl) command -v "$1" >/dev/null 2>&1 ;;
+    nodejs) command -v node ;;
+    fuse3) command -v fusermount3 ;;
+    npm|python3|git|curl|make|gcc|openssl|pkg-config) command -v "$1" ;;
+    libfuse3-dev) pkg-config --exists fuse3 ;;
+    libcurl4-openssl-dev) pkg-config --exists libcurl ;;
+    libssl-dev) pkg-config --exists libcrypto ;;
+    libxml2-dev) pkg-config --exists libxml-2.0 ;;
+    libcjson-dev) pkg-config --exists libcjson ;;
+    libmicrohttpd-dev) pkg-config --exists libmicrohttpd ;;
     *) return 1 ;;
-  esac
+  esac >/dev/null 2>&1
 }
 
 missing=
@@ -57,6 +68,7 @@ if [ "$(id -u)" != 0 ]; then
   fi
 fi
 echo "installing:$missing"
-$root env DEBIAN_FRONTEND=noninteractive apt-get -qq update
+apt() { $root env DEBIAN_FRONTEND=noninteractive DEBCONF_NOWARNINGS=yes apt-get -qq "$@"; }
+apt update
 # shellcheck disable=SC2086
-$root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $missing >/dev/null
+apt -y --no-install-recommends install $missing >/dev/null
