@@ -247,15 +247,15 @@ static int load_page_locked(struct listing *l, size_t slot, const struct patienc
 static int wait_locked(struct listing *l, const struct patience *p) {
   struct ns *n = l->ns;
   uint64_t flight = l->flight;
-  int rc;
+  int rc = 0;
 
   patience_wait(p, &n->synced.loaded, &n->synced.lock);
-  if (l->flight != flight)
-    return l->flight == flight + 1 ? l->flight_err : 0;
-  mtx_unlock(&n->synced.lock);
-  rc = patience_check(p);
-  mtx_lock(&n->synced.lock);
-  return rc;
+  if (l->flight == flight) {
+    mtx_unlock(&n->synced.lock);
+    rc = patience_check(p);
+    mtx_lock(&n->synced.lock);
+  }
+  return rc == 0 && l->flight == flight + 1 ? l->flight_err : rc;
 }
 
 static int need_page_locked(struct listing *l, size_t slot, const struct patience *p) {
@@ -286,7 +286,7 @@ static bool was_shown_locked(const struct listing *l, const char *name) {
 static bool may_come(const char *name, const char *first) {
   size_t len = strlen(name);
 
-  return strncmp(name, first, len) == 0 && first[len] < '/';
+  return strncmp(name, first, len) == 0 && (unsigned char)first[len] < '/';
 }
 
 /* Without memory the name is not noted: it might be shown twice. */
