@@ -234,7 +234,7 @@ static int parse_all(const cJSON *root, struct fault **out, struct buf *why) {
 }
 
 int faults_add(struct faults *f, const char *json, size_t len, struct buf *why) {
-  cJSON *root = cJSON_ParseWithLength(json, len);
+  cJSON *root = cJSON_ParseWithLengthOpts(json, len + 1, NULL, true);
   if (!root) {
     buf_puts(why, "not JSON");
     return -EINVAL;

@@ -58,7 +58,8 @@ struct fault_subject {
 
 int faults_new(struct faults **out);
 void faults_free(struct faults *f);
-/* One fault or an array of them; all or none are added. -EINVAL with *why. */
+/* One fault or an array of them, NUL-terminated; all or none are added. -EINVAL
+ * with *why. */
 int faults_add(struct faults *f, const char *json, size_t len, struct buf *why);
 void faults_clear(struct faults *f);
 /* All faults with the number of hits so far, as JSON. */
