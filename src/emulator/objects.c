@@ -64,8 +64,7 @@ static struct bucket_index *bucket_index_locked(struct objects *o, const char *b
   return b;
 }
 
-static void bucket_index_drop_locked(struct objects *o, struct bucket_index *b) {
-  HASH_DEL(o->synced.buckets, b);
+static void bucket_index_free(struct bucket_index *b) {
   key_index_fini(&b->keys);
   free(b->name);
   free(b);
@@ -117,8 +116,12 @@ int objects_open(const char *dir, struct objects **out) {
 void objects_close(struct objects *o) {
   if (!o)
     return;
-  while (o->synced.buckets)
-    bucket_index_drop_locked(o, o->synced.buckets);
+  struct bucket_index *b = o->synced.buckets, *next;
+  HASH_CLEAR(hh, o->synced.buckets);
+  for (; b; b = next) {
+    next = b->hh.next;
+    bucket_index_free(b);
+  }
   cond_fini(&o->synced.guard_left);
   mtx_fini(&o->synced.lock);
   free(o->dir);
@@ -168,6 +171,10 @@ static void guard_leave(struct objects *o, struct key_guard *g) {
   free(g);
 }
 
+static bool etag_matches(const char *wanted, const char *etag) {
+  return strcmp(wanted, "*") == 0 || strcmp(wanted, etag) == 0;
+}
+
 static int check_condition(struct objects *o, const char *bucket, const char *key,
                            const struct objects_condition *c) {
   if (!c || (!c->if_match && !c->must_be_absent))
@@ -176,11 +183,9 @@ static int check_condition(struct objects *o, const char *bucket, const char *ke
   mtx_lock(&o->synced.lock);
   struct bucket_index *b = bucket_index_locked(o, bucket);
   const struct key_entry *e = b ? key_index_find(&b->keys, key) : NULL;
-  if (c->must_be_absent && e)
-    err = -EEXIST;
-  else if (c->if_match && !e)
+  if (c->if_match && !e)
     err = -ENOENT;
-  else if (c->if_match && strcmp(c->if_match, "*") != 0 && strcmp(c->if_match, e->etag) != 0)
+  else if (e && (c->must_be_absent || !etag_matches(c->if_match, e->etag)))
     err = -EEXIST;
   mtx_unlock(&o->synced.lock);
   return err;
@@ -356,16 +361,17 @@ int objects_set_tags(struct objects *o, const char *bucket, const char *key,
 int objects_remove_bucket(struct objects *o, const char *bucket) {
   int err = 0;
   mtx_lock(&o->synced.lock);
-  struct bucket_index *b = bucket_index_locked(o, bucket);
-  if (!b)
-    err = -ENOMEM;
-  else if (b->keys.count)
+  struct bucket_index *b;
+  HASH_FIND_STR(o->synced.buckets, bucket, b);
+  if (b && b->keys.count)
     err = -ENOTEMPTY;
-  else
-    bucket_index_drop_locked(o, b);
+  else if (b)
+    HASH_DEL(o->synced.buckets, b);
   mtx_unlock(&o->synced.lock);
   if (err)
     return err;
+  if (b)
+    bucket_index_free(b);
   char *path = text_printf("%s/%s", o->dir, bucket);
   if (!path)
     return -ENOMEM;

@@ -88,7 +88,7 @@ static int refuse_existing(struct exchange *x, int err) {
 }
 
 void op_create_bucket(struct exchange *x) {
-  char *region;
+  char *region = NULL;
   const char *name = x->to.named, *wish = exchange_header(x, "x-amz-object-ownership");
   enum world_ownership ownership = OWNERSHIP_BUCKET_OWNER_ENFORCED;
   if (x->bucket.name &&

@@ -176,15 +176,16 @@ static int make_checksum(struct completion *c) {
 
 static int check_promises(struct exchange *x, const struct completion *c) {
   const char *size = exchange_header(x, "x-amz-mp-object-size");
-  enum checksum told;
-  const char *value;
+  enum checksum told = CHECKSUM_NONE;
+  const char *value = NULL;
+  const char *have = c->object.checksum ? c->object.checksum : "";
   uint64_t want;
   if (size && (text_parse_u64(size, &want) || want != c->object.entry.size))
     return reply_error(x, 400, "InvalidRequest",
                        "The provided 'x-amz-mp-object-size' header does not match the size of the "
                        "parts.");
   int err = checksum_announced(x, &told, &value);
-  if (!err && value && (told != c->checksum || strcmp(value, c->object.checksum) != 0))
+  if (!err && value && (told != c->checksum || strcmp(value, have) != 0))
     err = reply_error(x, 400, "BadDigest",
                       "The %s you specified did not match the calculated checksum.",
                       checksum_name(told));

@@ -146,8 +146,8 @@ static int source_range(struct exchange *x, const struct copy_source *s, struct 
 
 void op_upload_part_copy(struct exchange *x) {
   struct copy_source s;
-  struct part_target t;
-  struct range r;
+  struct part_target t = {0};
+  struct range r = {0};
   struct object_info part;
   if (part_target_find(x, &t))
     return;

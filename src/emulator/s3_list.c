@@ -125,8 +125,8 @@ static int find_page(struct exchange *x, const struct list_params *p, const char
 /* --- version 1 --- */
 
 void op_list_objects(struct exchange *x) {
-  struct list_params p = {.max_name = "max-keys"};
-  struct key_page page;
+  struct list_params p = {.max_name = "max-keys", .prefix = "", .delimiter = ""};
+  struct key_page page = {0};
   const char *marker = exchange_query(x, "marker");
   marker = marker ? marker : "";
   if (permit(x, &x->to, "s3:ListBucket", NULL) || list_params_read(x, &p) ||
@@ -172,11 +172,11 @@ static void put_v2(struct exchange *x, const struct list_params *p, const struct
 }
 
 void op_list_objects_v2(struct exchange *x) {
-  struct list_params p = {.max_name = "max-keys"};
+  struct list_params p = {.max_name = "max-keys", .prefix = "", .delimiter = ""};
   const char *token = exchange_query(x, "continuation-token");
   const char *start = exchange_query(x, "start-after");
   struct buf after;
-  struct key_page page;
+  struct key_page page = {0};
   if (permit(x, &x->to, "s3:ListBucket", NULL) || list_params_read(x, &p))
     return;
   buf_init(&after, 0);

@@ -123,8 +123,8 @@ void part_target_fini(struct part_target *t) {
 /* A part summed otherwise than the upload says is refused; when the client left
  * the choice open, what it sends is checked and the upload's own kind kept. */
 static int take_part(struct exchange *x, const struct part_target *t, struct object_info *part) {
-  enum checksum told;
-  const char *value;
+  enum checksum told = CHECKSUM_NONE;
+  const char *value = NULL;
   int err = checksum_announced(x, &told, &value);
   if (!err && t->has_checksum && told != CHECKSUM_NONE && told != t->checksum)
     err = reply_error(x, 400, "InvalidRequest",
@@ -156,7 +156,7 @@ int part_store(struct exchange *x, struct part_target *t, struct object_info *pa
 }
 
 void op_upload_part(struct exchange *x) {
-  struct part_target t;
+  struct part_target t = {0};
   struct object_info part;
   if (part_target_find(x, &t))
     return;
@@ -375,7 +375,7 @@ static void tell_uploads(struct exchange *x, const struct list_params *p,
 }
 
 void op_list_uploads(struct exchange *x) {
-  struct list_params p = {.max_name = "max-uploads"};
+  struct list_params p = {.max_name = "max-uploads", .prefix = "", .delimiter = ""};
   struct upload_list l;
   struct upload_page page = {0};
   if (permit(x, &x->to, "s3:ListBucketMultipartUploads", NULL) || list_params_read(x, &p))

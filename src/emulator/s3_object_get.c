@@ -142,7 +142,7 @@ static int apply_overrides(struct exchange *x) {
 static void read_object(struct exchange *x) {
   int fd;
   struct object_info o;
-  struct range r;
+  struct range r = {0};
   if (object_open(x, &x->to, "s3:GetObject", &fd, &o))
     return;
   int err = conditions_check(x, &conditions_of_read, &o.entry);

@@ -173,18 +173,21 @@ static int read_sealed(char *path, int *fd, struct object_info *out) {
   if (!path)
     return -ENOMEM;
   int opened = open(path, O_RDONLY | O_CLOEXEC);
-  int err = opened < 0 ? -errno : object_file_read(opened, out);
+  bool absent = opened < 0 && (errno == ENOENT || errno == ENOTDIR);
   free(path);
-  if (opened >= 0 && (err || !fd))
+  if (opened < 0)
+    return absent ? -ENOENT : -EIO;
+  int err = object_file_read(opened, out);
+  if (err || !fd)
     close(opened);
-  if (!err && fd)
+  else
     *fd = opened;
-  return err == -ENOTDIR ? -ENOENT : err;
+  return err;
 }
 
 int uploads_find(struct uploads *u, const char *bucket, const char *key, const char *id,
                  struct object_info *out) {
-  struct object_info o;
+  struct object_info o = {0};
   if (!good_id(id))
     return -ENOENT;
   int err = read_sealed(upload_path(u, bucket, id, "upload"), NULL, &o);
