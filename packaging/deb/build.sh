@@ -16,9 +16,10 @@ mkdir -p "$tree/DEBIAN" build/deb/debian
 make -s install DESTDIR="$tree" PREFIX=/usr SBINDIR=/usr/sbin
 ln -sf ../bin/s3apfs "$tree/usr/sbin/mount.s3apfs"
 strip --strip-unneeded --remove-section=.comment "$tree"/usr/bin/*
-mv "$doc/CHANGELOG.md" "$doc/changelog"
 rm "$doc/LICENSE"
 install -m 0644 packaging/deb/copyright "$doc/copyright"
+printf 's3apfs (%s) unstable; urgency=medium\n\n  * Changes are listed in CHANGELOG.md.\n\n -- %s  %s\n' "$version" \
+    "$(sed -n 's/^Maintainer: //p' packaging/deb/control.in)" "$(date -uR -d "@$SOURCE_DATE_EPOCH")" >"$doc/changelog"
 gzip -9n "$tree"/usr/share/man/man*/* "$doc/changelog"
 
 # dpkg-shlibdeps reads the source stanza from debian/control in its working folder.
