@@ -1,0 +1,69 @@
+"""Fixtures of the mount tests: an emulator a module, a place a test."""
+import os
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+import boto3  # noqa: E402
+import botocore.config  # noqa: E402
+import pytest  # noqa: E402
+
+import emulator as emulator_module  # noqa: E402
+from mounting import GRANTS_BUCKET, Place  # noqa: E402
+
+if not os.path.exists("/dev/fuse"):
+    pytest.skip("there is no /dev/fuse here", allow_module_level=True)
+
+
+def s3_client(emu, account):
+    key_id, secret = emulator_module.ADMINS[account]
+    return boto3.client(
+        "s3", endpoint_url=emu.endpoint, region_name="us-east-1", aws_access_key_id=key_id,
+        aws_secret_access_key=secret,
+        config=botocore.config.Config(s3={"addressing_style": "path"},
+                                      retries={"max_attempts": 1}))
+
+
+@pytest.fixture(scope="module")
+def emu():
+    instance = emulator_module.Emulator()
+    instance.owner = s3_client(instance, "222222222222")
+    instance.grants_owner = s3_client(instance, "333333333333")
+    instance.owner.put_object(Bucket="test-bucket-1", Key="sample2.csv", Body=b"a,b\n1,2\n")
+    instance.owner.put_object(Bucket="test-bucket-1", Key="sub/deep/known.csv", Body=b"deep\n")
+    for folder in ("Product", "UserA", "UserB"):
+        instance.grants_owner.put_object(Bucket=GRANTS_BUCKET, Key=f"{folder}/abalone.csv",
+                                         Body=f"{folder}\n".encode())
+    yield instance
+    instance.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_faults(request):
+    """Faults and the request log of one test do not reach the next."""
+    yield
+    if "emu" in request.fixturenames:
+        emu = request.getfixturevalue("emu")
+        emu.admin("DELETE", "faults")
+        emu.admin("DELETE", "requests")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    outcome = yield
+    if outcome.get_result().when == "call":
+        item.failed_call = outcome.get_result().failed
+
+
+@pytest.fixture
+def place(request):
+    instance = Place()
+    yield instance
+    if getattr(request.node, "failed_call", False):
+        print(instance.log()[-8000:])
+        for path in instance.dir.glob("sanitizer*"):
+            print(path.read_text(errors="replace")[:8000])
+        instance.abandon()
+    else:
+        instance.close()

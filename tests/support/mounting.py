@@ -1,0 +1,133 @@
+"""Real mounts for tests: credentials, configuration, the program, and its end."""
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+
+from emulator import BIN, SESSIONS, VARIANT
+
+S3APFS = BIN / "s3apfs"
+AP_ARN = "arn:aws:s3:us-east-1:222222222222:accesspoint/test-ap-1"
+AP_ALIAS = "test-ap-1-examplealias0000000000000000000000-s3alias"
+GRANTS_BUCKET = "blog-access-grants-333333333333-us-east-1"
+
+
+def credentials_text(sessions=None):
+    lines = []
+    for name, (key_id, secret, token) in (sessions or SESSIONS).items():
+        lines += [f"[{name}]", f"aws_access_key_id = {key_id}", f"aws_secret_access_key = {secret}"]
+        if token:
+            lines += [f"aws_session_token = {token}"]
+    return "\n".join(lines) + "\n"
+
+
+class Place:
+    """A folder with credentials, configurations and mount points; ends what it started."""
+
+    def __init__(self):
+        self.temp = tempfile.TemporaryDirectory(prefix="s3apfs-mount-")
+        self.dir = pathlib.Path(self.temp.name)
+        self.mounts = []
+        (self.dir / "credentials").write_text(credentials_text())
+        (self.dir / "credentials").chmod(0o600)
+        (self.dir / "config").write_text("")
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        self.env.update(AWS_SHARED_CREDENTIALS_FILE=str(self.dir / "credentials"),
+                        AWS_CONFIG_FILE=str(self.dir / "config"))
+        for name in ("ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"):
+            self.env[name] = (self.env.get(name, "") + f":log_path={self.dir}/sanitizer").lstrip(":")
+
+    def run(self, *args, env=None, timeout=180):
+        """s3apfs with these arguments; the completed process with text output."""
+        return subprocess.run([str(S3APFS), *map(str, args)], text=True, capture_output=True,
+                              env=dict(self.env, **(env or {})), timeout=timeout, check=False,
+                              stdin=subprocess.DEVNULL)
+
+    def mount_point(self):
+        path = self.dir / f"mnt{len(self.mounts)}"
+        path.mkdir(exist_ok=True)
+        return path
+
+    def try_mount(self, source, options=(), env=None):
+        """(completed process, mount point)."""
+        point = self.mount_point()
+        words = ["log=" + str(self.dir / "log"), *options]
+        if VARIANT != "release":
+            words.append("allow-core")  # the leak checker has to look at the process
+        result = self.run("mount", source, point, "-o", ",".join(words), env=env)
+        if result.returncode == 0:
+            self.mounts.append(point)
+        return result, point
+
+    def mount(self, source, options=(), env=None):
+        result, point = self.try_mount(source, options, env)
+        assert result.returncode == 0, result.stderr + self.log()
+        return point
+
+    def config(self, emulator, sections, mount_options=""):
+        """Writes a configuration: sections maps directory -> lines of options."""
+        path = self.dir / f"team{len(list(self.dir.glob('team*')))}.conf"
+        text = f"[mount]\n{endpoints(emulator)}\n{mount_options}\n"
+        for name, lines in sections.items():
+            text += f"[dir {name}]\n" + "\n".join(lines) + "\n"
+        path.write_text(text)
+        return path
+
+    def log(self):
+        path = self.dir / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def umount(self, point):
+        result = self.run("umount", point)
+        assert result.returncode == 0, result.stderr
+        self.mounts.remove(point)
+
+    def status(self, point):
+        result = self.run("status", point, "--json")
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)[0]
+
+    def close(self):
+        for point in list(self.mounts):
+            self.umount(point)
+        reports = [p.read_text(errors="replace") for p in self.dir.glob("sanitizer*")]
+        log = self.log()
+        self.temp.cleanup()
+        assert not reports, reports[0][:8000]
+        for _, secret, token in SESSIONS.values():
+            assert secret not in log and token not in log, "a secret is in the log"
+
+    def abandon(self):
+        """After a failed test: get rid of mounts without judging."""
+        for point in self.mounts:
+            subprocess.run(["umount", "-l", str(point)], check=False, capture_output=True)
+        with contextlib.suppress(OSError):
+            self.temp.cleanup()
+
+
+def endpoints(emulator, separator="\n"):
+    return separator.join([f"endpoint-url={emulator.endpoint}",
+                           f"s3control-endpoint-url={emulator.endpoint}",
+                           f"sts-endpoint-url={emulator.endpoint}", "region=us-east-1"])
+
+
+def options(emulator, *more):
+    return endpoints(emulator, ",").split(",") + list(more)
+
+
+def wait_until(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen in time")
+
+
+def end_process(process):
+    process.send_signal(signal.SIGTERM)
+    return process.wait(timeout=60)
