@@ -16,6 +16,7 @@
 
 #include "ops.h"
 #include "s3apfs/base/log.h"
+#include "s3apfs/base/pool.h"
 
 /* Ten slow requests must not block everybody (libfuse's default is 10). */
 #define THREADS_MAX 64
@@ -27,6 +28,7 @@
 struct fuse_mount {
   struct ops_context context;
   struct fuse_session *session;
+  struct pool *notifier; /* notifications must not come from a request's thread */
 };
 
 static void want(struct fuse_conn_info *conn, unsigned flag) {
@@ -61,6 +63,30 @@ static void log_from_libfuse(enum fuse_log_level level, const char *fmt, va_list
     log_warn("%s", line);
   else
     log_debug("%s", line);
+}
+
+struct notice {
+  struct fuse_session *session;
+  uint64_t ino;
+};
+
+static void notice_send(void *arg) {
+  struct notice *n = arg;
+
+  /* the attributes and every page; an inode that the kernel does not have is fine */
+  fuse_lowlevel_notify_inval_inode(n->session, n->ino, 0, 0);
+  free(n);
+}
+
+static void on_changed(void *arg, uint64_t ino) {
+  struct fuse_mount *m = arg;
+  struct notice *n = malloc(sizeof(*n));
+
+  if (n == NULL)
+    return; /* the kernel's attributes end by their time to live */
+  *n = (struct notice){m->session, ino};
+  if (pool_submit(m->notifier, notice_send, n) != 0)
+    free(n);
 }
 
 static int mount_words(const struct fuse_mount_options *o, char **out) {
@@ -127,6 +153,13 @@ static int mount_failed(const struct fuse_mount_options *o, struct buf *why) {
   return -EPERM;
 }
 
+static void mount_release(struct fuse_mount *m) {
+  pool_free(m->notifier);
+  if (m->session != NULL)
+    fuse_session_destroy(m->session);
+  free(m);
+}
+
 int fuse_mount_open(struct fs *fs, const struct fuse_mount_options *o, struct fuse_mount **out,
                     struct buf *why) {
   struct fuse_mount *m = calloc(1, sizeof(*m));
@@ -136,18 +169,20 @@ int fuse_mount_open(struct fs *fs, const struct fuse_mount_options *o, struct fu
     return -ENOMEM;
   fuse_set_log_func(log_from_libfuse);
   m->context.fs = fs;
-  rc = session_new(m, o);
+  rc = pool_new("s3apfs-notify", 1, &m->notifier);
+  if (rc == 0)
+    rc = session_new(m, o);
   if (rc != 0) {
     buf_puts(why, "the mount options were refused");
-    free(m);
+    mount_release(m);
     return rc;
   }
   if (fuse_session_mount(m->session, o->dir) != 0) {
     rc = mount_failed(o, why);
-    fuse_session_destroy(m->session);
-    free(m);
+    mount_release(m);
     return rc;
   }
+  fs_set_changed(fs, on_changed, m);
   *out = m;
   return 0;
 }
@@ -193,7 +228,7 @@ int fuse_mount_serve(struct fuse_mount *m, void (*ready)(void *arg), void *arg) 
 void fuse_mount_close(struct fuse_mount *m) {
   if (m == NULL)
     return;
+  fs_set_changed(m->context.fs, NULL, NULL);
   fuse_session_unmount(m->session);
-  fuse_session_destroy(m->session);
-  free(m);
+  mount_release(m);
 }

@@ -31,6 +31,10 @@ struct fs_options {
 int fs_new(struct catalog *catalog, const struct fs_options *o, struct fs **out);
 /* Every handle must have been released. */
 void fs_free(struct fs *fs);
+/* changed(arg, ino) is told when an inode turns out to have another version than
+ * the kernel was told. On a request's thread: hand it on, do not block. NULL ends
+ * it. */
+void fs_set_changed(struct fs *fs, void (*changed)(void *arg, uint64_t ino), void *arg);
 
 /* What a lookup or a readdirplus entry tells the kernel. */
 struct fs_entry {

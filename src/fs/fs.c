@@ -1,0 +1,243 @@
+/* The file system by inode numbers: names from ns, bytes from data, and the
+ * rules that join them. Handles are pointers given out as numbers. */
+#include "s3apfs/fs/fs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs_internal.h"
+
+#define DEFAULT_DEADLINE_MS 60000
+#define BLOCK_SIZE 4096
+/* A store has no size; programs that check for room should find plenty. */
+#define STATFS_BLOCKS ((fsblkcnt_t)1 << 38)
+#define XATTR_PREFIX "user."
+
+static int fs_parts(struct fs *fs, const struct fs_options *o) {
+  struct ns_options no = {.clock = o->clock};
+  int rc = budget_new(o->memory, &fs->budget);
+
+  if (rc == 0)
+    rc = cache_new(fs->budget, &fs->cache);
+  no.budget = fs->budget;
+  if (rc == 0)
+    rc = ns_new(&fs->catalog, &no, &fs->ns);
+  return rc;
+}
+
+static void fs_release_parts(struct fs *fs) {
+  if (fs->cache != NULL)
+    cache_free(fs->cache);
+  if (fs->ns != NULL)
+    ns_free(fs->ns);
+  budget_free(fs->budget);
+  versions_free(fs);
+  mtx_fini(&fs->synced.lock);
+}
+
+int fs_new(struct catalog *catalog, const struct fs_options *o, struct fs **out) {
+  struct fs *fs = calloc(1, sizeof(*fs));
+  int rc;
+
+  if (fs == NULL)
+    return -ENOMEM;
+  mtx_init(&fs->synced.lock, RANK_FS);
+  fs->catalog = *catalog;
+  fs->deadline_ms = o->deadline_ms != 0 ? o->deadline_ms : DEFAULT_DEADLINE_MS;
+  rc = fs_parts(fs, o);
+  if (rc != 0) {
+    fs_release_parts(fs);
+    free(fs);
+    return rc;
+  }
+  catalog_init(catalog);
+  *out = fs;
+  return 0;
+}
+
+void fs_free(struct fs *fs) {
+  if (fs == NULL)
+    return;
+  fs_release_parts(fs);
+  catalog_fini(&fs->catalog);
+  free(fs);
+}
+
+void fs_set_changed(struct fs *fs, void (*changed)(void *arg, uint64_t ino), void *arg) {
+  mtx_lock(&fs->synced.lock);
+  fs->synced.changed = changed;
+  fs->synced.changed_arg = arg;
+  mtx_unlock(&fs->synced.lock);
+}
+
+void fs_notify_changed(struct fs *fs, uint64_t ino) {
+  void (*changed)(void *arg, uint64_t ino);
+  void *arg;
+
+  mtx_lock(&fs->synced.lock);
+  changed = fs->synced.changed;
+  arg = fs->synced.changed_arg;
+  mtx_unlock(&fs->synced.lock);
+  if (changed != NULL)
+    changed(arg, ino);
+}
+
+struct patience fs_patience(const struct fs *fs) {
+  return (struct patience){.deadline_mono_ms = clock_mono_ms(&clock_system) + fs->deadline_ms};
+}
+
+static void stat_of(const struct ns_attr *a, struct stat *out) {
+  memset(out, 0, sizeof(*out));
+  out->st_ino = a->ino;
+  out->st_mode = a->mode;
+  out->st_nlink = S_ISDIR(a->mode) ? 2 : 1;
+  out->st_uid = a->uid;
+  out->st_gid = a->gid;
+  out->st_size = (off_t)a->size;
+  out->st_blksize = BLOCK_SIZE;
+  out->st_blocks = (blkcnt_t)((a->size + 511) / 512);
+  out->st_mtim.tv_sec = out->st_ctim.tv_sec = out->st_atim.tv_sec = a->mtime;
+}
+
+static double seconds(int64_t ms) {
+  return ms > 0 ? (double)ms / 1000.0 : 0;
+}
+
+void fs_fill_entry(const struct ns_attr *a, struct fs_entry *out) {
+  out->ino = a->ino;
+  stat_of(a, &out->st);
+  out->entry_ttl_s = out->attr_ttl_s = seconds(a->ttl_ms);
+}
+
+int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *out,
+              double *negative_ttl_s) {
+  struct patience p = fs_patience(fs);
+  struct ns_attr a;
+  int rc = ns_lookup(fs->ns, parent, name, &p, &a);
+
+  *negative_ttl_s = rc == -ENOENT ? seconds(ns_negative_ttl(fs->ns, parent)) : 0;
+  if (rc != 0)
+    return rc;
+  fs_fill_entry(&a, out);
+  return 0;
+}
+
+void fs_forget(struct fs *fs, uint64_t ino, uint64_t nlookup) {
+  ns_forget(fs->ns, ino, nlookup);
+  versions_forget(fs, ino);
+}
+
+int fs_getattr(struct fs *fs, uint64_t ino, struct stat *out, double *attr_ttl_s) {
+  struct patience p = fs_patience(fs);
+  struct ns_attr a;
+  int rc = ns_getattr(fs->ns, ino, &p, &a);
+
+  if (rc != 0)
+    return rc;
+  stat_of(&a, out);
+  *attr_ttl_s = seconds(a.ttl_ms);
+  return 0;
+}
+
+int fs_statfs(struct fs *fs, uint64_t ino, struct statvfs *out) {
+  (void)fs;
+  (void)ino;
+  memset(out, 0, sizeof(*out));
+  out->f_bsize = out->f_frsize = BLOCK_SIZE;
+  out->f_blocks = out->f_bfree = out->f_bavail = STATFS_BLOCKS;
+  out->f_files = out->f_ffree = out->f_favail = STATFS_BLOCKS;
+  out->f_namemax = NS_NAME_MAX;
+  out->f_flag = ST_RDONLY;
+  return 0;
+}
+
+int fs_deny_write(struct fs *fs, uint64_t ino) {
+  (void)fs;
+  (void)ino;
+  return -EROFS;
+}
+
+/* --- extended attributes: the object's user metadata -------------------------------------- */
+
+static int load_metadata(struct fs *fs, uint64_t ino, struct kvlist *meta) {
+  struct patience p = fs_patience(fs);
+  struct ns_object o;
+  struct store_attr attr;
+  int rc = ns_get_object(fs->ns, ino, &p, &o);
+
+  if (rc == -EISDIR)
+    return 0; /* folders have none */
+  if (rc != 0)
+    return rc;
+  rc = o.root->store->ops->head(o.root->store, o.key, &attr, meta);
+  ns_object_fini(&o);
+  return rc;
+}
+
+int fs_getxattr(struct fs *fs, uint64_t ino, const char *name, struct buf *out) {
+  struct kvlist meta;
+  const char *value = NULL;
+  int rc;
+
+  if (strncmp(name, XATTR_PREFIX, sizeof(XATTR_PREFIX) - 1) != 0)
+    return -ENODATA; /* security.*, system.*: asked at every exec and ls */
+  kvlist_init(&meta);
+  rc = load_metadata(fs, ino, &meta);
+  if (rc == 0)
+    value = kvlist_get_ci(&meta, name + sizeof(XATTR_PREFIX) - 1);
+  if (value != NULL)
+    buf_puts(out, value);
+  else if (rc == 0)
+    rc = -ENODATA;
+  kvlist_fini(&meta);
+  return rc != 0 ? rc : buf_error(out);
+}
+
+int fs_listxattr(struct fs *fs, uint64_t ino, struct buf *out) {
+  struct kvlist meta;
+  int rc;
+
+  kvlist_init(&meta);
+  rc = load_metadata(fs, ino, &meta);
+  for (size_t i = 0; rc == 0 && i < meta.count; i++) {
+    buf_puts(out, XATTR_PREFIX);
+    buf_append(out, meta.items[i].name, strlen(meta.items[i].name) + 1);
+  }
+  kvlist_fini(&meta);
+  return rc != 0 ? rc : buf_error(out);
+}
+
+/* --- about ---------------------------------------------------------------------------------- */
+
+static bool is_at_or_below(const char *path, const char *root) {
+  size_t n = strlen(root);
+
+  return n == 0 || (strncmp(path, root, n) == 0 && (path[n] == '\0' || path[n] == '/'));
+}
+
+int fs_explain(struct fs *fs, const char *path, struct buf *out) {
+  for (size_t i = 0; i < fs->catalog.count; i++) {
+    const struct root *r = &fs->catalog.roots[i];
+    const char *key;
+
+    if (!is_at_or_below(path, r->path))
+      continue;
+    key = path + strlen(r->path);
+    return r->store->ops->explain(r->store, *key == '/' ? key + 1 : key, out);
+  }
+  return -ENOENT;
+}
+
+void fs_stats(struct fs *fs, struct fs_stats *out) {
+  struct ns_stats ns;
+
+  ns_stats(fs->ns, &ns);
+  *out = (struct fs_stats){.memory_used = budget_used(fs->budget),
+                           .memory_limit = budget_size(fs->budget),
+                           .inodes = ns.nodes,
+                           .hidden_keys = ns.hidden};
+  mtx_lock(&fs->synced.lock);
+  out->open_files = fs->synced.open_files;
+  mtx_unlock(&fs->synced.lock);
+}
