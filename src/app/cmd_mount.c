@@ -151,7 +151,7 @@ static int check_dir(const char *arg, char **out, struct buf *why) {
   return 0;
 }
 
-static int open_log(const struct settings *s, bool foreground, struct buf *why) {
+static int open_log(const struct settings *s, struct buf *why) {
   enum log_level level;
   int rc;
 
@@ -162,7 +162,6 @@ static int open_log(const struct settings *s, bool foreground, struct buf *why) 
   rc = log_open(s->log);
   if (rc != 0)
     buf_printf(why, "log file %s: %s", s->log, strerror(-rc));
-  (void)foreground;
   return rc;
 }
 
@@ -227,14 +226,14 @@ static int start_mount(const struct mount_args *a, const struct config *c, const
 }
 
 static int with_config(const struct mount_args *a, const struct config *c, struct buf *why) {
-  char *dir;
+  char *dir = NULL;
   int rc = check_dir(a->dir, &dir, why);
 
   if (rc == 0)
-    rc = open_log(&c->settings, a->foreground, why);
-  if (rc != 0)
-    return fail_mount(a, rc, buf_cstr(why));
-  if (a->dry_run) {
+    rc = open_log(&c->settings, why);
+  if (rc != 0) {
+    rc = fail_mount(a, rc, buf_cstr(why));
+  } else if (a->dry_run) {
     rc = a->helper ? 0 : serve_dry_run(c, why);
     rc = rc == 0 ? EXIT_OK : fail_mount(a, rc, buf_cstr(why));
   } else {
