@@ -59,7 +59,8 @@ static cJSON *directory(struct source *s) {
   add_buf(o, "endpoint", &b);
   s3_store_region(s->store, &b);
   add_buf(o, "region", &b);
-  identity_describe(s->identity, set, &b);
+  identity_learn(s->identity, set);
+  identity_describe(s->identity, &b);
   add_buf(o, "identity", &b);
   if (s->granted != NULL) {
     cJSON_AddStringToObject(o, "permission", scope_permission_name(set->permission));
@@ -124,6 +125,8 @@ static cJSON *explain(struct answer *a, const char *path) {
   int rc;
 
   buf_init(&line, 65536);
+  for (size_t i = 0; i < a->app->source_count; i++)
+    identity_learn(a->app->sources[i].identity, &a->app->sources[i].dir->settings);
   rc = fs_explain(a->fs, path, &line);
   if (rc == 0)
     cJSON_AddStringToObject(doc, "explain", buf_cstr(&line));

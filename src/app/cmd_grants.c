@@ -133,7 +133,8 @@ static int list_as(struct app *a, const struct settings *s, struct caller_grants
   rc = list(control, s, out, &error);
   if (rc != 0) {
     buf_puts(why, "listing grants as ");
-    identity_describe(id, s, why);
+    identity_learn(id, s);
+    identity_describe(id, why);
     buf_puts(why, ": ");
     s3_error_describe(&error, why);
   }

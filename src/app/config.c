@@ -68,15 +68,24 @@ static bool dir_path_ok(const char *p) {
   return true;
 }
 
+static bool is_inside(const char *path, const char *dir) {
+  size_t n = strlen(dir);
+
+  return strncmp(path, dir, n) == 0 && path[n] == '/';
+}
+
 static int begin_dir(struct loader *l, const char *path, unsigned line) {
   struct raw_dir *dirs;
   struct raw_dir *d;
 
   if (!dir_path_ok(path) || !text_is_utf8(path, strlen(path)))
     return fail_at(l, line, "[dir NAME] needs a relative name without . and ..");
-  for (size_t i = 0; i < l->count; i++)
+  for (size_t i = 0; i < l->count; i++) {
     if (strcmp(l->dirs[i].path, path) == 0)
       return fail_at(l, line, "this directory has a section already");
+    if (is_inside(path, l->dirs[i].path) || is_inside(l->dirs[i].path, path))
+      return fail_at(l, line, "a directory cannot stand inside another one");
+  }
   dirs = realloc(l->dirs, (l->count + 1) * sizeof(*dirs));
   if (dirs == NULL)
     return -ENOMEM;

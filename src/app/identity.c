@@ -243,20 +243,18 @@ static void learn_arn(struct identity *id, const struct settings *s, const char 
   free(of);
 }
 
-void identity_describe(struct identity *id, const struct settings *s, struct buf *out) {
+void identity_learn(struct identity *id, const struct settings *s) {
   struct keys *k;
 
-  if (key_source_get(id->keys, &k, NULL) != 0) {
-    buf_printf(out, "%s (no keys)", id->name);
+  if (key_source_get(id->keys, &k, NULL) != 0)
     return;
-  }
   if (ask_due(id, k->access_key_id))
     learn_arn(id, s, k->access_key_id);
-  mtx_lock(&id->synced.lock);
-  if (id->synced.arn != NULL && strcmp(id->synced.arn_of, k->access_key_id) == 0)
-    buf_puts(out, id->synced.arn);
-  else
-    buf_printf(out, "%s (access key %s)", k->identity, k->access_key_id);
-  mtx_unlock(&id->synced.lock);
   keys_unref(k);
+}
+
+void identity_describe(struct identity *id, struct buf *out) {
+  mtx_lock(&id->synced.lock);
+  buf_puts(out, id->synced.arn != NULL ? id->synced.arn : id->name);
+  mtx_unlock(&id->synced.lock);
 }

@@ -25,9 +25,11 @@ struct key_source *identity_keys(struct identity *id);
 void identity_site(const struct identity *id, const struct settings *s, struct s3_site *out);
 /* A stable name: "profile demo", "environment". */
 const char *identity_name(const struct identity *id);
-/* "arn:aws:sts::111111111111:assumed-role/demo/x" when GetCallerIdentity could be
- * asked, else the name of the keys' source and their access key id. Appended.
- * Asks at most once a minute, for at most two seconds. */
-void identity_describe(struct identity *id, const struct settings *s, struct buf *out);
+/* "arn:aws:sts::111111111111:assumed-role/demo/x" when it has been learned, else
+ * the name. Appended. Never blocks: fit for callbacks. */
+void identity_describe(struct identity *id, struct buf *out);
+/* Asks STS who the caller is, for display only: when it is not known for the keys
+ * in use, at most once a minute, for at most two seconds. Blocks. */
+void identity_learn(struct identity *id, const struct settings *s);
 
 #endif

@@ -101,6 +101,7 @@ static void print_sources(const struct app *a) {
     struct buf line;
 
     buf_init(&line, 0);
+    identity_learn(s->identity, &s->dir->settings);
     if (s->store->ops->explain(s->store, "", &line) != 0)
       buf_puts(&line, "nothing is known");
     printf("%s: %s%s%s\n", *s->dir->path != '\0' ? s->dir->path : "/",

@@ -241,13 +241,16 @@ int source_probe(struct source *s, struct buf *why) {
     s->note = strdup("listing is not allowed, names must be known");
     rc = 0;
   } else if (rc != 0) {
+    identity_learn(s->identity, &s->dir->settings);
     buf_printf(why, "%s as ", s->dir->source);
-    identity_describe(s->identity, &s->dir->settings, why);
+    identity_describe(s->identity, why);
     buf_puts(why, ": ");
     s3_error_describe(&error, why);
     if (rc == -EACCES && s->grants != NULL)
       append_granted_prefixes(s, why);
     s->problem = strdup(buf_cstr(why));
+    if (rc == -EACCES && error.http_status == 0 && strcmp(error.code, "AccessDenied") != 0)
+      rc = -ENOKEY; /* nobody denied anything: there are no keys to ask with */
   }
   s3_error_fini(&error);
   return rc;
@@ -256,7 +259,7 @@ int source_probe(struct source *s, struct buf *why) {
 void source_describe(void *source, struct buf *out) {
   struct source *s = source;
 
-  identity_describe(s->identity, &s->dir->settings, out);
+  identity_describe(s->identity, out);
   if (s->granted == NULL)
     return;
   buf_puts(out, " by ");

@@ -31,6 +31,7 @@ void source_close(struct source *s);
  * or without listing); else -errno, with the line in *why. */
 int source_probe(struct source *s, struct buf *why);
 /* "arn:... (READ by grant s3://...)": who serves it, for explain and status. */
+/* Never blocks. */
 void source_describe(void *source, struct buf *out);
 
 #endif

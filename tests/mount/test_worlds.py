@@ -24,9 +24,9 @@ def test_access_point_of_another_account(emu, place, source):
     assert os.listdir(point) == []
 
 
-@pytest.mark.parametrize("suffix", ["", "/", "//"])
+@pytest.mark.parametrize("suffix", ["/sub", "/sub/", "//sub/", "/object/sub/*"])
 def test_prefix_of_an_access_point(emu, place, suffix):
-    point = place.mount(AP_ARN + "/sub" + suffix, options(emu, "profile=demo"))
+    point = place.mount(AP_ARN + suffix, options(emu, "profile=demo"))
     assert tree(point) == ["deep/known.csv"]
 
 
