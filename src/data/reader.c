@@ -197,8 +197,9 @@ static void overlap(const struct extent *e, uint64_t offset, uint64_t end, size_
   *to = end - e->offset < e->length ? (size_t)(end - e->offset) : e->length;
 }
 
+/* *joined: the wait failed on a load that somebody else had started. */
 static int wait_all(const struct pin_list *l, uint64_t offset, uint64_t end,
-                    const struct patience *p) {
+                    const struct patience *p, bool *joined) {
   int rc = 0;
 
   for (size_t i = 0; rc == 0 && i < l->count; i++) {
@@ -207,8 +208,14 @@ static int wait_all(const struct pin_list *l, uint64_t offset, uint64_t end,
 
     overlap(l->pins[i], offset, end, &from, &to);
     rc = load_wait(l->pins[i], to, p);
+    *joined = rc != 0 && !l->fresh[i];
   }
   return rc;
+}
+
+/* Errors that say something about the attempt and not about the object. */
+static bool is_passing(int err) {
+  return err != -EACCES && err != -ENOENT && err != -ESTALE && err != -EINTR;
 }
 
 static void make_reply(const struct pin_list *l, uint64_t offset, uint64_t end,
@@ -226,9 +233,11 @@ static void make_reply(const struct pin_list *l, uint64_t offset, uint64_t end,
   }
 }
 
-/* A load that the store ended by itself is tried again once. */
+/* Tried again: a load that the store ended by itself, and one whose bad luck this
+ * reader only inherited. */
 static int pin_and_wait(struct reader *r, uint64_t offset, uint64_t end, uint64_t ahead_from,
                         uint64_t ahead_to, const struct patience *p, struct pin_list *l) {
+  bool joined;
   int rc = -ECANCELED;
 
   for (unsigned i = 0; rc == -ECANCELED && i < CANCEL_TRIES; i++) {
@@ -237,9 +246,11 @@ static int pin_and_wait(struct reader *r, uint64_t offset, uint64_t end, uint64_
       return rc;
     if (i == 0 && ahead_to > ahead_from)
       read_ahead(r, ahead_from, ahead_to);
-    rc = wait_all(l, offset, end, p);
+    rc = wait_all(l, offset, end, p, &joined);
     if (rc != 0)
       cache_unpin(r->cache, l->pins, l->count);
+    if (rc != 0 && joined && is_passing(rc) && patience_check(p) == 0)
+      rc = -ECANCELED;
   }
   return rc == -ECANCELED ? -EIO : rc;
 }

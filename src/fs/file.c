@@ -10,6 +10,7 @@
  * round trip is not an additional one. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@
 
 struct fs_file {
   uint64_t ino;
+  atomic_uint refs; /* the handle and every read under way */
   struct {
     struct mtx lock;
     struct reader *reader;
@@ -87,6 +89,7 @@ static int file_new(struct fs *fs, uint64_t ino, struct reader *r, const struct 
     return rc;
   }
   mtx_init(&f->synced.lock, RANK_HANDLE);
+  atomic_init(&f->refs, 1);
   f->ino = ino;
   f->synced.reader = r;
   f->synced.delivered = *same;
@@ -207,13 +210,11 @@ static int read_once(struct fs *fs, struct fs_file *f, struct reader *r, uint64_
   return rc;
 }
 
-int fs_read(struct fs *fs, uint64_t handle, uint64_t off, size_t size, fs_read_fn fn, void *arg) {
-  struct fs_file *f = file_of(handle);
+static int read_current(struct fs *fs, struct fs_file *f, uint64_t off, size_t size, fs_read_fn fn,
+                        void *arg) {
   struct patience p = fs_patience(fs);
   int rc = -ESTALE;
 
-  if (size > DATA_READ_MAX)
-    size = DATA_READ_MAX;
   for (int i = 0; i < VERSION_TRIES && rc == -ESTALE; i++) {
     struct reader *r = file_reader(fs, f);
 
@@ -235,9 +236,9 @@ int fs_read(struct fs *fs, uint64_t handle, uint64_t off, size_t size, fs_read_f
   return rc;
 }
 
-void fs_release(struct fs *fs, uint64_t handle) {
-  struct fs_file *f = file_of(handle);
-
+static void file_unref(struct fs *fs, struct fs_file *f) {
+  if (atomic_fetch_sub(&f->refs, 1) != 1)
+    return;
   reader_free(f->synced.reader);
   if (f->synced.old != NULL)
     reader_free(f->synced.old);
@@ -245,4 +246,19 @@ void fs_release(struct fs *fs, uint64_t handle) {
   ns_release(fs->ns, f->ino);
   mtx_fini(&f->synced.lock);
   free(f);
+}
+
+/* The reply may bring the release of the handle before this returns. */
+int fs_read(struct fs *fs, uint64_t handle, uint64_t off, size_t size, fs_read_fn fn, void *arg) {
+  struct fs_file *f = file_of(handle);
+  int rc;
+
+  atomic_fetch_add(&f->refs, 1);
+  rc = read_current(fs, f, off, size < DATA_READ_MAX ? size : DATA_READ_MAX, fn, arg);
+  file_unref(fs, f);
+  return rc;
+}
+
+void fs_release(struct fs *fs, uint64_t handle) {
+  file_unref(fs, file_of(handle));
 }
