@@ -76,6 +76,8 @@ $(BUILD)/bin/s3apfs: $(APP_OBJS) $(call archives,$(LIB_LAYERS))
 	ln -sf s3apfs $(@D)/mount.s3apfs
 
 EMU_LIBS := $(call archives,base aws policy)
+# Without main(), for the tests and the fuzzers.
+$(BUILD)/lib/emulator.a: $(filter-out %/emulator/main.o,$(EMU_OBJS))
 $(BUILD)/bin/s3apfs-emulator: $(EMU_OBJS) $(EMU_LIBS)
 	@mkdir -p $(@D)
 	$(LINK) $(EMU_OBJS) $(EMU_LIBS) $(call pkg_libs,$(EMU_PKGS)) -o $@
@@ -101,7 +103,7 @@ EMU_TESTS := $(patsubst tests/%.c,$(BUILD)/testobj/%.o,$(wildcard tests/unit/emu
 ifneq ($(EMU_TESTS),)
 UNIT_BINS += $(BUILD)/tests/unit-emulator
 endif
-$(BUILD)/tests/unit-emulator: $(EMU_TESTS) $(RUNNER) $(filter-out %/emulator/main.o,$(EMU_OBJS)) $(EMU_LIBS)
+$(BUILD)/tests/unit-emulator: $(EMU_TESTS) $(RUNNER) $(BUILD)/lib/emulator.a $(EMU_LIBS)
 	@mkdir -p $(@D)
 	$(LINK) $^ $(call pkg_libs,$(TEST_PKGS) $(EMU_PKGS)) -o $@
 
@@ -196,7 +198,7 @@ FUZZ_ARGS    := -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=1024 -
                 -print_final_stats=1
 
 define FUZZ_BIN
-build/fuzz/bin/$(patsubst fuzz_%,%,$(1)): build/fuzz/testobj/fuzz/$(1).o $(patsubst %,build/fuzz/lib/%.a,cred policy aws base)
+build/fuzz/bin/$(patsubst fuzz_%,%,$(1)): build/fuzz/testobj/fuzz/$(1).o $(patsubst %,build/fuzz/lib/%.a,emulator cred policy aws base)
 	@mkdir -p $$(@D)
 	$$(LINK) -fsanitize=fuzzer $$^ $$(call pkg_libs,libcrypto libxml-2.0 libcjson) -o $$@
 endef
