@@ -157,7 +157,8 @@ cat "$work/denied"
 grep -q 'Permission denied' "$work/denied" || fail "expected: Permission denied"
 
 say "status"
-run "$bin/s3apfs" status
+run "$bin/s3apfs" status "$work/team"
+run "$bin/s3apfs" status "$work/user-b"
 
 ok=true
 if [ -n "${KEEP:-}" ]; then
@@ -166,7 +167,7 @@ if [ -n "${KEEP:-}" ]; then
 == left mounted (KEEP=1)
   data         $work/team and $work/user-b
   the AWS      $url, process $emulator
-  look around  $bin/s3apfs status; ls $work/team
+  look around  $bin/s3apfs status $work/team; ls $work/team
   the end      $bin/s3apfs umount $work/team; $bin/s3apfs umount $work/user-b; kill $emulator; rm -rf $work
 END
 else

@@ -13,6 +13,8 @@ mount -t overlay overlay -o "lowerdir=/,upperdir=$work/upper,workdir=$work/inner
 root=$work/root
 mount --rbind /dev "$root/dev"
 mount --rbind /sys "$root/sys"
+# As udev has it; here it may be root's alone.
+if mknod -m 666 "$work/fuse" c 10 229 2>/dev/null; then mount --bind "$work/fuse" "$root/dev/fuse"; fi
 mount -t proc proc "$root/proc"
 mount -t tmpfs tmpfs "$root/run"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
