@@ -23,11 +23,12 @@ tidy() {
     return
   fi
   for dir in "$work/team" "$work/user-b"; do
-    if grep -q " $dir fuse.s3apfs" /proc/mounts; then "$bin/s3apfs" umount "$dir" || true; fi
+    if grep -q " $dir fuse.s3apfs" /proc/mounts; then "$bin/s3apfs" umount "$dir" || status=1; fi
   done
   if [ -n "$emulator" ]; then kill "$emulator" 2>/dev/null || true; wait "$emulator" 2>/dev/null || true; fi
   if [ "$status" != 0 ] && [ -s "$work/emulator.log" ]; then tail -5 "$work/emulator.log" >&2; fi
-  rm -rf "$work"
+  rm -rf --one-file-system "$work" || status=1
+  if [ "$status" = 0 ]; then say "unmounted, emulator ended, nothing left behind"; fi
   exit "$status"
 }
 trap tidy EXIT
@@ -168,8 +169,6 @@ if [ -n "${KEEP:-}" ]; then
   data         $work/team and $work/user-b
   the AWS      $url, process $emulator
   look around  $bin/s3apfs status $work/team; ls $work/team
-  the end      $bin/s3apfs umount $work/team; $bin/s3apfs umount $work/user-b; kill $emulator; rm -rf $work
+  the end      $bin/s3apfs umount $work/team; $bin/s3apfs umount $work/user-b; kill $emulator; sleep 1; rm -rf --one-file-system $work
 END
-else
-  say "unmounted, emulator ended, nothing left behind"
 fi
