@@ -1,20 +1,19 @@
 /* s3apfs umount: unmounts and waits until the mount's process has ended, so that
  * a script may remove what the mount used. */
 #include <errno.h>
-#include <signal.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ask.h"
 #include "cli.h"
 #include "mounts.h"
-#include "s3apfs/base/clock.h"
 
 #define END_TIMEOUT_MS 30000
 
@@ -41,16 +40,21 @@ static int unmount(const char *dir) {
   return umount2(dir, UMOUNT_NOFOLLOW) == 0 ? 0 : -errno;
 }
 
+/* Through a pidfd: a process that ended but was not reaped yet has ended. */
 static int wait_for_end(pid_t pid) {
-  int64_t deadline = clock_mono_ms(&clock_system) + END_TIMEOUT_MS;
-  struct timespec pause = {.tv_nsec = 20000000};
+  struct pollfd p = {.events = POLLIN};
+  int rc;
 
-  while (pid > 0 && kill(pid, 0) == 0) {
-    if (clock_mono_ms(&clock_system) > deadline)
-      return -ETIMEDOUT;
-    nanosleep(&pause, NULL);
-  }
-  return 0;
+  if (pid <= 0)
+    return 0;
+  p.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+  if (p.fd < 0)
+    return errno == ESRCH ? 0 : -errno;
+  do {
+    rc = poll(&p, 1, END_TIMEOUT_MS);
+  } while (rc < 0 && errno == EINTR);
+  close(p.fd);
+  return rc == 0 ? -ETIMEDOUT : 0;
 }
 
 static int umount_dir(const char *dir) {
