@@ -38,16 +38,20 @@ def emulator():
     e.stop()
 
 
+def calm(e):
+    """No faults, no delays, the true time, no recorded requests."""
+    e.admin("DELETE", "faults")
+    e.admin("DELETE", "requests")
+    e.admin("POST", "clock", {"shift-ms": 0})
+    e.admin("POST", "pace", {"latency-ms": 0, "bandwidth": 0})
+
+
 @pytest.fixture(autouse=True)
 def undisturbed(request):
-    """Every test starts without faults, delays or recorded requests."""
+    """Every test starts on a calm emulator."""
     yield
     if "emulator" in request.fixturenames:
-        e = request.getfixturevalue("emulator")
-        e.admin("DELETE", "faults")
-        e.admin("DELETE", "requests")
-        e.admin("POST", "clock", {"shift-ms": 0})
-        e.admin("POST", "pace", {"latency-ms": 0, "bandwidth": 0})
+        calm(request.getfixturevalue("emulator"))
 
 
 @pytest.fixture
@@ -57,7 +61,7 @@ def connect(emulator):
     from botocore.config import Config
 
     def make(service="s3", keys=support.ADMINS[OWNER], region=REGION, port=None, **config):
-        config.setdefault("retries", {"max_attempts": 1, "mode": "standard"})
+        config.setdefault("retries", {"total_max_attempts": 1, "mode": "standard"})
         return boto3.client(
             service, region_name=region,
             endpoint_url=f"http://localhost:{port or emulator.port}",
@@ -72,11 +76,12 @@ def s3(connect):
 
 
 @pytest.fixture
-def bucket(s3):
+def bucket(emulator, s3):
     """A new bucket, emptied and removed afterwards."""
     name = "test-" + uuid.uuid4().hex[:16]
     s3.create_bucket(Bucket=name)
     yield name
+    calm(emulator)
     empty(s3, name)
     s3.delete_bucket(Bucket=name)
 

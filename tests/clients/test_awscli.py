@@ -37,6 +37,8 @@ def tree(tmp_path):
     (top / "sub dir" / "ü+ß.csv").write_text("a,b\n" * 100)
     (top / "sub dir" / "deep" / "x").write_bytes(os.urandom(1000))
     (top / "big.bin").write_bytes(os.urandom(1 << 20) * 10)
+    for path in top.rglob("*"):
+        os.utime(path, (1700000000, 1700000000))
     return top
 
 
