@@ -51,8 +51,7 @@ static const char *header(const struct question *q, const char *name) {
   return q->a->headers != NULL ? kvlist_get_ci(q->a->headers, name) : NULL;
 }
 
-/* --- checks that no policy decides
- * ------------------------------------------------------------------ */
+/* --- checks that no policy decides --- */
 
 static bool expects_other_owner(const struct question *q) {
   const char *expected = header(q, "x-amz-expected-bucket-owner");
@@ -90,8 +89,7 @@ static bool is_foreign_object(const struct question *q) {
   return q->caller == NULL || strcmp(q->a->object_owner, q->caller->account->id) != 0;
 }
 
-/* --- the policies
- * --------------------------------------------------------------------------------------- */
+/* --- the policies --- */
 
 static void put_object_arn(struct buf *out, const char *base, const char *separator,
                            const char *key) {
@@ -214,9 +212,7 @@ static int decide_policies(const struct question *q, struct s3_verdict *out) {
   return rc;
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------------------------------
- */
+/* --- the whole --- */
 
 static int find_parties(struct world *w, const struct s3_access *a, struct question *q) {
   q->w = w;

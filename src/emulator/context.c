@@ -98,8 +98,7 @@ void context_add_tags(struct context *c, const char *prefix, const struct kvlist
   }
 }
 
-/* --- the caller
- * ------------------------------------------------------------------------------------ */
+/* --- the caller --- */
 
 /* Session tags take the place of the role's tags of the same key. */
 static void add_principal_tags(struct context *c, const struct credential *caller) {
@@ -176,8 +175,7 @@ void context_add_caller_locked(struct context *c, const struct world *w,
   add_session_keys(c, w, caller);
 }
 
-/* --- connection and resource
- * ------------------------------------------------------------------------- */
+/* --- connection and resource --- */
 
 void context_add_connection_locked(struct context *c, struct world *w, const struct connection *n) {
   const struct vpc_endpoint *e =
@@ -207,8 +205,7 @@ void context_add_resource_locked(struct context *c, const struct world *w, const
   }
 }
 
-/* --- the principal
- * ------------------------------------------------------------------------------------- */
+/* --- the principal --- */
 
 void principal_text_init(struct principal_text *p, const struct credential *caller) {
   memset(p, 0, sizeof(*p));

@@ -26,8 +26,7 @@ void control_reply_fini(struct control_reply *r) {
   buf_wipe(&r->body);
 }
 
-/* --- writing replies
- * ------------------------------------------------------------------------------- */
+/* --- writing replies --- */
 
 static const char *plane_namespace(enum control_plane p) {
   return p == CONTROL_S3 ? NS_S3CONTROL : p == CONTROL_STS ? NS_STS : NS_IAM;
@@ -113,8 +112,7 @@ void control_time(struct buf *out, const char *name, int64_t seconds) {
   xml_element(out, name, text);
 }
 
-/* --- pages: the token is the position, in base64 so that nobody counts on it
- * ------------------------ */
+/* --- pages: the token is the position, in base64 so that nobody counts on it --- */
 
 static int parse_token(const char *token, size_t *at) {
   struct buf text;
@@ -164,8 +162,7 @@ void control_page_close(struct control *c, const struct control_page *p, size_t 
   buf_fini(&coded);
 }
 
-/* --- finding and running
- * ---------------------------------------------------------------------------- */
+/* --- finding and running --- */
 
 static void parse_pair(struct kvlist *out, const char *s, size_t len, int *rc) {
   const char *eq = memchr(s, '=', len);

@@ -38,6 +38,7 @@
 struct objects;  /* objects.h: the bytes */
 struct uploads;  /* uploads.h: unfinished multipart uploads */
 struct requests; /* requests.h: those seen */
+struct trails;   /* trails.h: CloudTrail-shaped records */
 
 /* What all exchanges share. The parts lock inside. */
 struct emulator {
@@ -46,6 +47,7 @@ struct emulator {
   struct uploads *uploads;
   struct faults *faults;
   struct requests *requests;
+  struct trails *trails;      /* NULL: none are written */
   struct shifted_clock clock; /* all times the emulator tells come from it */
   char *region;               /* of buckets created without LocationConstraint */
   uint64_t min_part_size;     /* of all parts but an upload's last; S3: 5 MiB */

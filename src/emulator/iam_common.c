@@ -143,8 +143,7 @@ void iam_write_tags(struct buf *out, const struct kvlist *tags) {
   xml_close(out, "Tags");
 }
 
-/* --- inline policies
- * ------------------------------------------------------------------------------- */
+/* --- inline policies --- */
 
 int iam_put_policy(struct control *c, const char *operation, const struct iam_owner *o) {
   struct document fresh = {0};

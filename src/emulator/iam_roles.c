@@ -189,8 +189,7 @@ int iam_tag_role(struct control *c) {
   return iam_done(c, "TagRole");
 }
 
-/* --- inline policies
- * -------------------------------------------------------------------------------- */
+/* --- inline policies --- */
 
 typedef int (*policy_operation)(struct control *c, const char *operation,
                                 const struct iam_owner *o);

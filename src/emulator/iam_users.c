@@ -132,8 +132,7 @@ int iam_tag_user(struct control *c) {
   return iam_done(c, "TagUser");
 }
 
-/* --- inline policies
- * -------------------------------------------------------------------------------- */
+/* --- inline policies --- */
 
 typedef int (*policy_operation)(struct control *c, const char *operation,
                                 const struct iam_owner *o);

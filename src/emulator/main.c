@@ -19,6 +19,7 @@
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
 #include "server.h"
+#include "trails.h"
 #include "uploads.h"
 
 #define REGION_DEFAULT "us-east-1"
@@ -28,6 +29,7 @@ struct options {
   const char *config;
   const char *data;
   const char *ready_file;
+  const char *trail;
   const char *tls_cert;
   const char *tls_key;
   uint16_t port;
@@ -35,12 +37,14 @@ struct options {
 
 static void usage(FILE *to) {
   fputs("usage: s3apfs-emulator [--config FILE] [--data DIR] [--port N] [--ready-file FILE]\n"
-        "                       [--tls-cert FILE --tls-key FILE] [--debug] [--version]\n"
+        "                       [--tls-cert FILE --tls-key FILE] [--trail FILE] [--debug]\n"
+        "                       [--version]\n"
         "\n"
         "  --config FILE      accounts, buckets, access points, grants (JSON)\n"
         "  --data DIR         where objects are kept; without it they go at the end\n"
         "  --port N           default 9100; 0 takes a free one\n"
-        "  --ready-file FILE  gets the ports as JSON once requests are answered\n",
+        "  --ready-file FILE  gets the ports as JSON once requests are answered\n"
+        "  --trail FILE       gets a CloudTrail-shaped record of every call, one a line\n",
         to);
 }
 
@@ -57,6 +61,7 @@ enum {
   OPT_DATA,
   OPT_PORT,
   OPT_READY,
+  OPT_TRAIL,
   OPT_CERT,
   OPT_KEY,
   OPT_DEBUG,
@@ -69,6 +74,7 @@ static const struct option long_options[] = {
     {"data", required_argument, NULL, OPT_DATA},
     {"port", required_argument, NULL, OPT_PORT},
     {"ready-file", required_argument, NULL, OPT_READY},
+    {"trail", required_argument, NULL, OPT_TRAIL},
     {"tls-cert", required_argument, NULL, OPT_CERT},
     {"tls-key", required_argument, NULL, OPT_KEY},
     {"debug", no_argument, NULL, OPT_DEBUG},
@@ -90,6 +96,9 @@ static int take_option(int c, struct options *o) {
     return parse_port(optarg, &o->port);
   case OPT_READY:
     o->ready_file = optarg;
+    return 0;
+  case OPT_TRAIL:
+    o->trail = optarg;
     return 0;
   case OPT_CERT:
     o->tls_cert = optarg;
@@ -182,6 +191,11 @@ static int open_emulator(struct emulator *e, const struct options *o, const char
     err = objects_open(data, &e->objects);
   if (!err)
     err = uploads_open(data, &e->uploads);
+  if (!err && o->trail) {
+    err = trails_open(o->trail, &e->trails);
+    if (err)
+      buf_printf(why, "%s: %s", o->trail, strerror(-err));
+  }
   if (err && !why->len)
     buf_printf(why, "%s: %s", data, strerror(-err));
   return err;
@@ -190,6 +204,7 @@ static int open_emulator(struct emulator *e, const struct options *o, const char
 static void close_emulator(struct emulator *e) {
   objects_close(e->objects);
   uploads_close(e->uploads);
+  trails_close(e->trails);
   requests_free(e->requests);
   faults_free(e->faults);
   if (e->world)

@@ -30,8 +30,7 @@ static int find(struct control *c, const char *action, struct access_point **out
   return 0;
 }
 
-/* --- create
- * ------------------------------------------------------------------------------------------ */
+/* --- create --- */
 
 struct wish {
   const char *bucket;
@@ -114,8 +113,7 @@ int s3control_create_access_point(struct control *c) {
   return rc == 0 ? create(c, a, &wish) : rc;
 }
 
-/* --- describe, delete
- * ----------------------------------------------------------------------------------- */
+/* --- describe, delete --- */
 
 static void write_origin(struct buf *out, const struct access_point *p) {
   xml_element(out, "NetworkOrigin", p->vpc != NULL ? "VPC" : "Internet");
@@ -175,9 +173,7 @@ int s3control_delete_access_point(struct control *c) {
   return control_empty(c, 204);
 }
 
-/* --- list
- * --------------------------------------------------------------------------------------------------
- */
+/* --- list --- */
 
 static bool listed(const struct control *c, const struct account *a, const struct access_point *p) {
   const char *bucket = kvlist_get(c->q->query, "bucket");
@@ -231,8 +227,7 @@ int s3control_list_access_points(struct control *c) {
   return 0;
 }
 
-/* --- policies of access points
- * ------------------------------------------------------------------------------ */
+/* --- policies of access points --- */
 
 static int refuse_public(struct control *c, const struct access_point *p) {
   struct buf who;

@@ -7,8 +7,7 @@
 
 #include "s3apfs/base/text.h"
 
-/* --- Block Public Access
- * ------------------------------------------------------------------------------ */
+/* --- Block Public Access --- */
 
 static int open_account(struct control *c, const char *action, struct account **out) {
   int rc = s3control_account(c, out);
@@ -59,9 +58,7 @@ int s3control_delete_public_access_block(struct control *c) {
   return control_empty(c, 204);
 }
 
-/* --- tags
- * ------------------------------------------------------------------------------------------------
- */
+/* --- tags --- */
 
 /* The tag list behind an Access Grants ARN (instance, location or grant). */
 static struct kvlist *find_tags(struct control *c, const char *arn) {

@@ -66,8 +66,7 @@ static int read_wanted(struct control *c, struct wanted *out) {
   return 0;
 }
 
-/* --- the location's role
- * --------------------------------------------------------------------------------- */
+/* --- the location's role --- */
 
 static int refuse_role(struct control *c, const char *role_arn) {
   return control_error(
@@ -99,8 +98,7 @@ static int open_role(struct control *c, const struct grants_instance *g, const s
   return 0;
 }
 
-/* --- the session
- * --------------------------------------------------------------------------------------------- */
+/* --- the session --- */
 
 static int narrow(struct credential *session, const struct scope *scope,
                   enum scope_permission permission) {

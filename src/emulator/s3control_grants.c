@@ -26,8 +26,7 @@ static void write_grant(struct buf *out, const struct grant *g) {
     xml_element(out, "ApplicationArn", g->application_arn);
 }
 
-/* --- create
- * ------------------------------------------------------------------------------------------- */
+/* --- create --- */
 
 static bool known_grantee_type(const char *s) {
   return strcmp(s, "IAM") == 0 || strcmp(s, "DIRECTORY_USER") == 0 ||
@@ -95,8 +94,7 @@ int s3control_create_grant(struct control *c) {
   return 0;
 }
 
-/* --- describe, delete
- * ------------------------------------------------------------------------------------ */
+/* --- describe, delete --- */
 
 static int find(struct control *c, const char *action, struct grants_instance **g,
                 struct grant **out) {
@@ -135,9 +133,7 @@ int s3control_delete_grant(struct control *c) {
   return control_empty(c, 204);
 }
 
-/* --- lists
- * --------------------------------------------------------------------------------------------------
- */
+/* --- lists --- */
 
 static bool equal_or_any(const struct control *c, const char *parameter, const char *value) {
   const char *wanted = kvlist_get(c->q->query, parameter);

@@ -112,8 +112,7 @@ int s3control_list_instances(struct control *c) {
   return 0;
 }
 
-/* --- which instance serves a prefix
- * --------------------------------------------------------------------- */
+/* --- which instance serves a prefix --- */
 
 static bool location_covers(const struct control *c, const struct grants_instance *g,
                             const struct grants_location *l, const char *prefix,
@@ -186,8 +185,7 @@ int s3control_instance_for_prefix(struct control *c) {
   return 0;
 }
 
-/* --- resource policy: sharing with other accounts
- * ---------------------------------------------------------- */
+/* --- resource policy: sharing with other accounts --- */
 
 static int write_policy(struct control *c, const char *root, const struct grants_instance *g) {
   struct buf *out = control_open(c, root);

@@ -11,6 +11,7 @@
 #include "route.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
+#include "trails.h"
 
 /* Control-plane documents and forms: policies are 20 KB at most. */
 #define CONTROL_BODY_MAX ((size_t)1 << 20)
@@ -154,4 +155,5 @@ void service_run(struct exchange *x) {
   }
   finish(x);
   requests_add(x->emulator->requests, x);
+  trails_add(x->emulator->trails, x);
 }

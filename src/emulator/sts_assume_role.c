@@ -49,8 +49,7 @@ static bool valid_name(const char *s) {
   return len >= 2 && len <= 64;
 }
 
-/* --- parameters
- * --------------------------------------------------------------------------------------- */
+/* --- parameters --- */
 
 static int read_tags(struct control *c, struct kvlist *out) {
   for (int i = 1; i <= TAGS_MAX; i++) {
@@ -119,8 +118,7 @@ static int read_wanted(struct control *c, struct wanted *w) {
   return sts_check_mfa(c, &w->mfa);
 }
 
-/* --- who may
- * -------------------------------------------------------------------------------------------- */
+/* --- who may --- */
 
 static int refuse_unknown(struct control *c, const char *role_arn) {
   struct buf who;
@@ -201,8 +199,7 @@ static int check_limits(struct control *c, const struct wanted *w) {
   return 0;
 }
 
-/* --- the session
- * ------------------------------------------------------------------------------------------- */
+/* --- the session --- */
 
 static int set_policy(struct control *c, struct credential *session) {
   const char *text = sts_param(c, "Policy");

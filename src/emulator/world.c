@@ -108,8 +108,7 @@ void document_fini(struct document *d) {
   memset(d, 0, sizeof(*d));
 }
 
-/* --- names
- * ---------------------------------------------------------------------------------------- */
+/* --- names --- */
 
 static const char *const ownership_names[] = {
     [OWNERSHIP_BUCKET_OWNER_ENFORCED] = "BucketOwnerEnforced",
@@ -131,8 +130,7 @@ int world_ownership_parse(const char *s, enum world_ownership *out) {
   return -EINVAL;
 }
 
-/* --- VPC endpoints
- * --------------------------------------------------------------------------------- */
+/* --- VPC endpoints --- */
 
 struct vpc_endpoint *world_endpoint_locked(struct world *w, const char *id) {
   struct vpc_endpoint *e;

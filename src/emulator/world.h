@@ -78,8 +78,7 @@ struct world_endpoints {
 int world_list_endpoints(struct world *w, struct world_endpoints *out);
 void world_endpoints_fini(struct world_endpoints *e);
 
-/* --- buckets
- * -------------------------------------------------------------------------------------- */
+/* --- buckets --- */
 
 enum world_ownership {
   OWNERSHIP_BUCKET_OWNER_ENFORCED, /* the default: ACLs are off */
@@ -138,8 +137,7 @@ int world_canonical_id(const char *account, char out[65]);
 const char *world_ownership_name(enum world_ownership o); /* "BucketOwnerEnforced", ... */
 int world_ownership_parse(const char *s, enum world_ownership *out);
 
-/* --- access points
- * --------------------------------------------------------------------------------- */
+/* --- access points --- */
 
 struct world_access_point {
   char *name;

@@ -83,8 +83,7 @@ void world_free_access_points(struct world *w) {
     world_drop_access_point_locked(w, w->synced.access_points);
 }
 
-/* --- copies for the data plane
- * --------------------------------------------------------------------- */
+/* --- copies for the data plane --- */
 
 static int copy_access_point(const struct access_point *p, struct world_access_point *out) {
   out->name = strdup(p->name);

@@ -151,8 +151,7 @@ void world_buckets_fini(struct world_buckets *b) {
   memset(b, 0, sizeof(*b));
 }
 
-/* --- administration
- * ---------------------------------------------------------------------------------- */
+/* --- administration --- */
 
 int world_create_bucket(struct world *w, const char *name, const char *account, const char *region,
                         enum world_ownership ownership) {
@@ -247,8 +246,7 @@ int world_get_bucket_bpa(struct world *w, const char *name, struct block_public_
   return rc;
 }
 
-/* --- policies
- * --------------------------------------------------------------------------------------------- */
+/* --- policies --- */
 
 int world_get_bucket_policy(struct world *w, const char *name, struct buf *out) {
   const struct bucket *b;

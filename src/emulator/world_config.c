@@ -263,8 +263,7 @@ int world_config_parse(struct world *w, const char *json, size_t len, struct buf
   return rc;
 }
 
-/* --- writing
- * ---------------------------------------------------------------------------------------- */
+/* --- writing --- */
 
 static void print_organization(cJSON *root, const struct world *w) {
   const struct account *a;

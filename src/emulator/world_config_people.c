@@ -99,8 +99,7 @@ static int read_session(const struct cfg *item, void *arg) {
   return rc == 0 ? read_session_details(item, c) : rc;
 }
 
-/* --- users and roles
- * -------------------------------------------------------------------------------- */
+/* --- users and roles --- */
 
 static int read_policy(const struct cfg *item, void *arg) {
   struct named_document **list = arg;

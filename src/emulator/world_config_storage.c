@@ -5,8 +5,7 @@
 
 #include "world_config.h"
 
-/* --- buckets
- * -------------------------------------------------------------------------------------- */
+/* --- buckets --- */
 
 static int read_ownership(const struct cfg *item, enum world_ownership *out) {
   struct cfg m = cfg_member(item, "ownership");
@@ -53,8 +52,7 @@ int config_read_bucket(const struct cfg *item, void *arg) {
   return rc == 0 ? cfg_time(item, "created", &b->created) : rc;
 }
 
-/* --- access points
- * ----------------------------------------------------------------------------------- */
+/* --- access points --- */
 
 static int read_access_point_bucket(const struct cfg *item, struct world *w,
                                     struct access_point *p) {
@@ -74,6 +72,46 @@ static int read_access_point_bucket(const struct cfg *item, struct world *w,
   return rc == 0 ? config_copy(&p->bucket_account, account) : rc;
 }
 
+struct access_point_wish {
+  struct account *account;
+  const char *name, *region, *alias, *vpc;
+  int64_t created;
+};
+
+static int read_access_point_wish(const struct cfg *item, struct world *w,
+                                  struct access_point_wish *wish) {
+  int rc = cfg_need_string(item, "name", &wish->name);
+
+  wish->region = w->synced.region;
+  if (rc == 0)
+    rc = config_account(item, w, "account", &wish->account);
+  if (rc == 0)
+    rc = cfg_string(item, "region", &wish->region);
+  if (rc == 0)
+    rc = cfg_string(item, "alias", &wish->alias);
+  if (rc == 0)
+    rc = cfg_string(item, "vpc", &wish->vpc);
+  return rc == 0 ? cfg_time(item, "created", &wish->created) : rc;
+}
+
+/* A configured access point has the same alias at every start. */
+static int add_access_point(const struct cfg *item, struct world *w,
+                            const struct access_point_wish *wish, struct access_point **out) {
+  char *alias = wish->alias != NULL
+                    ? strdup(wish->alias)
+                    : world_make_alias(wish->name, wish->account->id, wish->region, wish->created);
+  int rc = alias == NULL ? -ENOMEM
+                         : world_add_access_point_locked(w, wish->account, wish->region, wish->name,
+                                                         alias, out);
+
+  free(alias);
+  if (rc == -EINVAL)
+    return cfg_fail(item, "\"%s\" is no access point name", wish->name);
+  if (rc == -EEXIST)
+    return cfg_fail(item, "access point %s is given twice", wish->name);
+  return rc;
+}
+
 int config_read_access_point(const struct cfg *item, void *arg) {
   static const char *const names[] = {"name",
                                       "account",
@@ -86,55 +124,28 @@ int config_read_access_point(const struct cfg *item, void *arg) {
                                       "public-access-block",
                                       "created",
                                       NULL};
-  struct world *w = arg;
-  const char *name = NULL;
-  const char *region = w->synced.region;
-  const char *alias = NULL;
-  const char *vpc = NULL;
-  int64_t created = 0;
+  struct access_point_wish wish = {0};
+  struct access_point *p = NULL;
   bool has_bpa;
-  struct account *a = NULL;
-  struct access_point *p;
-  char *made = NULL;
   int rc = cfg_only(item, names);
 
   if (rc == 0)
-    rc = cfg_need_string(item, "name", &name);
+    rc = read_access_point_wish(item, arg, &wish);
   if (rc == 0)
-    rc = config_account(item, w, "account", &a);
-  if (rc == 0)
-    rc = cfg_string(item, "region", &region);
-  if (rc == 0)
-    rc = cfg_string(item, "alias", &alias);
-  if (rc == 0)
-    rc = cfg_string(item, "vpc", &vpc);
-  if (rc == 0)
-    rc = cfg_time(item, "created", &created);
+    rc = add_access_point(item, arg, &wish, &p);
   if (rc != 0)
     return rc;
-  /* A configured world gives the same alias at every start. */
-  if (alias == NULL)
-    alias = made = world_make_alias(name, a->id, region, created);
-  rc = alias == NULL ? -ENOMEM : world_add_access_point_locked(w, a, region, name, alias, &p);
-  free(made);
-  if (rc == -EINVAL)
-    return cfg_fail(item, "\"%s\" is no access point name", name);
-  if (rc == -EEXIST)
-    return cfg_fail(item, "access point %s is given twice", name);
-  if (rc != 0)
-    return rc;
-  if (created != 0)
-    p->created = created;
-  rc = read_access_point_bucket(item, w, p);
+  if (wish.created != 0)
+    p->created = wish.created;
+  rc = read_access_point_bucket(item, arg, p);
   if (rc == 0)
-    rc = config_copy(&p->vpc, vpc);
+    rc = config_copy(&p->vpc, wish.vpc);
   if (rc == 0)
     rc = config_document(item, "policy", &p->policy);
   return rc == 0 ? config_bpa(item, "public-access-block", &has_bpa, &p->bpa) : rc;
 }
 
-/* --- Access Grants
- * ------------------------------------------------------------------------------------- */
+/* --- Access Grants --- */
 
 static int read_location(const struct cfg *item, void *arg) {
   static const char *const names[] = {"id", "scope", "role", "tags", "created", NULL};
@@ -267,8 +278,7 @@ int config_read_grants(const struct cfg *item, void *arg) {
   return rc == 0 ? cfg_each(item, "grants", read_grant, g) : rc;
 }
 
-/* --- VPC endpoints
- * ---------------------------------------------------------------------------------------- */
+/* --- VPC endpoints --- */
 
 int config_read_endpoint(const struct cfg *item, void *arg) {
   static const char *const names[] = {"id", "vpc", "port", "policy", NULL};

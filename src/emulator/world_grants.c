@@ -11,8 +11,7 @@
 
 #define DEFAULT_LOCATION "s3://"
 
-/* --- instances
- * ------------------------------------------------------------------------------------ */
+/* --- instances --- */
 
 struct grants_instance *world_grants_locked(struct world *w, const char *account,
                                             const char *region) {
@@ -71,8 +70,7 @@ void world_free_grants(struct world *w) {
     world_drop_grants_locked(w, w->synced.grants);
 }
 
-/* --- locations
- * ---------------------------------------------------------------------------------------- */
+/* --- locations --- */
 
 static void free_location(struct grants_location *l) {
   kvlist_fini(&l->tags);
@@ -153,8 +151,7 @@ void grants_location_remove(struct grants_instance *g, struct grants_location *l
   free_location(l);
 }
 
-/* --- grants
- * --------------------------------------------------------------------------------------------- */
+/* --- grants --- */
 
 static void free_grant(struct grant *grant) {
   scope_fini(&grant->scope);
@@ -254,8 +251,7 @@ void grants_grant_remove(struct grants_instance *g, struct grant *grant) {
   free_grant(grant);
 }
 
-/* --- matching
- * --------------------------------------------------------------------------------------------- */
+/* --- matching --- */
 
 bool grant_is_for(const struct grant *g, const struct credential *c) {
   if (strcmp(g->grantee_type, "IAM") != 0)

@@ -87,8 +87,7 @@ int world_add_account_locked(struct world *w, const char *id, struct account **o
   return 0;
 }
 
-/* --- users
- * ----------------------------------------------------------------------------------------- */
+/* --- users --- */
 
 static void free_user(struct user *u) {
   while (u->mfa != NULL) {
@@ -158,8 +157,7 @@ void world_remove_user_locked(struct world *w, struct user *u) {
   free_user(u);
 }
 
-/* --- roles
- * ------------------------------------------------------------------------------------------ */
+/* --- roles --- */
 
 static void free_role(struct role *r) {
   free_documents(&r->policies);

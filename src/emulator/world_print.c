@@ -46,8 +46,7 @@ void config_put_bpa(cJSON *object, const char *name, bool has,
   cJSON_AddBoolToObject(o, "RestrictPublicBuckets", bpa->restrict_buckets);
 }
 
-/* --- people
- * ---------------------------------------------------------------------------------------- */
+/* --- people --- */
 
 static void put_policies(cJSON *object, const struct named_document *list) {
   const struct named_document *d;
@@ -190,8 +189,7 @@ cJSON *config_print_accounts(struct world *w) {
   return list;
 }
 
-/* --- storage
- * ------------------------------------------------------------------------------------------- */
+/* --- storage --- */
 
 cJSON *config_print_buckets(struct world *w) {
   cJSON *list = cJSON_CreateArray();

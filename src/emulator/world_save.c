@@ -72,8 +72,7 @@ int world_save(struct world *w) {
   return rc;
 }
 
-/* --- starting
- * ------------------------------------------------------------------------------------- */
+/* --- starting --- */
 
 /* The hash that a saved document carries; "" when it has none. */
 static int saved_hash(const struct buf *text, char out[65]) {

@@ -165,8 +165,7 @@ Test(world_config, made_aliases_are_stable_legal_and_short) {
   world_access_point_fini(&p[1]);
 }
 
-/* --- keeping
- * --------------------------------------------------------------------------------------- */
+/* --- keeping --- */
 
 static char folder[64];
 static char config[96];
