@@ -4,6 +4,7 @@
 set -eu
 cd /tmp/in
 package=$1
+user=s3apfs-visitor
 arn=arn:aws:s3:us-east-1:222222222222:accesspoint/test-ap-1
 
 ok() { echo "  ok: $*"; }
@@ -138,20 +139,20 @@ by_user() {
     echo "  skipped: users may not mount FUSE file systems here"
     return
   fi
-  useradd -m visitor
-  write_profiles /home/visitor
-  mkdir /home/visitor/data
-  chown -R visitor: /home/visitor
-  echo "$arn /home/visitor/data s3apfs user,noauto,profile=demo,$where 0 0" >/etc/fstab
-  run su visitor -c 'mount /home/visitor/data'
-  su visitor -c 'cat /home/visitor/data/sample2.csv' | cmp - sample2.csv || fail "the user's mount"
-  su visitor -c 's3apfs status' >log 2>&1 || fail "status for the user"
+  useradd -d /home/$user -m $user
+  write_profiles /home/$user
+  mkdir /home/$user/data
+  chown -R $user: /home/$user
+  echo "$arn /home/$user/data s3apfs user,noauto,profile=demo,$where 0 0" >/etc/fstab
+  run su $user -c "mount /home/$user/data"
+  su $user -c "cat /home/$user/data/sample2.csv" | cmp - sample2.csv || fail "the user's mount"
+  su $user -c 's3apfs status' >log 2>&1 || fail "status for the user"
   grep -q "$arn" log || fail "status for the user does not name the source"
-  run su visitor -c 'umount /home/visitor/data'
-  unmounted /home/visitor/data
-  run su visitor -c "s3apfs mount $arn /home/visitor/data -o profile=demo,$where"
-  run su visitor -c 's3apfs umount /home/visitor/data'
-  unmounted /home/visitor/data
+  run su $user -c "umount /home/$user/data"
+  unmounted /home/$user/data
+  run su $user -c "s3apfs mount $arn /home/$user/data -o profile=demo,$where"
+  run su $user -c "s3apfs umount /home/$user/data"
+  unmounted /home/$user/data
   ok "a user mounts and unmounts, by fstab and by s3apfs"
 }
 
