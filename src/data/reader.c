@@ -135,7 +135,8 @@ static void plan(struct reader *r, uint64_t offset, uint64_t end, uint64_t *from
     set_streaming_locked(r, r->synced.run > 0, &share);
     look_ahead_locked(r, end, share, from, to);
     if (end > r->synced.next) {
-      r->synced.run += end - r->synced.next;
+      /* What was skipped was not read. */
+      r->synced.run += end - (offset > r->synced.next ? offset : r->synced.next);
       r->synced.next = end;
     }
     take_passed_locked(r, offset > SLACK ? offset - SLACK : 0, passed, passed_count);
