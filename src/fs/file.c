@@ -1,13 +1,18 @@
 /* File handles.
  *
- * A handle reads one version of one object (see versions.c). When the store says
- * that the object changed:
- *   - before any byte of the handle was delivered, and with no pages kept from
- *     an earlier open, the handle moves to the new version;
- *   - afterwards every read is ESTALE.
- * Every open proves that the version can be read by its first bytes, which the
- * read that follows needs anyway: a denial or a change belongs to open(), and the
- * round trip is not an additional one. */
+ * A handle reads through a view: one version of the object and its reader. Every
+ * open proves that the version can be read by its first bytes, which the read
+ * that follows needs anyway: a denial or a change belongs to open(), and the
+ * round trip is not an additional one.
+ *
+ * When the store says that the object changed, a handle that has given out
+ * nothing takes a view of the new version (for handles that use the page cache
+ * versions.c decides, for all of an inode together); any other is stale for
+ * good, but goes on with what is cached of its version.
+ *
+ * Views and handles are counted: a reply may bring the release of the handle
+ * before the read that sent it returns, and a read may use a view while another
+ * replaces it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -15,19 +20,25 @@
 #include <string.h>
 
 #include "fs_internal.h"
+#include "s3apfs/base/log.h"
 
 #define VERSION_TRIES 3 /* an object that changes faster than it can be opened */
 
+struct view {
+  atomic_uint refs;
+  struct reader *reader;
+  struct store_attr attr;
+  uint64_t generation; /* of a handle that uses the page cache */
+};
+
 struct fs_file {
   uint64_t ino;
+  bool direct;
   atomic_uint refs; /* the handle and every read under way */
   struct {
     struct mtx lock;
-    struct reader *reader;
-    struct reader *old; /* replaced before its first byte; other reads may still use it */
-    uint64_t generation;
-    bool delivered; /* bytes were given out, or the kernel kept pages */
-    bool stale;
+    struct view *view;
+    bool delivered; /* direct handles: bytes were given out */
   } synced;
 };
 
@@ -35,28 +46,63 @@ static struct fs_file *file_of(uint64_t handle) {
   return (struct fs_file *)(uintptr_t)handle;
 }
 
-static int reader_for(struct fs *fs, const struct ns_object *o, const struct patience *p,
-                      struct reader **out) {
-  struct reader *r;
-  int rc;
+/* --- views --- */
 
-  if (o->attr.archived)
-    return -EACCES;
-  rc = reader_new(fs->cache, o->root->store, o->key, &o->attr, &r);
-  if (rc == 0 && o->attr.size > 0) {
-    rc = reader_probe(r, p);
-    if (rc != 0)
-      reader_free(r);
-  }
-  if (rc == 0)
-    *out = r;
-  return rc;
+static void view_unref(struct view *v) {
+  if (atomic_fetch_sub(&v->refs, 1) != 1)
+    return;
+  reader_free(v->reader);
+  free(v);
 }
 
-/* A reader for the version that is current now; what turned out to be old on the
+static int view_new(struct fs *fs, const struct ns_object *o, struct view **out) {
+  struct view *v = calloc(1, sizeof(*v));
+  int rc;
+
+  if (v == NULL)
+    return -ENOMEM;
+  rc = reader_new(fs->cache, o->root->store, o->key, &o->attr, &v->reader);
+  if (rc != 0) {
+    free(v);
+    return rc;
+  }
+  atomic_init(&v->refs, 1);
+  v->attr = o->attr;
+  *out = v;
+  return 0;
+}
+
+/* A view that has proved that its version can be read. */
+static int view_open(struct fs *fs, const struct ns_object *o, const struct patience *p,
+                     struct view **out) {
+  struct view *v;
+  int rc;
+
+  if (o->attr.archived) {
+    log_warn("'%s' is archived: it must be restored in S3 before it can be read", o->key);
+    return -EACCES;
+  }
+  rc = view_new(fs, o, &v);
+  if (rc != 0)
+    return rc;
+  rc = reader_probe(v->reader, p);
+  if (rc != 0) {
+    view_unref(v);
+    return rc;
+  }
+  *out = v;
+  return 0;
+}
+
+static void doubt(struct fs *fs, uint64_t ino, int err) {
+  ns_expire(fs->ns, ino, err);
+  fs_notify_changed(fs, ino);
+}
+
+/* A view of the version that is current now; what turned out to be old on the
  * way is asked for again. */
-static int open_current(struct fs *fs, uint64_t ino, const struct patience *p, struct reader **out,
-                        struct store_attr *attr) {
+static int view_open_current(struct fs *fs, uint64_t ino, const struct patience *p,
+                             struct view **out) {
   int rc = -ESTALE;
 
   for (int i = 0; i < VERSION_TRIES && rc == -ESTALE; i++) {
@@ -65,25 +111,23 @@ static int open_current(struct fs *fs, uint64_t ino, const struct patience *p, s
     rc = ns_get_object(fs->ns, ino, p, &o);
     if (rc != 0)
       return rc;
-    *attr = o.attr;
-    rc = reader_for(fs, &o, p, out);
+    rc = view_open(fs, &o, p, out);
     ns_object_fini(&o);
-    if (rc == -ESTALE || rc == -ENOENT) {
-      ns_expire(fs->ns, ino, rc);
-      fs_notify_changed(fs, ino);
-    }
+    if (rc == -ESTALE || rc == -ENOENT)
+      doubt(fs, ino, rc);
   }
   return rc;
 }
 
-static int file_new(struct fs *fs, uint64_t ino, struct reader *r, const struct store_attr *attr,
-                    struct fs_file **out, bool *same) {
+/* --- handles --- */
+
+static int file_new(struct fs *fs, uint64_t ino, struct view *v, struct fs_opened *out) {
   struct fs_file *f = calloc(1, sizeof(*f));
   int rc;
 
   if (f == NULL)
     return -ENOMEM;
-  rc = versions_open(fs, ino, attr, same, &f->synced.generation);
+  rc = versions_open(fs, ino, &v->attr, out, &v->generation);
   if (rc != 0) {
     free(f);
     return rc;
@@ -91,17 +135,15 @@ static int file_new(struct fs *fs, uint64_t ino, struct reader *r, const struct 
   mtx_init(&f->synced.lock, RANK_HANDLE);
   atomic_init(&f->refs, 1);
   f->ino = ino;
-  f->synced.reader = r;
-  f->synced.delivered = *same;
-  *out = f;
+  f->direct = out->direct_io;
+  f->synced.view = v;
+  out->handle = (uint64_t)(uintptr_t)f;
   return 0;
 }
 
-int fs_open(struct fs *fs, uint64_t ino, int flags, uint64_t *handle, bool *keep_cache) {
+int fs_open(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out) {
   struct patience p = fs_patience(fs);
-  struct store_attr attr;
-  struct reader *r;
-  struct fs_file *f;
+  struct view *v;
   int rc;
 
   if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0)
@@ -109,146 +151,133 @@ int fs_open(struct fs *fs, uint64_t ino, int flags, uint64_t *handle, bool *keep
   rc = ns_hold(fs->ns, ino);
   if (rc != 0)
     return rc;
-  rc = open_current(fs, ino, &p, &r, &attr);
+  rc = view_open_current(fs, ino, &p, &v);
   if (rc == 0) {
-    rc = file_new(fs, ino, r, &attr, &f, keep_cache);
+    rc = file_new(fs, ino, v, out);
     if (rc != 0)
-      reader_free(r);
+      view_unref(v);
   }
-  if (rc != 0) {
-    ns_release(fs->ns, ino);
-    return rc;
-  }
-  *handle = (uint64_t)(uintptr_t)f;
-  return 0;
-}
-
-/* The reader to use now, or NULL when the handle's version is over. */
-static struct reader *file_reader(struct fs *fs, struct fs_file *f) {
-  struct reader *r;
-  uint64_t generation;
-
-  mtx_lock(&f->synced.lock);
-  r = f->synced.stale ? NULL : f->synced.reader;
-  generation = f->synced.generation;
-  mtx_unlock(&f->synced.lock);
-  return r != NULL && versions_current(fs, f->ino, generation) ? r : NULL;
-}
-
-/* After -ESTALE from `was`. 0: there is another reader to try; -ESTALE: not. */
-static int file_move(struct fs *fs, struct fs_file *f, const struct reader *was,
-                     const struct patience *p) {
-  struct store_attr attr;
-  struct reader *r;
-  uint64_t generation;
-  bool same;
-  int rc;
-
-  ns_expire(fs->ns, f->ino, -ESTALE);
-  fs_notify_changed(fs, f->ino);
-  rc = open_current(fs, f->ino, p, &r, &attr);
   if (rc != 0)
-    return rc == -ENOENT ? -ESTALE : rc;
-  rc = versions_open(fs, f->ino, &attr, &same, &generation);
-  if (rc != 0) {
-    reader_free(r);
-    return rc;
-  }
-  versions_close(fs, f->ino); /* the handle was counted already */
-  mtx_lock(&f->synced.lock);
-  if (!f->synced.delivered && f->synced.reader == was && f->synced.old == NULL) {
-    f->synced.old = f->synced.reader;
-    f->synced.reader = r;
-    f->synced.generation = generation;
-    r = NULL;
-  } else if (f->synced.reader == was) {
-    f->synced.stale = true;
-    rc = -ESTALE;
-  }
-  mtx_unlock(&f->synced.lock);
-  if (r != NULL)
-    reader_free(r);
+    ns_release(fs->ns, ino);
   return rc;
 }
 
-static bool file_delivered(struct fs_file *f) {
-  bool delivered;
+static struct view *file_view(struct fs_file *f) {
+  struct view *v;
 
   mtx_lock(&f->synced.lock);
-  delivered = f->synced.delivered;
+  v = f->synced.view;
+  atomic_fetch_add(&v->refs, 1);
   mtx_unlock(&f->synced.lock);
-  return delivered;
+  return v;
 }
 
-/* Marks the handle as having given bytes of this reader's version; false when it
- * moved on meanwhile. */
-static bool file_deliver(struct fs *fs, struct fs_file *f, const struct reader *r) {
+/* Whether bytes of this view may be given out; from then on they bind. */
+static bool file_deliver(struct fs *fs, struct fs_file *f, const struct view *v) {
   bool ok;
-  uint64_t generation;
 
+  if (!f->direct)
+    return versions_deliver(fs, f->ino, v->generation);
   mtx_lock(&f->synced.lock);
-  ok = f->synced.reader == r && !f->synced.stale;
+  ok = f->synced.view == v;
   if (ok)
     f->synced.delivered = true;
-  generation = f->synced.generation;
   mtx_unlock(&f->synced.lock);
-  return ok && versions_current(fs, f->ino, generation);
+  return ok;
 }
 
-static int read_once(struct fs *fs, struct fs_file *f, struct reader *r, uint64_t off, size_t size,
+static bool file_movable(struct fs *fs, struct fs_file *f, const struct view *v) {
+  bool movable;
+
+  if (!f->direct)
+    return versions_movable(fs, f->ino, v->generation);
+  mtx_lock(&f->synced.lock);
+  movable = !f->synced.delivered;
+  mtx_unlock(&f->synced.lock);
+  return movable;
+}
+
+/* Puts the view in place of `was`, unless another read replaced that meanwhile. */
+static void file_take_view(struct fs_file *f, const struct view *was, struct view *v) {
+  struct view *old = v;
+
+  mtx_lock(&f->synced.lock);
+  if (f->synced.view == was && !f->synced.delivered) {
+    old = f->synced.view;
+    f->synced.view = v;
+  }
+  mtx_unlock(&f->synced.lock);
+  view_unref(old);
+}
+
+/* After -ESTALE from `was`, or when the inode moved on without this handle. 0:
+ * there is another view to try. */
+static int file_move(struct fs *fs, struct fs_file *f, const struct view *was,
+                     const struct patience *p) {
+  struct view *v;
+  int rc;
+
+  rc = view_open_current(fs, f->ino, p, &v);
+  if (rc != 0)
+    return rc == -ENOENT ? -ESTALE : rc;
+  if (!f->direct && !versions_move(fs, f->ino, &v->attr, &v->generation)) {
+    view_unref(v);
+    return -ESTALE;
+  }
+  file_take_view(f, was, v);
+  return 0;
+}
+
+/* -EAGAIN: the inode moved to another version than the view's. */
+static int read_view(struct fs *fs, struct fs_file *f, struct view *v, uint64_t off, size_t size,
                      const struct patience *p, fs_read_fn fn, void *arg) {
   struct reader_reply reply;
-  int rc = reader_read(r, off, size, p, &reply);
+  int rc = reader_read(v->reader, off, size, p, &reply);
 
   if (rc != 0)
     return rc;
-  if (file_deliver(fs, f, r))
+  if (file_deliver(fs, f, v))
     rc = fn(arg, reply.iov, reply.count);
   else
-    rc = -ESTALE;
-  reader_put(r, &reply);
+    rc = -EAGAIN;
+  reader_put(v->reader, &reply);
   return rc;
 }
 
 static int read_current(struct fs *fs, struct fs_file *f, uint64_t off, size_t size, fs_read_fn fn,
                         void *arg) {
   struct patience p = fs_patience(fs);
-  int rc = -ESTALE;
 
-  for (int i = 0; i < VERSION_TRIES && rc == -ESTALE; i++) {
-    struct reader *r = file_reader(fs, f);
+  for (int i = 0; i < VERSION_TRIES; i++) {
+    struct view *v = file_view(f);
+    int rc = read_view(fs, f, v, off, size, &p, fn, arg);
 
-    if (r == NULL)
-      return -ESTALE;
-    rc = read_once(fs, f, r, off, size, &p, fn, arg);
-    if (rc != -ESTALE)
-      break;
-    if (file_delivered(f)) {
-      ns_expire(fs->ns, f->ino, -ESTALE);
-      fs_notify_changed(fs, f->ino);
-      return -ESTALE;
+    if (rc == -ESTALE) {
+      doubt(fs, f->ino, rc);
+      rc = file_movable(fs, f, v) ? -EAGAIN : rc;
     }
-    rc = file_move(fs, f, r, &p);
-    if (rc != 0)
+    if (rc == -EAGAIN) {
+      rc = file_move(fs, f, v, &p);
+      if (rc == 0)
+        rc = -EAGAIN;
+    }
+    view_unref(v);
+    if (rc != -EAGAIN)
       return rc;
-    rc = -ESTALE; /* once more, by the new reader */
   }
-  return rc;
+  return -ESTALE;
 }
 
 static void file_unref(struct fs *fs, struct fs_file *f) {
   if (atomic_fetch_sub(&f->refs, 1) != 1)
     return;
-  reader_free(f->synced.reader);
-  if (f->synced.old != NULL)
-    reader_free(f->synced.old);
-  versions_close(fs, f->ino);
+  view_unref(f->synced.view);
+  versions_close(fs, f->ino, f->direct);
   ns_release(fs->ns, f->ino);
   mtx_fini(&f->synced.lock);
   free(f);
 }
 
-/* The reply may bring the release of the handle before this returns. */
 int fs_read(struct fs *fs, uint64_t handle, uint64_t off, size_t size, fs_read_fn fn, void *arg) {
   struct fs_file *f = file_of(handle);
   int rc;

@@ -14,13 +14,17 @@
 #define STATFS_BLOCKS ((fsblkcnt_t)1 << 38)
 #define XATTR_PREFIX "user."
 
+/* Listings have a share of their own: blocks would leave them nothing. */
 static int fs_parts(struct fs *fs, const struct fs_options *o) {
+  size_t names = o->memory / 8;
   struct ns_options no = {.clock = o->clock};
-  int rc = budget_new(o->memory, &fs->budget);
+  int rc = budget_new(o->memory - names, &fs->budget);
 
   if (rc == 0)
+    rc = budget_new(names, &fs->names_budget);
+  if (rc == 0)
     rc = cache_new(fs->budget, &fs->cache);
-  no.budget = fs->budget;
+  no.budget = fs->names_budget;
   if (rc == 0)
     rc = ns_new(&fs->catalog, &no, &fs->ns);
   return rc;
@@ -32,6 +36,7 @@ static void fs_release_parts(struct fs *fs) {
   if (fs->ns != NULL)
     ns_free(fs->ns);
   budget_free(fs->budget);
+  budget_free(fs->names_budget);
   versions_free(fs);
   mtx_fini(&fs->synced.lock);
 }
@@ -71,6 +76,11 @@ void fs_set_changed(struct fs *fs, void (*changed)(void *arg, uint64_t ino), voi
   mtx_unlock(&fs->synced.lock);
 }
 
+void fs_set_interrupted(struct fs *fs, bool (*interrupted)(void *arg), void *arg) {
+  fs->interrupted = interrupted;
+  fs->interrupted_arg = arg;
+}
+
 void fs_notify_changed(struct fs *fs, uint64_t ino) {
   void (*changed)(void *arg, uint64_t ino);
   void *arg;
@@ -84,14 +94,16 @@ void fs_notify_changed(struct fs *fs, uint64_t ino) {
 }
 
 struct patience fs_patience(const struct fs *fs) {
-  return (struct patience){.deadline_mono_ms = clock_mono_ms(&clock_system) + fs->deadline_ms};
+  return (struct patience){.deadline_mono_ms = clock_mono_ms(&clock_system) + fs->deadline_ms,
+                           .interrupted = fs->interrupted,
+                           .arg = fs->interrupted_arg};
 }
 
 static void stat_of(const struct ns_attr *a, struct stat *out) {
   memset(out, 0, sizeof(*out));
   out->st_ino = a->ino;
   out->st_mode = a->mode;
-  out->st_nlink = S_ISDIR(a->mode) ? 2 : 1;
+  out->st_nlink = 1; /* for directories: unknown; 2 would promise find(1) no subfolders */
   out->st_uid = a->uid;
   out->st_gid = a->gid;
   out->st_size = (off_t)a->size;
@@ -233,8 +245,8 @@ void fs_stats(struct fs *fs, struct fs_stats *out) {
   struct ns_stats ns;
 
   ns_stats(fs->ns, &ns);
-  *out = (struct fs_stats){.memory_used = budget_used(fs->budget),
-                           .memory_limit = budget_size(fs->budget),
+  *out = (struct fs_stats){.memory_used = budget_used(fs->budget) + budget_used(fs->names_budget),
+                           .memory_limit = budget_size(fs->budget) + budget_size(fs->names_budget),
                            .inodes = ns.nodes,
                            .hidden_keys = ns.hidden};
   mtx_lock(&fs->synced.lock);

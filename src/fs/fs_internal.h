@@ -9,13 +9,14 @@
 #include "s3apfs/fs/fs.h"
 #include "s3apfs/ns/ns.h"
 
-/* The version of a file that handles read and that the kernel may have pages of. */
+/* The version whose pages the kernel may have of a file. */
 struct version {
   uint64_t ino;
   char etag[STORE_ETAG_MAX];
   uint64_t size;
-  unsigned handles;    /* open now, of this or an older generation */
-  uint64_t generation; /* of the version; handles of an older one are stale */
+  uint64_t generation; /* which version this is; never 0 */
+  unsigned handles;    /* open now and using the page cache */
+  bool paged;          /* bytes were given to such a handle: pages may be there */
   UT_hash_handle hh;
 };
 
@@ -25,6 +26,9 @@ struct fs {
   struct cache *cache;
   struct ns *ns;
   int64_t deadline_ms;
+  struct budget *names_budget;
+  bool (*interrupted)(void *arg); /* NULL: never */
+  void *interrupted_arg;
   struct {
     struct mtx lock;
     struct version *versions; /* by ino; dropped when the kernel forgets the inode */
@@ -44,12 +48,21 @@ void fs_notify_changed(struct fs *fs, uint64_t ino);
 
 /* The kernel forgot this inode: it has no pages of it either. */
 void versions_forget(struct fs *fs, uint64_t ino);
-/* A handle opens this version. *same: the version is the one that the kernel may
- * have pages of. Gives the generation that the handle belongs to. */
-int versions_open(struct fs *fs, uint64_t ino, const struct store_attr *attr, bool *same,
+/* A handle opens this version: keep_cache and direct_io of *how are decided, and
+ * unless it is direct, *generation says which version it belongs to. */
+int versions_open(struct fs *fs, uint64_t ino, const struct store_attr *attr, struct fs_opened *how,
                   uint64_t *generation);
-bool versions_current(struct fs *fs, uint64_t ino, uint64_t generation);
-void versions_close(struct fs *fs, uint64_t ino);
+/* Bytes of that generation are about to be given to a handle that uses the page
+ * cache. False: the inode moved to another version, nothing may be given. */
+bool versions_deliver(struct fs *fs, uint64_t ino, uint64_t generation);
+/* A handle of that generation may go over to another version: no bytes of its own
+ * were given out. */
+bool versions_movable(struct fs *fs, uint64_t ino, uint64_t generation);
+/* Moves the inode, and so all its handles, to this version; or finds it there.
+ * False: bytes of another version were given out. */
+bool versions_move(struct fs *fs, uint64_t ino, const struct store_attr *attr,
+                   uint64_t *generation);
+void versions_close(struct fs *fs, uint64_t ino, bool direct);
 void versions_free(struct fs *fs);
 
 #endif

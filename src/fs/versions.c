@@ -1,8 +1,14 @@
-/* Which version of each file is being read.
+/* Which version of each file the kernel's page cache holds.
  *
- * Handles of one inode share the kernel's page cache, so they must all read one
- * version: when an open finds another one, it becomes the current generation and
- * handles of an older generation answer ESTALE from then on. */
+ * All handles of an inode share its pages, so they must all be of one version.
+ * The first open of an inode that nobody has open decides which; pages of an
+ * older one are dropped by that open. While handles are open:
+ *   - no bytes were given out yet: when the object turns out to be replaced, the
+ *     inode moves to the new version and every handle follows at its next read;
+ *   - bytes were given out: the inode stays with its version. Its handles read
+ *     that one or fail with ESTALE, and an open that finds a newer version goes
+ *     around the page cache (direct).
+ * Everything is under the file system's lock. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,49 +53,90 @@ static bool is_same(const struct version *v, const struct store_attr *a) {
          v->size == a->size;
 }
 
-int versions_open(struct fs *fs, uint64_t ino, const struct store_attr *attr, bool *same,
+static void become_locked(struct fs *fs, struct version *v, const struct store_attr *a) {
+  memcpy(v->etag, a->etag, sizeof(v->etag));
+  v->size = a->size;
+  v->generation = ++fs->synced.generation;
+  v->paged = false;
+}
+
+static void open_locked(struct fs *fs, struct version *v, const struct store_attr *attr,
+                        struct fs_opened *how) {
+  bool same = is_same(v, attr);
+
+  how->direct_io = v->handles > 0 && v->paged && !same;
+  /* Direct handles leave alone the pages that others use. */
+  how->keep_cache = same || how->direct_io;
+  if (how->direct_io)
+    return;
+  if (!same)
+    become_locked(fs, v, attr);
+  v->handles++;
+}
+
+int versions_open(struct fs *fs, uint64_t ino, const struct store_attr *attr, struct fs_opened *how,
                   uint64_t *generation) {
   struct version *v;
-  int rc = 0;
 
   mtx_lock(&fs->synced.lock);
   v = find_locked(fs, ino);
   if (v == NULL)
     v = make_locked(fs, ino);
-  if (v == NULL) {
-    rc = -ENOMEM;
-  } else {
-    *same = is_same(v, attr);
-    if (!*same) {
-      memcpy(v->etag, attr->etag, sizeof(v->etag));
-      v->size = attr->size;
-      v->generation = ++fs->synced.generation;
-    }
+  if (v != NULL) {
+    open_locked(fs, v, attr, how);
     *generation = v->generation;
-    v->handles++;
     fs->synced.open_files++;
   }
   mtx_unlock(&fs->synced.lock);
-  return rc;
+  return v != NULL ? 0 : -ENOMEM;
 }
 
-bool versions_current(struct fs *fs, uint64_t ino, uint64_t generation) {
-  const struct version *v;
+bool versions_deliver(struct fs *fs, uint64_t ino, uint64_t generation) {
+  struct version *v;
   bool current;
 
   mtx_lock(&fs->synced.lock);
   v = find_locked(fs, ino);
   current = v != NULL && v->generation == generation;
+  if (current)
+    v->paged = true;
   mtx_unlock(&fs->synced.lock);
   return current;
 }
 
-void versions_close(struct fs *fs, uint64_t ino) {
+bool versions_movable(struct fs *fs, uint64_t ino, uint64_t generation) {
+  const struct version *v;
+  bool movable;
+
+  mtx_lock(&fs->synced.lock);
+  v = find_locked(fs, ino);
+  movable = v != NULL && (!v->paged || v->generation != generation);
+  mtx_unlock(&fs->synced.lock);
+  return movable;
+}
+
+bool versions_move(struct fs *fs, uint64_t ino, const struct store_attr *attr,
+                   uint64_t *generation) {
+  struct version *v;
+  bool moved;
+
+  mtx_lock(&fs->synced.lock);
+  v = find_locked(fs, ino);
+  moved = v != NULL && (is_same(v, attr) || !v->paged);
+  if (moved && !is_same(v, attr))
+    become_locked(fs, v, attr);
+  if (moved)
+    *generation = v->generation;
+  mtx_unlock(&fs->synced.lock);
+  return moved;
+}
+
+void versions_close(struct fs *fs, uint64_t ino, bool direct) {
   struct version *v;
 
   mtx_lock(&fs->synced.lock);
   v = find_locked(fs, ino);
-  if (v != NULL && v->handles > 0)
+  if (v != NULL && !direct)
     v->handles--;
   fs->synced.open_files--;
   mtx_unlock(&fs->synced.lock);
@@ -99,6 +146,7 @@ void versions_free(struct fs *fs) {
   struct version *v;
   struct version *next;
 
-  HASH_ITER (hh, fs->synced.versions, v, next)
+  HASH_ITER (hh, fs->synced.versions, v, next) {
     drop_locked(fs, v);
+  }
 }

@@ -182,7 +182,9 @@ int fuse_mount_open(struct fs *fs, const struct fuse_mount_options *o, struct fu
     mount_release(m);
     return rc;
   }
+  m->context.session = m->session;
   fs_set_changed(fs, on_changed, m);
+  fs_set_interrupted(fs, ops_interrupted, &m->context);
   *out = m;
   return 0;
 }
@@ -229,6 +231,7 @@ void fuse_mount_close(struct fuse_mount *m) {
   if (m == NULL)
     return;
   fs_set_changed(m->context.fs, NULL, NULL);
+  fs_set_interrupted(m->context.fs, NULL, NULL);
   fuse_session_unmount(m->session);
   mount_release(m);
 }

@@ -6,11 +6,15 @@
 
 #include "s3apfs/fs/fs.h"
 
-/* The fs behind a request. */
+/* The fs behind a request, which becomes the one that this thread works for. Not
+ * after the reply. */
 struct fs *ops_fs(fuse_req_t req);
+/* For fs_set_interrupted(); arg is the struct ops_context. */
+bool ops_interrupted(void *arg);
 /* Set by whoever makes the session; the requests' user data. */
 struct ops_context {
   struct fs *fs;
+  struct fuse_session *session;
   void (*ready)(void *arg);
   void *ready_arg;
 };

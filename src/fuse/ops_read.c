@@ -1,15 +1,29 @@
 /* Reading operations. Replies are sent with no lock held: a reply may bring a
- * forget of the same inode on another thread before it returns. */
+ * forget of the same inode on another thread before it returns. A request is
+ * gone once it was replied to, also when that failed.
+ *
+ * A thread works for one request at a time, so the one it works for is kept per
+ * thread: while it waits, the file system asks whether that was interrupted. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ops.h"
 
+static _Thread_local fuse_req_t working_for;
+
 struct fs *ops_fs(fuse_req_t req) {
   struct ops_context *c = fuse_req_userdata(req);
 
+  working_for = req;
   return c->fs;
+}
+
+bool ops_interrupted(void *arg) {
+  struct ops_context *c = arg;
+
+  return fuse_session_exited(c->session) ||
+         (working_for != NULL && fuse_req_interrupted(working_for));
 }
 
 static void entry_param(const struct fs_entry *e, struct fuse_entry_param *out) {
@@ -24,8 +38,9 @@ static void entry_param(const struct fs_entry *e, struct fuse_entry_param *out) 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name) {
   struct fuse_entry_param p;
   struct fs_entry e;
+  struct fs *fs = ops_fs(req);
   double negative_ttl = 0;
-  int rc = fs_lookup(ops_fs(req), parent, name, &e, &negative_ttl);
+  int rc = fs_lookup(fs, parent, name, &e, &negative_ttl);
 
   if (rc == -ENOENT && negative_ttl > 0) {
     memset(&p, 0, sizeof(p));
@@ -39,7 +54,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name) {
   }
   entry_param(&e, &p);
   if (fuse_reply_entry(req, &p) != 0) /* the kernel gave up: it will not forget this one */
-    fs_forget(ops_fs(req), e.ino, 1);
+    fs_forget(fs, e.ino, 1);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup) {
@@ -66,14 +81,15 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 }
 
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
-  int rc = fs_opendir(ops_fs(req), ino, &fi->fh);
+  struct fs *fs = ops_fs(req);
+  int rc = fs_opendir(fs, ino, &fi->fh);
 
   if (rc != 0) {
     fuse_reply_err(req, -rc);
     return;
   }
   if (fuse_reply_open(req, fi) != 0)
-    fs_releasedir(ops_fs(req), fi->fh);
+    fs_releasedir(fs, fi->fh);
 }
 
 /* One readdir reply being filled. */
@@ -135,16 +151,19 @@ static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
-  bool keep_cache = false;
-  int rc = fs_open(ops_fs(req), ino, fi->flags, &fi->fh, &keep_cache);
+  struct fs *fs = ops_fs(req);
+  struct fs_opened o;
+  int rc = fs_open(fs, ino, fi->flags, &o);
 
   if (rc != 0) {
     fuse_reply_err(req, -rc);
     return;
   }
-  fi->keep_cache = keep_cache;
+  fi->fh = o.handle;
+  fi->keep_cache = o.keep_cache;
+  fi->direct_io = o.direct_io;
   if (fuse_reply_open(req, fi) != 0)
-    fs_release(ops_fs(req), fi->fh);
+    fs_release(fs, o.handle);
 }
 
 static int read_reply(void *arg, const struct iovec *iov, int count) {

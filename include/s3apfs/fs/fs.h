@@ -35,6 +35,10 @@ void fs_free(struct fs *fs);
  * the kernel was told. On a request's thread: hand it on, do not block. NULL ends
  * it. */
 void fs_set_changed(struct fs *fs, void (*changed)(void *arg, uint64_t ino), void *arg);
+/* interrupted(arg) is asked on a request's thread, several times a second while
+ * it waits: true ends the request with -EINTR. NULL: never. Set before the first
+ * request and after the last. */
+void fs_set_interrupted(struct fs *fs, bool (*interrupted)(void *arg), void *arg);
 
 /* What a lookup or a readdirplus entry tells the kernel. */
 struct fs_entry {
@@ -64,8 +68,14 @@ int fs_readdir(struct fs *fs, uint64_t handle, uint64_t from, bool plus, fs_dire
                void *arg);
 void fs_releasedir(struct fs *fs, uint64_t handle);
 
-/* Files. *keep_cache: the kernel may keep the pages it has of this inode. */
-int fs_open(struct fs *fs, uint64_t ino, int flags, uint64_t *handle, bool *keep_cache);
+/* Files. */
+struct fs_opened {
+  uint64_t handle;
+  bool keep_cache; /* the pages that the kernel has of this inode are of this version */
+  bool direct_io;  /* other handles may have put another version's pages there: use none */
+};
+/* Proves that the file can be read now, by its first bytes. */
+int fs_open(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out);
 /* Up to size bytes at off: fn gets them as pieces that stay valid during the
  * call only (so that they can be sent without a copy), once, also for 0 bytes at
  * the end of the file. Returns what fn returned, or -errno without calling it. */

@@ -100,28 +100,27 @@ Test(fs, small_file_costs_one_get) {
 
 Test(fs, wrong_kinds) {
   struct fs_entry e;
+  struct fs_opened o;
   uint64_t h;
-  bool keep;
 
   world_put(&w, "d/f", 1, 1);
   cr_assert_eq(world_walk(&w, "d", &e), 0);
-  cr_expect_eq(fs_open(w.fs, e.ino, O_RDONLY, &h, &keep), -EISDIR);
+  cr_expect_eq(fs_open(w.fs, e.ino, O_RDONLY, &o), -EISDIR);
   cr_assert_eq(world_walk(&w, "d/f", &e), 0);
   cr_expect_eq(fs_opendir(w.fs, e.ino, &h), -ENOTDIR);
-  cr_expect_eq(fs_open(w.fs, 4711, O_RDONLY, &h, &keep), -ESTALE);
+  cr_expect_eq(fs_open(w.fs, 4711, O_RDONLY, &o), -ESTALE);
   cr_expect_eq(fs_opendir(w.fs, 4711, &h), -ESTALE);
 }
 
 Test(fs, nothing_can_be_written) {
   struct fs_entry e;
-  uint64_t h;
-  bool keep;
+  struct fs_opened o;
 
   world_put(&w, "f", 1, 1);
   cr_assert_eq(world_walk(&w, "f", &e), 0);
-  cr_expect_eq(fs_open(w.fs, e.ino, O_WRONLY, &h, &keep), -EROFS);
-  cr_expect_eq(fs_open(w.fs, e.ino, O_RDWR, &h, &keep), -EROFS);
-  cr_expect_eq(fs_open(w.fs, e.ino, O_RDONLY | O_TRUNC, &h, &keep), -EROFS);
+  cr_expect_eq(fs_open(w.fs, e.ino, O_WRONLY, &o), -EROFS);
+  cr_expect_eq(fs_open(w.fs, e.ino, O_RDWR, &o), -EROFS);
+  cr_expect_eq(fs_open(w.fs, e.ino, O_RDONLY | O_TRUNC, &o), -EROFS);
   cr_expect_eq(fs_deny_write(w.fs, e.ino), -EROFS);
 }
 
@@ -284,16 +283,19 @@ Test(fs, names_that_cannot_be) {
   cr_expect_eq(fs_lookup(w.fs, FS_ROOT_INO, "\xff", &e, &ttl), -EILSEQ);
 }
 
-Test(fs, bad_options) {
+Test(fs_bare, bad_options) {
   struct fs_options small = {.memory = 1000};
   struct fs_options fine = {.memory = 64 * MB};
+  struct world v;
   struct catalog empty;
   struct fs *none;
 
   catalog_init(&empty);
   cr_expect_eq(fs_new(&empty, &fine, &none), -EINVAL);
-  world_add(&(struct world){0}, "x");
-  cr_expect_eq(fs_new(&empty, &small, &none), -EINVAL);
+  world_init(&v, "");
+  cr_expect_eq(fs_new(&v.catalog, &small, &none), -EINVAL);
+  cr_expect_eq(v.catalog.count, 1, "still the caller's");
+  catalog_fini(&v.catalog);
 }
 
 static void setup_roots(void) {

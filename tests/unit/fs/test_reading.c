@@ -149,45 +149,126 @@ Test(reading, deleted_after_the_first_byte) {
   fs_release(w.fs, h);
 }
 
-static int open_keeping(const char *path, uint64_t *h, bool *keep) {
+static struct fs_opened opened(const char *path) {
+  struct fs_opened o;
   struct fs_entry e;
-  int rc = world_walk(&w, path, &e);
 
-  return rc != 0 ? rc : fs_open(w.fs, e.ino, O_RDONLY, h, keep);
+  cr_assert_eq(world_walk(&w, path, &e), 0);
+  cr_assert_eq(fs_open(w.fs, e.ino, O_RDONLY, &o), 0);
+  return o;
 }
 
 Test(reading, kernel_pages_are_kept_while_the_version_stays) {
-  uint64_t h;
-  bool keep = true;
+  struct fs_opened o;
 
   world_put(&w, "f", MB, 1);
-  cr_assert_eq(open_keeping("f", &h, &keep), 0);
-  cr_expect_not(keep);
-  fs_release(w.fs, h);
-  cr_assert_eq(open_keeping("f", &h, &keep), 0);
-  cr_expect(keep);
-  fs_release(w.fs, h);
+  o = opened("f");
+  cr_expect_not(o.keep_cache);
+  fs_release(w.fs, o.handle);
+  o = opened("f");
+  cr_expect(o.keep_cache);
+  fs_release(w.fs, o.handle);
   world_put(&w, "f", MB, 2);
   world_later(WORLD_TTL);
-  cr_assert_eq(open_keeping("f", &h, &keep), 0);
-  cr_expect_not(keep);
-  cr_expect_eq(world_read(&w, h, 0, 4096, 2), 4096);
-  fs_release(w.fs, h);
+  o = opened("f");
+  cr_expect_not(o.keep_cache);
+  cr_expect_not(o.direct_io);
+  cr_expect_eq(world_read(&w, o.handle, 0, 4096, 2), 4096);
+  fs_release(w.fs, o.handle);
 }
 
 Test(reading, kept_pages_forbid_moving_to_a_new_version) {
-  uint64_t h;
-  bool keep;
+  struct fs_opened o;
 
   world_put(&w, "f", 4 * MB, 1);
-  cr_assert_eq(open_keeping("f", &h, &keep), 0);
-  cr_expect_eq(world_read(&w, h, 0, 4096, 1), 4096);
-  fs_release(w.fs, h);
-  cr_assert_eq(open_keeping("f", &h, &keep), 0);
-  cr_assert(keep);
+  o = opened("f");
+  cr_expect_eq(world_read(&w, o.handle, 0, 4096, 1), 4096);
+  fs_release(w.fs, o.handle);
+  o = opened("f");
+  cr_assert(o.keep_cache);
   world_put(&w, "f", 4 * MB, 2);
-  cr_expect_eq(world_read(&w, h, 2 * MB, 4096, 2), -ESTALE);
-  fs_release(w.fs, h);
+  cr_expect_eq(world_read(&w, o.handle, 2 * MB, 4096, 2), -ESTALE);
+  fs_release(w.fs, o.handle);
+}
+
+Test(reading, pages_of_two_versions_never_meet) {
+  struct fs_opened a;
+  struct fs_opened b;
+  struct fs_opened c;
+
+  world_put(&w, "f", 4 * MB, 1);
+  a = opened("f");
+  cr_expect_eq(world_read(&w, a.handle, 0, 4096, 1), 4096);
+  world_put(&w, "f", 4 * MB, 2);
+  world_later(WORLD_TTL);
+  b = opened("f");
+  cr_expect(b.direct_io, "the page cache holds the old version");
+  cr_expect(b.keep_cache, "and keeps it for the first handle");
+  cr_expect_eq(world_read(&w, b.handle, 0, 4096, 2), 4096);
+  cr_expect_eq(world_read(&w, a.handle, 100, 4096, 1), 4096, "cached bytes of its version");
+  cr_expect_eq(world_read(&w, a.handle, 2 * MB, 4096, 1), -ESTALE);
+  world_put(&w, "f", 4 * MB, 3);
+  cr_expect_eq(world_read(&w, b.handle, 2 * MB, 4096, 2), -ESTALE, "it has given out bytes");
+  fs_release(w.fs, a.handle);
+  c = opened("f");
+  cr_expect_not(c.direct_io, "nobody uses the old pages any more");
+  cr_expect_not(c.keep_cache);
+  fs_release(w.fs, b.handle);
+  fs_release(w.fs, c.handle);
+}
+
+Test(reading, direct_handle_moves_before_its_first_byte) {
+  struct fs_opened a;
+  struct fs_opened b;
+
+  world_put(&w, "f", 4 * MB, 1);
+  a = opened("f");
+  cr_expect_eq(world_read(&w, a.handle, 0, 4096, 1), 4096);
+  world_put(&w, "f", 4 * MB, 2);
+  world_later(WORLD_TTL);
+  b = opened("f");
+  cr_assert(b.direct_io);
+  world_put(&w, "f", 4 * MB, 3);
+  cr_expect_eq(world_read(&w, b.handle, 2 * MB, 4096, 3), 4096);
+  fs_release(w.fs, a.handle);
+  fs_release(w.fs, b.handle);
+}
+
+Test(reading, handles_without_bytes_move_together) {
+  struct fs_opened a;
+  struct fs_opened b;
+
+  world_put(&w, "f", 4 * MB, 1);
+  a = opened("f");
+  b = opened("f");
+  world_put(&w, "f", 4 * MB, 2);
+  cr_expect_eq(world_read(&w, a.handle, 2 * MB, 4096, 2), 4096);
+  cr_expect_eq(world_read(&w, b.handle, 0, 4096, 2), 4096, "not what it had found at open");
+  fs_release(w.fs, a.handle);
+  fs_release(w.fs, b.handle);
+}
+
+static bool yes(void *arg) {
+  (void)arg;
+  return true;
+}
+
+Test(reading, interrupted_requests_end) {
+  struct fs_opened o;
+  struct fs_entry e;
+  double ttl;
+
+  world_put(&w, "f", 4 * MB, 1);
+  o = opened("f");
+  fs_set_interrupted(w.fs, yes, NULL);
+  fault_store_gate(w.faulty, FAULT_GET, 0);
+  fault_store_gate(w.faulty, FAULT_HEAD, 0);
+  cr_expect_eq(world_read(&w, o.handle, 2 * MB, 4096, 1), -EINTR);
+  cr_expect_eq(fs_lookup(w.fs, FS_ROOT_INO, "g", &e, &ttl), -EINTR);
+  fault_store_open(w.faulty);
+  fs_set_interrupted(w.fs, NULL, NULL);
+  cr_expect_eq(world_read(&w, o.handle, 2 * MB, 4096, 1), 4096);
+  fs_release(w.fs, o.handle);
 }
 
 /* --- many threads --- */
@@ -363,21 +444,20 @@ static void *open_read_forget(void *arg) {
 
   while (!atomic_load(&stop)) {
     struct fs_entry e;
-    uint64_t h;
+    struct fs_opened o;
     double ttl;
-    bool keep;
 
     if (fs_lookup(w.fs, FS_ROOT_INO, "f", &e, &ttl) != 0)
       abort();
-    if (fs_open(w.fs, e.ino, O_RDONLY, &h, &keep) != 0)
+    if (fs_open(w.fs, e.ino, O_RDONLY, &o) != 0)
       abort();
     if (rand_r(&seed) % 2 == 0)
       fs_forget(w.fs, e.ino, 1);
     else
       e.ino = 0;
-    if (world_read(&w, h, (uint64_t)rand_r(&seed) % MB, 1000, 1) < 0)
+    if (world_read(&w, o.handle, (uint64_t)rand_r(&seed) % MB, 1000, 1) < 0)
       abort();
-    fs_release(w.fs, h);
+    fs_release(w.fs, o.handle);
     if (e.ino == 0 && fs_lookup(w.fs, FS_ROOT_INO, "f", &e, &ttl) == 0)
       fs_forget(w.fs, e.ino, 2);
   }

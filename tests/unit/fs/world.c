@@ -74,16 +74,20 @@ int world_walk(struct world *w, const char *path, struct fs_entry *out) {
 
 int world_open_file(struct world *w, const char *path, uint64_t *handle) {
   struct fs_entry e;
-  bool keep;
+  struct fs_opened o;
   int rc = world_walk(w, path, &e);
 
-  return rc != 0 ? rc : fs_open(w->fs, e.ino, O_RDONLY, handle, &keep);
+  if (rc == 0)
+    rc = fs_open(w->fs, e.ino, O_RDONLY, &o);
+  if (rc == 0)
+    *handle = o.handle;
+  return rc;
 }
 
 int world_try(struct world *w, const char *path) {
   struct fs_entry e;
+  struct fs_opened o;
   uint64_t handle;
-  bool keep;
   int rc = world_walk(w, path, &e);
 
   if (rc != 0)
@@ -93,9 +97,9 @@ int world_try(struct world *w, const char *path) {
     if (rc == 0)
       fs_releasedir(w->fs, handle);
   } else {
-    rc = fs_open(w->fs, e.ino, O_RDONLY, &handle, &keep);
+    rc = fs_open(w->fs, e.ino, O_RDONLY, &o);
     if (rc == 0)
-      fs_release(w->fs, handle);
+      fs_release(w->fs, o.handle);
   }
   return rc;
 }

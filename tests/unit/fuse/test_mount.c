@@ -207,8 +207,8 @@ static void unmount(void) {
 
 /* Valid until the fourth call from here. */
 static const char *at(const char *path) {
-  static char buf[4][512];
-  static unsigned next;
+  static _Thread_local char buf[4][512];
+  static _Thread_local unsigned next;
   char *s = buf[next++ % 4];
 
   snprintf(s, sizeof(buf[0]), "%s/team/data/%s", dir, path);
