@@ -70,6 +70,9 @@ if command -v mandoc >/dev/null 2>&1; then
   for command in $(build/release/bin/s3apfs --help | sed -n 's/^  s3apfs \([a-z]*\) .*/\1/p'); do
     grep -q "^       s3apfs $command" "$work/s3apfs.1.txt" || fail "s3apfs(1) does not tell of s3apfs $command"
   done
+  for option in $(build/release/bin/s3apfs-emulator --help | grep -o -- '--[a-z-]*' | sort -u); do
+    grep -Eq "^ +(.*, )?$option" "$work/s3apfs-emulator.1.txt" || fail "s3apfs-emulator(1) does not tell of $option"
+  done
   ok "pages are clean; s3apfs(1) tells of all $(echo "$options" | wc -l) options and of none that is refused"
 else
   echo "skipped: reading the manual needs mandoc"
