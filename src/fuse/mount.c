@@ -54,7 +54,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn) {
     c->ready(c->ready_arg);
 }
 
-static void log_from_libfuse(enum fuse_log_level level, const char *fmt, va_list ap) {
+__attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log_level level,
+                                                                   const char *fmt, va_list ap) {
   char line[1024];
 
   vsnprintf(line, sizeof(line), fmt, ap);
