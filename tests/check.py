@@ -149,7 +149,9 @@ def pytest(r, kind, folder, variant, limit):
     r.step(kind, f"{folder} ({variant})",
            [str(VENV / "bin" / "python"), "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
             f"--junitxml={REPORTS / report}", folder],
-           limit=limit, env={"VARIANT": variant, "PYTHONDONTWRITEBYTECODE": "1"}, reports=report)
+           limit=limit, reports=report,
+           env={"VARIANT": variant, "PYTHONDONTWRITEBYTECODE": "1",
+                "EMULATOR_VARIANT": "release" if kind == "mount" else variant})
 
 
 def clients_setup(r):
