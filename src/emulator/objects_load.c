@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "object_file.h"
@@ -36,7 +37,15 @@ static int load_file(const struct load *l, const char *path) {
   return err;
 }
 
-typedef int (*entry_fn)(void *arg, const char *path, const char *name, bool is_folder);
+/* Some file systems leave the type out. */
+static bool is_folder(const struct dirent *e, const char *path) {
+  struct stat st;
+  if (e->d_type != DT_UNKNOWN)
+    return e->d_type == DT_DIR;
+  return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+typedef int (*entry_fn)(void *arg, const char *path, const char *name, bool folder);
 
 static int for_each_entry(const char *dir, entry_fn fn, void *arg) {
   DIR *d = opendir(dir);
@@ -47,22 +56,22 @@ static int for_each_entry(const char *dir, entry_fn fn, void *arg) {
     if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
       continue;
     char *path = text_printf("%s/%s", dir, e->d_name);
-    err = path ? fn(arg, path, e->d_name, e->d_type == DT_DIR) : -ENOMEM;
+    err = path ? fn(arg, path, e->d_name, is_folder(e, path)) : -ENOMEM;
     free(path);
   }
   closedir(d);
   return err;
 }
 
-static int load_entry(void *arg, const char *path, const char *name, bool is_folder) {
+static int load_entry(void *arg, const char *path, const char *name, bool folder) {
   (void)name;
-  return is_folder ? for_each_entry(path, load_entry, arg) : load_file(arg, path);
+  return folder ? for_each_entry(path, load_entry, arg) : load_file(arg, path);
 }
 
-static int load_bucket(void *arg, const char *path, const char *name, bool is_folder) {
+static int load_bucket(void *arg, const char *path, const char *name, bool folder) {
   struct load *l = arg;
   l->bucket = name;
-  return is_folder ? for_each_entry(path, load_entry, l) : 0;
+  return folder ? for_each_entry(path, load_entry, l) : 0;
 }
 
 int objects_load(const char *dir, objects_load_fn fn, void *arg) {
@@ -70,10 +79,10 @@ int objects_load(const char *dir, objects_load_fn fn, void *arg) {
   return for_each_entry(dir, load_bucket, &l);
 }
 
-static int remove_entry(void *arg, const char *path, const char *name, bool is_folder) {
+static int remove_entry(void *arg, const char *path, const char *name, bool folder) {
   (void)arg;
   (void)name;
-  if (is_folder)
+  if (folder)
     objects_remove_folders(path);
   return 0;
 }

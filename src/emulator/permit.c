@@ -6,8 +6,18 @@
 
 #include "s3apfs/base/text.h"
 
-static bool readable_by_bucket_owner(const struct object_info *o) {
-  return o->acl && text_has_prefix(o->acl, "bucket-owner-");
+/* The account that keeps this object from the bucket's owner, or NULL: who wrote
+ * it owns it, and granted nothing by its ACL. */
+static const char *foreign_owner(const struct exchange *x, const struct address *at,
+                                 const struct object_info *o) {
+  struct world_bucket b;
+  if (o->acl && text_has_prefix(o->acl, "bucket-owner-"))
+    return NULL;
+  if (world_find_bucket(x->emulator->world, at->bucket, &b))
+    return NULL;
+  bool foreign = strcmp(b.account, o->entry.owner) != 0;
+  world_bucket_fini(&b);
+  return foreign ? o->entry.owner : NULL;
 }
 
 static void fill(const struct exchange *x, const struct address *at, const char *action,
@@ -30,8 +40,7 @@ static void fill(const struct exchange *x, const struct address *at, const char 
   a->new_tags = what->new_tags;
   if (what->object) {
     a->tags = &what->object->tags;
-    if (!readable_by_bucket_owner(what->object))
-      a->object_owner = what->object->entry.owner;
+    a->object_owner = foreign_owner(x, at, what->object);
   }
 }
 

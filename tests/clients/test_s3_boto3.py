@@ -4,6 +4,7 @@ import concurrent.futures
 import datetime
 import hashlib
 import io
+import json
 import urllib.error
 import urllib.request
 import zlib
@@ -654,6 +655,31 @@ def test_acls_are_refused_where_the_owner_is_enforced(s3, bucket):
     assert code_of(s3.put_object, Bucket=bucket, Key="k", Body=b"",
                    ACL="public-read") == ("AccessControlListNotSupported", 400)
     s3.put_object(Bucket=bucket, Key="k", Body=b"", ACL="bucket-owner-full-control")
+
+
+@pytest.mark.parametrize("ownership, acl, owner_reads", [
+    ("ObjectWriter", None, False), ("ObjectWriter", "bucket-owner-full-control", True),
+    ("BucketOwnerPreferred", None, False),
+    ("BucketOwnerPreferred", "bucket-owner-full-control", True),
+    ("BucketOwnerEnforced", None, True),
+])
+def test_who_owns_what_another_account_wrote(s3, connect, bucket, ownership, acl, owner_reads):
+    s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls={
+        "Rules": [{"ObjectOwnership": ownership}]})
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({
+        "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111111111111:root"},
+            "Action": ["s3:GetObject", "s3:PutObject", "s3:PutObjectAcl"],
+            "Resource": f"arn:aws:s3:::{bucket}/*"}]}))
+    writer = connect(keys=support.ADMINS["111111111111"])
+    writer.put_object(Bucket=bucket, Key="theirs", Body=b"1", **({"ACL": acl} if acl else {}))
+    s3.put_object(Bucket=bucket, Key="ours", Body=b"2")
+    assert writer.get_object(Bucket=bucket, Key="theirs")["Body"].read() == b"1"
+    assert writer.get_object(Bucket=bucket, Key="ours")["Body"].read() == b"2"
+    if owner_reads:
+        assert s3.get_object(Bucket=bucket, Key="theirs")["Body"].read() == b"1"
+    else:
+        assert code_of(s3.get_object, Bucket=bucket, Key="theirs") == ("AccessDenied", 403)
 
 
 def test_what_is_not_there_is_refused_as_such(s3, bucket):
