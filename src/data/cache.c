@@ -54,7 +54,7 @@ static int pin_locked(struct cache *c, struct version *v, struct store *s, uint6
   size_t at = version_find_locked(v, from);
   uint64_t pos = from;
 
-  while (pos < to && l->count < READER_PINS_MAX) {
+  while (pos < to && l->count < DATA_PINS_MAX) {
     struct extent *e;
     bool fresh = !covers_locked(v, at, pos);
 

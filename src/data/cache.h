@@ -6,7 +6,9 @@
 #include <uthash.h>
 
 #include "s3apfs/base/lock.h"
-#include "s3apfs/data/reader.h"
+#include "s3apfs/base/patience.h"
+#include "s3apfs/data/cache.h"
+#include "s3apfs/store/store.h"
 
 /* Where an unpinned, complete extent waits for eviction. */
 enum shelf {
@@ -97,12 +99,12 @@ int memory_demand(struct cache *c, size_t bytes, const struct patience *p);
 
 /* --- cache.c --- */
 struct pin_list {
-  struct extent *pins[READER_PINS_MAX];
-  bool fresh[READER_PINS_MAX]; /* made now: to be started by load_start() */
+  struct extent *pins[DATA_PINS_MAX];
+  bool fresh[DATA_PINS_MAX]; /* made now: to be started by load_start() */
   size_t count;
 };
 
-/* Pins what covers [from, to) (at most READER_PINS_MAX extents), making extents
+/* Pins what covers [from, to) (at most DATA_PINS_MAX extents), making extents
  * for the gaps. Waits for memory. */
 int cache_pin_range(struct cache *c, struct version *v, struct store *s, uint64_t from, uint64_t to,
                     const struct patience *p, struct pin_list *l);

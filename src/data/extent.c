@@ -192,12 +192,13 @@ int extent_make_locked(struct cache *c, struct version *v, struct store *s, size
 /* --- memory --- */
 
 bool memory_evict_locked(struct cache *c, bool demand) {
-  struct extent *e = c->synced.shelves[SHELF_IDLE];
+  enum shelf from = c->synced.shelves[SHELF_IDLE] != NULL || !demand ? SHELF_IDLE : SHELF_WANTED;
+  struct extent *e = c->synced.shelves[from];
 
-  if (e == NULL && demand)
-    e = c->synced.shelves[SHELF_WANTED];
   if (e == NULL)
     return false;
+  DL_DELETE(c->synced.shelves[from], e);
+  e->shelf = SHELF_NONE;
   c->synced.stats.evicted++;
   extent_unmap_locked(e);
   extent_settle_locked(e);

@@ -10,6 +10,8 @@
  *
  * Extents read ahead are kept (wanted) until the run has passed them; when the
  * reader goes, loads that only it wanted are cancelled. */
+#include "s3apfs/data/reader.h"
+
 #include "cache.h"
 
 #include <errno.h>
@@ -19,6 +21,7 @@
 #define WINDOW_MAX ((size_t)32 << 20) /* four parts under way for one stream */
 #define SLACK ((uint64_t)2 << 20)     /* two requests of the kernel */
 #define KEPT_MAX 32
+#define AHEAD_MAX (WINDOW_MAX / DATA_PART + 1) /* extents begun at once */
 #define CANCEL_TRIES 2
 
 struct reader {
@@ -166,13 +169,12 @@ static size_t keep(struct reader *r, struct extent *const *made, size_t count, u
 }
 
 static void read_ahead(struct reader *r, uint64_t from, uint64_t to) {
-  struct extent *made[WINDOW_MAX / DATA_PART + 1];
+  struct extent *made[AHEAD_MAX];
   uint64_t reached;
   size_t count;
   size_t kept;
 
-  cache_fill_gaps(r->cache, r->version, r->store, from, to, made, &count,
-                  sizeof(made) / sizeof(*made), &reached);
+  cache_fill_gaps(r->cache, r->version, r->store, from, to, made, &count, AHEAD_MAX, &reached);
   for (size_t i = 0; i < count; i++)
     load_start(made[i]);
   kept = keep(r, made, count, to, reached);

@@ -122,7 +122,7 @@ static void above_locked(struct ns_dir *d, uint64_t offset, bool plus, struct ns
 
     if (i->parent != d->node)
       continue;
-    strcpy(out->name, i->name);
+    memcpy(out->name, i->name, strlen(i->name) + 1);
     out->next = k + 1 + OFFSET_ITEMS;
     show_node_locked(d, i, plus, out);
     return;
@@ -135,7 +135,7 @@ static int show_item_locked(struct ns_dir *d, const struct item *it, bool plus,
   enum node_kind kind = it->is_dir ? NODE_DIR : NODE_FILE;
   struct node *i;
 
-  strcpy(out->name, it->name);
+  memcpy(out->name, it->name, strlen(it->name) + 1);
   if (!plus) {
     out->attr.ino = node_child_ino(d->node, it->name, kind);
     out->attr.mode = it->is_dir ? S_IFDIR : S_IFREG;

@@ -195,7 +195,8 @@ static uint64_t fixed_hash(const struct node *parent, const char *name, const st
 
 int node_add_fixed(struct ns *n, struct node *parent, const char *name, const struct root *root,
                    struct node **out) {
-  struct node **grown = realloc(n->synced.fixed, (n->synced.fixed_count + 1) * sizeof(*grown));
+  size_t bytes = (n->synced.fixed_count + 1) * sizeof(struct node *);
+  struct node **grown = realloc(n->synced.fixed, bytes);
   struct node *i;
 
   if (grown == NULL)

@@ -1,0 +1,48 @@
+/* The cache of objects' bytes.
+ *
+ * It holds extents: contiguous ranges of one version of one object, each filled
+ * by one ranged GET. Extents lie on a grid of DATA_GRID bytes, never overlap and
+ * never cross a multiple of DATA_PART; they are keyed by the store's domain, key
+ * and etag, so two handles (or two directories of the mount) that show the same
+ * version share its bytes. One GET fills an extent whoever asked first; a reader
+ * that needs part of it waits only for its own bytes.
+ *
+ * Sizes: DATA_GRID (128 KiB) is the kernel's default read-ahead, so a random
+ * read costs at most that much more than it asked for. DATA_PART (8 MiB) is one
+ * multipart upload part: a larger GET brings no more throughput, a smaller one
+ * wastes round trips. Thread-safe. */
+#ifndef S3APFS_DATA_CACHE_H
+#define S3APFS_DATA_CACHE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "s3apfs/base/budget.h"
+
+#define DATA_GRID ((size_t)128 << 10)
+#define DATA_PART ((size_t)8 << 20)
+#define DATA_READ_MAX ((size_t)1 << 20) /* one request of the kernel */
+#define DATA_BUDGET_MIN ((size_t)4 << 20)
+
+/* The most extents a read of DATA_READ_MAX bytes can touch. */
+#define DATA_PINS_MAX (DATA_READ_MAX / DATA_GRID + 2)
+
+struct cache;
+
+/* Memory comes from the budget (borrowed). -EINVAL: it is below DATA_BUDGET_MIN. */
+int cache_new(struct budget *b, struct cache **out);
+/* Every reader is freed already. Cancels loads and waits for their end. */
+void cache_free(struct cache *c);
+
+struct cache_stats {
+  size_t bytes; /* held, loading included */
+  size_t extents;
+  uint64_t hits;   /* extents found, loading or complete */
+  uint64_t misses; /* extents loaded because a reader waited */
+  uint64_t ahead;  /* extents loaded ahead of readers */
+  uint64_t evicted;
+  uint64_t failed; /* loads */
+};
+void cache_stats(struct cache *c, struct cache_stats *out);
+
+#endif
