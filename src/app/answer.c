@@ -108,7 +108,7 @@ static cJSON *status(struct answer *a) {
   cJSON_AddStringToObject(doc, "version", S3APFS_VERSION);
   cJSON_AddNumberToObject(doc, "pid", getpid());
   cJSON_AddNumberToObject(doc, "uptime_s",
-                          (double)((clock_mono_ms(&clock_system) - a->started_ms) / 1000));
+                          (double)(clock_mono_ms(&clock_system) - a->started_ms) / 1000.0);
   cJSON_AddBoolToObject(doc, "read_only", true);
   dirs = cJSON_AddArrayToObject(doc, "directories");
   for (size_t i = 0; i < a->app->source_count; i++)

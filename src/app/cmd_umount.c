@@ -2,6 +2,7 @@
  * a script may remove what the mount used. */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ask.h"
@@ -16,8 +18,6 @@
 #include "mounts.h"
 
 #define END_TIMEOUT_MS 30000
-
-extern char **environ;
 
 /* libfuse's helper unmounts for ordinary users. */
 static int run_fusermount(const char *dir) {
@@ -40,6 +40,18 @@ static int unmount(const char *dir) {
   return umount2(dir, UMOUNT_NOFOLLOW) == 0 ? 0 : -errno;
 }
 
+/* Where pidfds are not to be had (old kernels, strict sandboxes). */
+static int wait_by_signal(pid_t pid) {
+  struct timespec pause = {.tv_nsec = 20000000};
+
+  for (int waited_ms = 0; kill(pid, 0) == 0; waited_ms += 20) {
+    if (waited_ms > END_TIMEOUT_MS)
+      return -ETIMEDOUT;
+    nanosleep(&pause, NULL);
+  }
+  return 0;
+}
+
 /* Through a pidfd: a process that ended but was not reaped yet has ended. */
 static int wait_for_end(pid_t pid) {
   struct pollfd p = {.events = POLLIN};
@@ -49,7 +61,7 @@ static int wait_for_end(pid_t pid) {
     return 0;
   p.fd = (int)syscall(SYS_pidfd_open, pid, 0);
   if (p.fd < 0)
-    return errno == ESRCH ? 0 : -errno;
+    return errno == ESRCH ? 0 : wait_by_signal(pid);
   do {
     rc = poll(&p, 1, END_TIMEOUT_MS);
   } while (rc < 0 && errno == EINTR);
@@ -78,8 +90,10 @@ static int umount_dir(const char *dir) {
                     rc == -EBUSY ? "busy: a program still uses it" : strerror(-rc));
   rc = wait_for_end(pid);
   if (rc != 0)
-    return cli_fail(EXIT_FAILED, "%s is unmounted, but its process %d has not ended yet", dir,
-                    (int)pid);
+    return cli_fail(EXIT_FAILED,
+                    "%s is unmounted, but its process %d has not ended yet (does another "
+                    "mount namespace still hold it?)",
+                    dir, (int)pid);
   return EXIT_OK;
 }
 

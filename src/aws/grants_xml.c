@@ -102,12 +102,12 @@ int data_access_parse(const void *xml, size_t len, struct data_access *out) {
   return rc;
 }
 
-void data_access_fini(struct data_access *a) {
-  aws_keys_fini(&a->keys);
-  free(a->matched_target);
-  free(a->grantee_type);
-  free(a->grantee);
-  *a = (struct data_access){0};
+void data_access_fini(struct data_access *d) {
+  aws_keys_fini(&d->keys);
+  free(d->matched_target);
+  free(d->grantee_type);
+  free(d->grantee);
+  *d = (struct data_access){0};
 }
 
 static int take_grant(const struct xml_node *n, struct caller_grant *g) {

@@ -43,11 +43,12 @@ static void text_assign(char **slot, const char *s) {
 }
 
 void s3_error_init(struct s3_error *e) {
-  *e = (struct s3_error){.code = no_text,
-                         .message = no_text,
-                         .request_id = no_text,
-                         .host_id = no_text,
-                         .region = no_text};
+  memset(e, 0, sizeof(*e));
+  e->code = no_text;
+  e->message = no_text;
+  e->request_id = no_text;
+  e->host_id = no_text;
+  e->region = no_text;
 }
 
 void s3_error_fini(struct s3_error *e) {

@@ -18,6 +18,7 @@
 
 #include "xml_scan.h"
 
+/* NOLINTNEXTLINE(misc-redundant-expression): two macros that have to agree */
 _Static_assert(XML_MAX_BYTES == XML_SCAN_MAX_BYTES, "the public limit is the scanner's");
 
 #define CHUNK_BYTES ((size_t)16 << 10)
