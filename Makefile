@@ -220,3 +220,7 @@ $(addprefix fuzz-,$(FUZZ_NAMES)): fuzz-%:
 	    $(wildcard tests/fuzz/corpus/$*) >build/fuzz/artifacts/$*.log 2>&1 || \
 	    { tail -n 60 build/fuzz/artifacts/$*.log; exit 1; }
 	@grep number_of_executed_units build/fuzz/artifacts/$*.log
+
+bench: deps-build
+	@$(MAKE) --no-print-directory programs
+	@python3 bench/run.py

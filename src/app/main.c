@@ -1,13 +1,10 @@
 /* s3apfs: finds the command and runs it. As mount.s3apfs it is mount(8)'s helper. */
-#include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli.h"
 #include "s3apfs/base/buf.h"
-#include "s3apfs/base/log.h"
 #include "settings.h"
 
 struct command {
@@ -29,25 +26,6 @@ static const struct command commands[] = {
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
-
-int cli_fail(enum exit_code code, const char *fmt, ...) {
-  struct buf line;
-  va_list ap;
-
-  buf_init(&line, 65536);
-  va_start(ap, fmt);
-  buf_vprintf(&line, fmt, ap);
-  va_end(ap);
-  if (buf_error(&line) == 0)
-    log_redact(line.data);
-  fprintf(stderr, "s3apfs: %s\n", buf_cstr(&line));
-  buf_fini(&line);
-  return (int)code;
-}
-
-enum exit_code cli_code(int err) {
-  return err == -EACCES ? EXIT_DENIED : EXIT_FAILED;
-}
 
 static void print_help(FILE *to) {
   struct buf options;
