@@ -71,8 +71,8 @@ Test(list, hostile_or_cut_replies_are_errors) {
       "<html>hello</html>",
       LIST_HEAD,
       LIST_HEAD OBJECT("a/b", "-1") "</ListBucketResult>",
-      "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><ListBucketResult>&e;"
-      "</ListBucketResult>",
+      ("<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><ListBucketResult>&e;"
+       "</ListBucketResult>"),
       "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"};
 
   for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
