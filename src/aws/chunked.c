@@ -440,6 +440,8 @@ int chunked_feed(struct chunked *c, const void *bytes, size_t len) {
 }
 
 int chunked_finish(struct chunked *c) {
+  if (c->err == 0 && c->o.open_end && c->state == TRAILER && c->line.len == 0)
+    c->err = end_body(c);
   if (c->err == 0 && c->state != DONE)
     c->err = fail(c, CHUNKED_FAULT_INCOMPLETE);
   return c->err;

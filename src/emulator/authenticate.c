@@ -281,21 +281,41 @@ static int check_hash(struct exchange *x) {
   return err;
 }
 
-static int prepare_chunked(struct exchange *x, const struct check *k, struct aws_chunked *c) {
-  const char *form = x->caller.payload_hash + strlen(STREAMING);
-  memset(c, 0, sizeof(*c));
-  c->has_trailer = text_has_suffix(form, "-TRAILER");
-  if (strcmp(form, "UNSIGNED-PAYLOAD-TRAILER") == 0)
-    return 0;
-  if (!k || k->claim->asymmetric || !text_has_prefix(form, "AWS4-HMAC-SHA256-PAYLOAD"))
-    return reply_error(x, 501, "NotImplemented", "This form of signed chunks is not implemented.");
-  c->is_signed = true;
-  c->scope = k->scope;
-  if (sigv4_signing_key(x->caller.key.secret, &k->scope, c->key) ||
-      strlen(k->claim->signature) != 64)
-    return reply_error(x, 500, "InternalError", "The chunks' key cannot be derived.");
-  memcpy(c->previous, k->claim->signature, 65);
+static int refuse_incomplete(struct exchange *x) {
+  return reply_error(x, 400, "IncompleteBody", "The request body terminated unexpectedly");
+}
+
+static int refuse_trailer(struct exchange *x) {
+  return reply_error(x, 400, "MalformedTrailerError",
+                     "The request contained trailing data that was not well-formed or did not "
+                     "conform to our published schema.");
+}
+
+static int read_decoded_length(struct exchange *x, uint64_t *out) {
+  const char *told = exchange_header(x, "x-amz-decoded-content-length");
+  if (!told)
+    return reply_error(x, 411, "MissingContentLength",
+                       "You must provide the Content-Length HTTP header.");
+  if (text_parse_u64(told, out) || *out == CHUNKED_LENGTH_UNKNOWN)
+    return refuse_incomplete(x);
   return 0;
+}
+
+/* key: room for the chunks' signing key, which *o borrows. */
+static int prepare_chunked(struct exchange *x, const struct check *k, uint8_t key[32],
+                           struct chunked_options *o) {
+  *o = (struct chunked_options){.open_end = true};
+  bool known = chunked_form_parse(x->caller.payload_hash, &o->form);
+  if (known && !o->form.is_signed)
+    return read_decoded_length(x, &o->decoded_length);
+  if (!known || !k || k->claim->asymmetric || o->form.asymmetric)
+    return reply_error(x, 501, "NotImplemented", "This form of signed chunks is not implemented.");
+  if (sigv4_signing_key(x->caller.key.secret, &k->scope, key) || strlen(k->claim->signature) != 64)
+    return reply_error(x, 500, "InternalError", "The chunks' key cannot be derived.");
+  o->key = key;
+  o->scope = &k->scope;
+  o->seed_signature = k->claim->signature;
+  return read_decoded_length(x, &o->decoded_length);
 }
 
 /* Only what x-amz-trailer announces may be in the trailer. */
@@ -304,51 +324,47 @@ static int take_trailers(struct exchange *x, const struct kvlist *trailers) {
   for (size_t i = 0; i < trailers->count; i++) {
     const struct kv *t = &trailers->items[i];
     if (!announced || !strcasestr(announced, t->name))
-      return reply_error(x, 400, "MalformedTrailerError",
-                         "The request contained trailing data that was not well-formed or did not "
-                         "conform to our published schema.");
+      return refuse_trailer(x);
     if (kvlist_add(&x->request.headers, t->name, t->value))
       return reply_error(x, 500, "InternalError", "Out of memory.");
   }
   return 0;
 }
 
-static int check_decoded_length(struct exchange *x, uint64_t length) {
-  const char *told = exchange_header(x, "x-amz-decoded-content-length");
-  uint64_t want;
-  if (!told)
-    return reply_error(x, 411, "MissingContentLength",
-                       "You must provide the Content-Length HTTP header.");
-  if (text_parse_u64(told, &want) || want != length)
-    return reply_error(x, 400, "IncompleteBody", "The request body terminated unexpectedly");
-  return 0;
+static int refuse_chunks(struct exchange *x, const struct check *k, enum chunked_fault fault) {
+  if (fault == CHUNKED_FAULT_SIGNATURE && k)
+    return refuse_signature(x, k);
+  return fault == CHUNKED_FAULT_TRAILER ? refuse_trailer(x) : refuse_incomplete(x);
 }
 
-static int decode_body(struct exchange *x, const struct check *k) {
-  struct aws_chunked c;
-  int err = prepare_chunked(x, k, &c);
-  if (err)
-    return err;
+/* What comes out of the chunks becomes x->body once all of it is verified. */
+static int take_chunks(struct exchange *x, const struct check *k, const struct chunked_options *o) {
   struct body plain;
   struct kvlist trailers;
+  enum chunked_fault fault = CHUNKED_FAULT_NONE;
   body_init(&plain, x->body.spool_dir);
   kvlist_init(&trailers);
-  err = aws_chunked_decode(&c, &x->body, &plain, &trailers);
-  explicit_bzero(c.key, sizeof(c.key));
-  if (err == -EKEYREJECTED)
-    err = k ? refuse_signature(x, k) : -EKEYREJECTED;
-  else if (err == -EBADMSG)
-    err = reply_error(x, 400, "IncompleteBody", "The request body terminated unexpectedly");
+  int err = aws_chunked_decode(o, &x->body, &plain, &trailers, &fault);
+  if (err == -EBADMSG)
+    err = refuse_chunks(x, k, fault);
   else if (err)
     err = reply_error(x, 500, "InternalError", "The request body cannot be stored.");
-  if (!err)
-    err = check_decoded_length(x, plain.length);
-  if (!err)
+  else
     err = take_trailers(x, &trailers);
   if (!err)
     body_replace(&x->body, &plain);
   body_fini(&plain);
   kvlist_fini(&trailers);
+  return err;
+}
+
+static int decode_body(struct exchange *x, const struct check *k) {
+  struct chunked_options o;
+  uint8_t key[32];
+  int err = prepare_chunked(x, k, key, &o);
+  if (!err)
+    err = take_chunks(x, k, &o);
+  explicit_bzero(key, sizeof(key));
   return err;
 }
 

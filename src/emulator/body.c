@@ -140,23 +140,56 @@ void body_replace(struct body *b, struct body *other) {
   body_init(other, b->spool_dir);
 }
 
-int body_digest(const struct body *b, enum digest_kind kind, uint8_t *out) {
-  if (!b->path)
-    return digest_once(kind, buf_cstr(&b->memory), b->memory.len, out);
-  struct digest *d;
-  int err = digest_new(kind, &d);
-  if (err)
-    return err;
+int body_each(const struct body *b, body_taker take, void *arg) {
   char step[STEP];
   uint64_t at = 0;
   ssize_t n;
   while ((n = body_read(b, at, step, sizeof(step))) > 0) {
-    digest_update(d, step, (size_t)n);
+    int err = take(arg, step, (size_t)n);
+    if (err)
+      return err;
     at += (uint64_t)n;
   }
-  err = n < 0 ? (int)n : digest_final(d, out);
+  return (int)n;
+}
+
+static int add_to_digest(void *arg, const void *data, size_t len) {
+  digest_update(arg, data, len);
+  return 0;
+}
+
+int body_digest(const struct body *b, enum digest_kind kind, uint8_t *out) {
+  struct digest *d;
+  int err = digest_new(kind, &d);
+  if (err)
+    return err;
+  err = body_each(b, add_to_digest, d);
+  if (!err)
+    err = digest_final(d, out);
   digest_free(d);
   return err;
+}
+
+static int add_to_checksum(void *arg, const void *data, size_t len) {
+  checksum_update(arg, data, len);
+  return 0;
+}
+
+int body_checksum(const struct body *b, enum checksum_kind kind, struct checksum *out) {
+  struct checksum_stream *s;
+  int err = checksum_new(kind, &s);
+  if (err)
+    return err;
+  err = body_each(b, add_to_checksum, s);
+  if (!err)
+    err = checksum_final(s, out);
+  checksum_free(s);
+  return err;
+}
+
+static int add_to_buf(void *arg, const void *data, size_t len) {
+  buf_append(arg, data, len);
+  return buf_error(arg);
 }
 
 int body_load(struct body *b, size_t max) {
@@ -166,11 +199,7 @@ int body_load(struct body *b, size_t max) {
     return 0;
   struct buf all;
   buf_init(&all, max);
-  char step[STEP];
-  ssize_t n;
-  while ((n = body_read(b, all.len, step, sizeof(step))) > 0)
-    buf_append(&all, step, (size_t)n);
-  int err = n < 0 ? (int)n : buf_error(&all);
+  int err = body_each(b, add_to_buf, &all);
   if (err) {
     buf_fini(&all);
     return err;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "s3apfs/aws/checksum.h"
 #include "s3apfs/base/buf.h"
 #include "s3apfs/base/digest.h"
 
@@ -34,7 +35,11 @@ ssize_t body_read(const struct body *b, uint64_t at, void *data, size_t len);
 int body_detach(struct body *b, int *fd, char **path);
 /* Takes other's bytes; other is empty afterwards. */
 void body_replace(struct body *b, struct body *other);
-/* Digest over all bytes. */
+/* Hands all bytes to take, in order; its first non-zero result ends that and is returned. */
+typedef int (*body_taker)(void *arg, const void *data, size_t len);
+int body_each(const struct body *b, body_taker take, void *arg);
+/* Over all bytes. */
+int body_checksum(const struct body *b, enum checksum_kind kind, struct checksum *out);
 int body_digest(const struct body *b, enum digest_kind kind, uint8_t *out);
 /* Brings everything into memory; -EFBIG past max. */
 int body_load(struct body *b, size_t max);

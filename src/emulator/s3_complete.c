@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "conditions.h"
+#include "object_checksum.h"
 #include "objects.h"
 #include "operations.h"
 #include "permit.h"
@@ -25,8 +26,8 @@ struct completion {
   const char *id;
   struct object_info upload;
   struct object_info object; /* being built */
-  enum checksum checksum;
-  bool composite;
+  enum checksum_kind checksum;
+  enum checksum_type type;
   struct buf md5s;
 };
 
@@ -121,7 +122,7 @@ static int check_order(struct exchange *x, const struct completion *c,
       return reply_error(x, 400, "InvalidPartOrder",
                          "The list of parts was not in ascending order. Parts must be ordered by "
                          "part number.");
-    if (c->composite && number != previous + 1)
+    if (c->type == CHECKSUM_COMPOSITE && number != previous + 1)
       return reply_error(x, 400, "InvalidRequest",
                          "Part numbers must be consecutive for a composite checksum.");
     previous = number;
@@ -164,31 +165,30 @@ static int make_etag(struct completion *c) {
 }
 
 static int make_checksum(struct completion *c) {
-  struct buf sum;
-  buf_init(&sum, 0);
+  struct checksum sum;
   int err =
-      checksum_of_parts(c->object.parts, c->object.part_count, c->checksum, c->composite, &sum);
+      object_checksum_of_parts(c->object.parts, c->object.part_count, c->checksum, c->type, &sum);
+  if (err)
+    return err;
   free(c->object.checksum);
-  c->object.checksum = err ? NULL : buf_take(&sum);
-  buf_fini(&sum);
-  return err ? err : c->object.checksum ? 0 : -ENOMEM;
+  c->object.checksum = object_checksum_text(&sum);
+  return c->object.checksum ? 0 : -ENOMEM;
 }
 
 static int check_promises(struct exchange *x, const struct completion *c) {
   const char *size = exchange_header(x, "x-amz-mp-object-size");
-  enum checksum told = CHECKSUM_NONE;
-  const char *value = NULL;
+  struct announced_checksum told;
   const char *have = c->object.checksum ? c->object.checksum : "";
   uint64_t want;
   if (size && (text_parse_u64(size, &want) || want != c->object.entry.size))
     return reply_error(x, 400, "InvalidRequest",
                        "The provided 'x-amz-mp-object-size' header does not match the size of the "
                        "parts.");
-  int err = checksum_announced(x, &told, &value);
-  if (!err && value && (told != c->checksum || strcmp(value, have) != 0))
+  int err = object_checksum_announced(x, &told);
+  if (!err && told.value && (told.kind != c->checksum || strcmp(told.value, have) != 0))
     err = reply_error(x, 400, "BadDigest",
                       "The %s you specified did not match the calculated checksum.",
-                      checksum_name(told));
+                      checksum_name(told.kind));
   return err;
 }
 
@@ -262,9 +262,11 @@ void op_complete_upload(struct exchange *x) {
   }
   object_info_init(&c.object);
   buf_init(&c.md5s, 0);
-  c.checksum = checksum_parse(c.upload.entry.checksum_algorithm);
-  c.composite = strcmp(c.upload.entry.checksum_type, "COMPOSITE") == 0;
-  with_document(x, &c);
+  if (checksum_kind_parse(c.upload.entry.checksum_algorithm, &c.checksum) ||
+      checksum_type_parse(c.upload.entry.checksum_type, &c.type))
+    upload_refuse(x, -EIO);
+  else
+    with_document(x, &c);
   buf_fini(&c.md5s);
   object_info_fini(&c.object);
   object_info_fini(&c.upload);

@@ -72,10 +72,10 @@ static int copy_bytes(struct exchange *x, const struct copy_source *s, const str
 }
 
 static void put_checksum(struct buf *out, const struct object_info *o) {
-  enum checksum c = checksum_parse(o->entry.checksum_algorithm);
-  if (c == CHECKSUM_NONE || !o->checksum || !*o->checksum)
+  enum checksum_kind kind;
+  if (!o->checksum || !*o->checksum || checksum_kind_parse(o->entry.checksum_algorithm, &kind))
     return;
-  xml_element(out, checksum_element(c), o->checksum);
+  xml_element(out, checksum_element(kind), o->checksum);
   xml_element(out, "ChecksumType", o->entry.checksum_type);
 }
 
@@ -96,10 +96,13 @@ static void tell_result(struct exchange *x, const char *root, const struct objec
 }
 
 /* The copy keeps the source's kind of checksum unless another is asked for. */
-static enum checksum wanted_checksum(const struct exchange *x, const struct object_info *from) {
+static enum checksum_kind wanted_checksum(const struct exchange *x,
+                                          const struct object_info *from) {
   const char *named = exchange_header(x, "x-amz-checksum-algorithm");
-  enum checksum c = checksum_parse(named ? named : from->entry.checksum_algorithm);
-  return c == CHECKSUM_NONE ? CHECKSUM_CRC64NVME : c;
+  enum checksum_kind kind;
+  return checksum_kind_parse(named ? named : from->entry.checksum_algorithm, &kind)
+             ? CHECKSUM_CRC64NVME
+             : kind;
 }
 
 void op_copy_object(struct exchange *x) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "metadata.h"
+#include "object_checksum.h"
 #include "objects.h"
 #include "operations.h"
 #include "permit.h"
@@ -38,23 +39,23 @@ static int set(char **field, const char *value) {
 
 /* --- create --- */
 
-/* CRC64NVME is of the full object only, the SHAs are composite only. */
+/* Composite where the algorithm can be, unless the client says otherwise. */
 static int choose_checksum(struct exchange *x, struct object_info *o) {
   const char *name = exchange_header(x, "x-amz-checksum-algorithm");
-  const char *type = exchange_header(x, "x-amz-checksum-type");
-  enum checksum c = name ? checksum_parse(name) : CHECKSUM_CRC64NVME;
-  if (c == CHECKSUM_NONE)
+  const char *told = exchange_header(x, "x-amz-checksum-type");
+  enum checksum_kind kind = CHECKSUM_CRC64NVME;
+  if (name && checksum_kind_parse(name, &kind))
     return reply_error(x, 400, "InvalidRequest",
                        "Checksum algorithm provided is unsupported. Please try again with any of "
                        "the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]");
-  bool full = type ? strcmp(type, "FULL_OBJECT") == 0 : c == CHECKSUM_CRC64NVME;
-  bool known = !type || full || strcmp(type, "COMPOSITE") == 0;
-  if (!known || (full && c >= CHECKSUM_SHA1) || (!full && c == CHECKSUM_CRC64NVME))
+  enum checksum_type type =
+      checksum_allows(kind, CHECKSUM_COMPOSITE) ? CHECKSUM_COMPOSITE : CHECKSUM_FULL_OBJECT;
+  if ((told && checksum_type_parse(told, &type)) || !checksum_allows(kind, type))
     return reply_error(x, 400, "InvalidRequest",
                        "The %s checksum type cannot be used with the %s checksum algorithm.",
-                       type ? type : "COMPOSITE", checksum_name(c));
-  if (set(&o->entry.checksum_algorithm, checksum_name(c)) ||
-      set(&o->entry.checksum_type, full ? "FULL_OBJECT" : "COMPOSITE") ||
+                       told ? told : checksum_type_name(type), checksum_name(kind));
+  if (set(&o->entry.checksum_algorithm, checksum_name(kind)) ||
+      set(&o->entry.checksum_type, checksum_type_name(type)) ||
       set(&o->checksum, name ? "chosen" : ""))
     return no_memory(x);
   return 0;
@@ -110,7 +111,10 @@ int part_target_find(struct exchange *x, struct part_target *out) {
   err = uploads_find(x->emulator->uploads, x->to.bucket, x->to.key, t.id, &t.upload);
   if (err)
     return upload_refuse(x, err);
-  t.checksum = checksum_parse(t.upload.entry.checksum_algorithm);
+  if (checksum_kind_parse(t.upload.entry.checksum_algorithm, &t.checksum)) {
+    object_info_fini(&t.upload);
+    return upload_refuse(x, -EIO);
+  }
   t.has_checksum = t.upload.checksum && *t.upload.checksum;
   *out = t;
   return 0;
@@ -123,24 +127,26 @@ void part_target_fini(struct part_target *t) {
 /* A part summed otherwise than the upload says is refused; when the client left
  * the choice open, what it sends is checked and the upload's own kind kept. */
 static int take_part(struct exchange *x, const struct part_target *t, struct object_info *part) {
-  enum checksum told = CHECKSUM_NONE;
-  const char *value = NULL;
-  int err = checksum_announced(x, &told, &value);
-  if (!err && t->has_checksum && told != CHECKSUM_NONE && told != t->checksum)
+  struct announced_checksum told;
+  struct checksum own;
+  int err = object_checksum_announced(x, &told);
+  if (err)
+    return err;
+  bool other = told.value && told.kind != t->checksum;
+  if (t->has_checksum && other)
     err = reply_error(x, 400, "InvalidRequest",
                       "Checksum Type mismatch occurred, expected checksum Type: %s, actual "
                       "checksum Type: %s",
-                      checksum_name(t->checksum), checksum_name(told));
+                      checksum_name(t->checksum), checksum_name(told.kind));
   if (!err)
     err = object_take_body(x, part, t->checksum);
-  if (err || told == CHECKSUM_NONE || told == t->checksum)
+  if (err || !other)
     return err;
-  struct buf own;
-  buf_init(&own, 0);
-  if (checksum_of_body(&x->body, t->checksum, &own) || set(&part->checksum, buf_cstr(&own)) ||
-      set(&part->entry.checksum_algorithm, checksum_name(t->checksum)))
+  free(part->checksum);
+  part->checksum =
+      body_checksum(&x->body, t->checksum, &own) == 0 ? object_checksum_text(&own) : NULL;
+  if (!part->checksum || set(&part->entry.checksum_algorithm, checksum_name(t->checksum)))
     err = no_memory(x);
-  buf_fini(&own);
   return err;
 }
 
@@ -204,9 +210,9 @@ static void put_part(struct exchange *x, struct buf *out, unsigned number, const
   xml_element(out, "LastModified", time);
   xml_element(out, "ETag", buf_cstr(&quoted));
   xml_element_u64(out, "Size", p.entry.size);
-  enum checksum c = checksum_parse(p.entry.checksum_algorithm);
-  if (c != CHECKSUM_NONE)
-    xml_element(out, checksum_element(c), p.checksum);
+  enum checksum_kind kind;
+  if (checksum_kind_parse(p.entry.checksum_algorithm, &kind) == 0)
+    xml_element(out, checksum_element(kind), p.checksum);
   xml_close(out, "Part");
   buf_fini(&quoted);
   object_info_fini(&p);

@@ -2,9 +2,9 @@
 #ifndef S3APFS_EMULATOR_S3_MULTIPART_H
 #define S3APFS_EMULATOR_S3_MULTIPART_H
 
-#include "checksum.h"
 #include "exchange.h"
 #include "object_file.h"
+#include "s3apfs/aws/checksum.h"
 
 /* Answers a failed lookup of an upload: NoSuchUpload, or 500. */
 int upload_refuse(struct exchange *x, int err);
@@ -13,8 +13,8 @@ struct part_target {
   const char *id; /* borrowed from the query */
   unsigned number;
   struct object_info upload;
-  enum checksum checksum; /* what the upload's parts are summed with */
-  bool has_checksum;      /* the client chose it: tell it back */
+  enum checksum_kind checksum; /* what the upload's parts are summed with */
+  bool has_checksum;           /* the client chose it: tell it back */
 };
 
 /* Reads partNumber and uploadId, authorizes, finds the upload. 0, or answered. */

@@ -2,9 +2,9 @@
 #ifndef S3APFS_EMULATOR_S3_OBJECT_H
 #define S3APFS_EMULATOR_S3_OBJECT_H
 
-#include "checksum.h"
 #include "exchange.h"
 #include "object_file.h"
+#include "s3apfs/aws/checksum.h"
 
 #define S3_XML_NAMESPACE "http://s3.amazonaws.com/doc/2006-03-01/"
 /* S3 refuses single writes above 5 GiB. */
@@ -20,7 +20,7 @@ void object_tell_checksum(struct exchange *x, const struct object_info *o);
 
 /* Sets key, time, etag (MD5 of x->body), checksum and its type. 0, or answered
  * (BadDigest and others). */
-int object_take_body(struct exchange *x, struct object_info *o, enum checksum standard);
+int object_take_body(struct exchange *x, struct object_info *o, enum checksum_kind standard);
 /* May the caller write this object: s3:PutObject, tags, ACL, conditions. */
 int object_permit_write(struct exchange *x, const struct object_info *o);
 /* Stores x->body as o under the write's conditions; answers failures only. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conditions.h"
+#include "object_checksum.h"
 #include "objects.h"
 #include "operations.h"
 #include "permit.h"
@@ -82,19 +83,15 @@ static void delete_one(struct exchange *x, struct address *at, const struct xml_
 }
 
 static int check_digest(struct exchange *x) {
-  enum checksum c;
-  const char *told;
-  char *value;
-  int err = checksum_announced(x, &c, &told);
+  struct announced_checksum told;
+  struct checksum sum;
+  int err = object_checksum_announced(x, &told);
   if (err)
     return err;
-  if (!told && !exchange_header(x, "Content-MD5"))
+  if (!told.value && !exchange_header(x, "Content-MD5"))
     return reply_error(x, 400, "InvalidRequest",
                        "Missing required header for this request: Content-MD5 OR x-amz-checksum-*");
-  err = checksum_accept(x, CHECKSUM_CRC32, &c, &value);
-  if (!err)
-    free(value);
-  return err;
+  return object_checksum_accept(x, CHECKSUM_CRC32, &sum);
 }
 
 static bool well_formed(const struct xml_node *root) {

@@ -8,7 +8,6 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "checksum.h"
 #include "conditions.h"
 #include "objects.h"
 #include "operations.h"
@@ -55,10 +54,10 @@ void object_tell(struct exchange *x, const struct object_info *o) {
 }
 
 void object_tell_checksum(struct exchange *x, const struct object_info *o) {
-  enum checksum c = checksum_parse(o->entry.checksum_algorithm);
-  if (c == CHECKSUM_NONE || !o->checksum || !*o->checksum)
+  enum checksum_kind kind;
+  if (!o->checksum || !*o->checksum || checksum_kind_parse(o->entry.checksum_algorithm, &kind))
     return;
-  reply_header(x, checksum_header(c), o->checksum);
+  reply_header(x, checksum_header(kind), o->checksum);
   reply_header(x, "x-amz-checksum-type", o->entry.checksum_type);
 }
 
@@ -191,7 +190,8 @@ static bool asks_for(const struct exchange *x, const char *attribute) {
   return false;
 }
 
-static void put_parts(struct buf *out, const struct object_info *o, enum checksum c) {
+static void put_parts(struct buf *out, const struct object_info *o,
+                      const enum checksum_kind *kind) {
   xml_open(out, "ObjectParts");
   xml_element_u64(out, "PartsCount", o->part_count);
   xml_element_u64(out, "TotalPartsCount", o->part_count);
@@ -200,15 +200,16 @@ static void put_parts(struct buf *out, const struct object_info *o, enum checksu
     xml_open(out, "Part");
     xml_element_u64(out, "PartNumber", o->parts[i].number);
     xml_element_u64(out, "Size", o->parts[i].size);
-    if (c != CHECKSUM_NONE && o->parts[i].checksum)
-      xml_element(out, checksum_element(c), o->parts[i].checksum);
+    if (kind && o->parts[i].checksum)
+      xml_element(out, checksum_element(*kind), o->parts[i].checksum);
     xml_close(out, "Part");
   }
   xml_close(out, "ObjectParts");
 }
 
 static void put_attributes(struct exchange *x, const struct object_info *o) {
-  enum checksum c = checksum_parse(o->entry.checksum_algorithm);
+  enum checksum_kind kind;
+  bool summed = checksum_kind_parse(o->entry.checksum_algorithm, &kind) == 0;
   char date[30];
   struct buf *out = reply_xml(x, 200);
   text_http_date(o->entry.mtime_ms / 1000, date);
@@ -216,14 +217,14 @@ static void put_attributes(struct exchange *x, const struct object_info *o) {
   xml_open(out, "GetObjectAttributesResponse xmlns=\"" S3_XML_NAMESPACE "\"");
   if (asks_for(x, "ETag"))
     xml_element(out, "ETag", o->entry.etag);
-  if (asks_for(x, "Checksum") && c != CHECKSUM_NONE) {
+  if (asks_for(x, "Checksum") && summed) {
     xml_open(out, "Checksum");
-    xml_element(out, checksum_element(c), o->checksum);
+    xml_element(out, checksum_element(kind), o->checksum);
     xml_element(out, "ChecksumType", o->entry.checksum_type);
     xml_close(out, "Checksum");
   }
   if (asks_for(x, "ObjectParts") && o->part_count)
-    put_parts(out, o, c);
+    put_parts(out, o, summed ? &kind : NULL);
   if (asks_for(x, "StorageClass"))
     xml_element(out, "StorageClass", o->entry.storage_class);
   if (asks_for(x, "ObjectSize"))

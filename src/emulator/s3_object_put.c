@@ -5,6 +5,7 @@
 
 #include "conditions.h"
 #include "metadata.h"
+#include "object_checksum.h"
 #include "objects.h"
 #include "operations.h"
 #include "permit.h"
@@ -33,18 +34,18 @@ static int take_etag(struct exchange *x, struct object_info *o) {
   return o->entry.etag ? 0 : no_memory(x);
 }
 
-int object_take_body(struct exchange *x, struct object_info *o, enum checksum standard) {
-  enum checksum c;
-  char *value;
-  int err = checksum_accept(x, standard, &c, &value);
+int object_take_body(struct exchange *x, struct object_info *o, enum checksum_kind standard) {
+  struct checksum sum;
+  int err = object_checksum_accept(x, standard, &sum);
   if (err)
     return err;
   free(o->checksum);
-  o->checksum = value;
+  o->checksum = object_checksum_text(&sum);
   o->entry.mtime_ms = x->now_ms;
   o->entry.size = x->body.length;
-  if (set(&o->entry.key, x->to.key) || set(&o->entry.checksum_algorithm, checksum_name(c)) ||
-      set(&o->entry.checksum_type, "FULL_OBJECT"))
+  if (!o->checksum || set(&o->entry.key, x->to.key) ||
+      set(&o->entry.checksum_algorithm, checksum_name(sum.kind)) ||
+      set(&o->entry.checksum_type, checksum_type_name(CHECKSUM_FULL_OBJECT)))
     return no_memory(x);
   return take_etag(x, o);
 }

@@ -34,6 +34,7 @@ bool chunked_form_parse(const char *content_sha256, struct chunked_form *out);
 /* Everything borrowed must live as long as the decoder, but seed_signature. */
 struct chunked_options {
   struct chunked_form form;
+  bool open_end; /* take bodies without the empty line at the end: not all clients send it */
   uint64_t decoded_length;         /* x-amz-decoded-content-length, or CHUNKED_LENGTH_UNKNOWN */
   const uint8_t *key;              /* 32 bytes; verifies SigV4 chunks, NULL: only their form */
   const struct sigv4a_key *v4a;    /* the same for SigV4a */

@@ -434,6 +434,45 @@ Test(chunked, every_cut_is_incomplete) {
   }
 }
 
+static void open_end(struct decoding *d) {
+  chunked_free(d->c);
+  d->o.open_end = true;
+  cr_assert(chunked_new(&d->o, &d->c) == 0);
+}
+
+Test(chunked, an_open_end_spares_only_the_last_line) {
+  static const char body[] = "5\r\nhello\r\n0\r\na:b\r\n\r\n";
+
+  for (size_t n = 0; n <= strlen(body); n++) {
+    bool whole_lines = n == 13 || n == 18 || n == 20;
+    struct decoding d;
+
+    begin(&d, plain, 5);
+    open_end(&d);
+    cr_expect(feed(&d, body, n, 0) == (whole_lines ? 0 : -EINVAL), "%zu", n);
+    cr_expect(chunked_fault(d.c) == (whole_lines ? CHUNKED_FAULT_NONE : CHUNKED_FAULT_INCOMPLETE),
+              "%zu", n);
+    end(&d);
+  }
+}
+
+Test(chunked, an_open_end_still_needs_the_trailer_signature) {
+  char previous[65] = SEED;
+  struct decoding d;
+  struct buf body;
+
+  begin(&d, hmac_trailer, 1);
+  open_end(&d);
+  buf_init(&body, 0);
+  put_chunk(&body, &d, previous, "a", 1);
+  put_chunk(&body, &d, previous, "", 0);
+  buf_puts(&body, "a:b\r\n");
+  cr_expect(feed(&d, body.data, body.len, 0) == -EINVAL);
+  cr_expect(chunked_fault(d.c) == CHUNKED_FAULT_SIGNATURE);
+  buf_fini(&body);
+  end(&d);
+}
+
 Test(chunked, missing_and_malformed_signatures) {
   static const char *const bodies[] = {
       "5\r\nhello\r\n",
