@@ -112,7 +112,20 @@ void control_time(struct buf *out, const char *name, int64_t seconds) {
   xml_element(out, name, text);
 }
 
-/* --- pages: the token is the position, in base64 so that nobody counts on it --- */
+void control_write_credentials(struct buf *out, const struct credential *session) {
+  xml_open(out, "Credentials");
+  xml_element(out, "AccessKeyId", session->id);
+  xml_element(out, "SecretAccessKey", session->secret);
+  xml_element(out, "SessionToken", session->token);
+  control_time(out, "Expiration", session->expiration);
+  xml_close(out, "Credentials");
+}
+
+/* --- lists: the token is the position, in base64 so that nobody counts on it --- */
+
+struct page {
+  size_t first, last; /* [first, last) */
+};
 
 static int parse_token(const char *token, size_t *at) {
   struct buf text;
@@ -130,7 +143,7 @@ static int parse_token(const char *token, size_t *at) {
   return rc;
 }
 
-int control_page_open(struct control *c, size_t count, struct control_page *out) {
+static int read_page(struct control *c, size_t count, struct page *out) {
   const char *token = kvlist_get(c->q->query, "nextToken");
   const char *max = kvlist_get(c->q->query, "maxResults");
   uint64_t limit = PAGE_MAX;
@@ -147,19 +160,45 @@ int control_page_open(struct control *c, size_t count, struct control_page *out)
   return 0;
 }
 
-void control_page_close(struct control *c, const struct control_page *p, size_t count) {
+static void write_token(struct buf *out, size_t at) {
   struct buf plain;
   struct buf coded;
 
-  if (p->last >= count)
-    return;
   buf_init(&plain, 0);
   buf_init(&coded, 0);
-  buf_printf(&plain, "at:%zu", p->last);
+  buf_printf(&plain, "at:%zu", at);
   text_base64(&coded, plain.data, plain.len);
-  xml_element(&c->r->body, "NextToken", buf_cstr(&coded));
+  xml_element(out, "NextToken", buf_cstr(&coded));
   buf_fini(&plain);
   buf_fini(&coded);
+}
+
+int control_write_list(struct control *c, const struct control_list *l, const void *of) {
+  struct page page;
+  struct buf *out;
+  size_t count = 0;
+  size_t i = 0;
+  int rc;
+
+  for (const void *p = l->next(c, of, NULL); p != NULL; p = l->next(c, of, p))
+    count++;
+  rc = read_page(c, count, &page);
+  if (rc != 0)
+    return rc;
+  out = control_open(c, l->root);
+  xml_open(out, l->list);
+  for (const void *p = l->next(c, of, NULL); i < page.last; p = l->next(c, of, p), i++) {
+    if (i < page.first)
+      continue;
+    xml_open(out, l->item);
+    l->write(out, p);
+    xml_close(out, l->item);
+  }
+  xml_close(out, l->list);
+  if (page.last < count)
+    write_token(out, page.last);
+  control_close(c, l->root);
+  return 0;
 }
 
 /* --- finding and running --- */

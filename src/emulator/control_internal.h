@@ -48,15 +48,20 @@ int control_authorize_layer(struct control *c, const char *action, enum policy_l
                             const char *resource, const char *account,
                             const struct document *resource_policy, const struct context *extra);
 
-/* The page of a listing: [*first, *last) of count. A malformed token is answered. */
-struct control_page {
-  size_t first, last;
+/* A listing: ROOT{LIST{ITEM...}, NextToken when items are left}. */
+struct control_list {
+  const char *root, *list, *item; /* the elements' names */
+  /* The item behind `after` (NULL: the first) that is to be listed, or NULL. */
+  const void *(*next)(const struct control *c, const void *of, const void *after);
+  void (*write)(struct buf *out, const void *item);
 };
-int control_page_open(struct control *c, size_t count, struct control_page *out);
-/* NextToken when items are left; name is the element's. */
-void control_page_close(struct control *c, const struct control_page *p, size_t count);
+/* Writes the page that maxResults and nextToken ask for; malformed ones are
+ * answered. `of` is passed to next. */
+int control_write_list(struct control *c, const struct control_list *l, const void *of);
 
 void control_time(struct buf *out, const char *name, int64_t seconds);
+/* Credentials{AccessKeyId, SecretAccessKey, SessionToken, Expiration} */
+void control_write_credentials(struct buf *out, const struct credential *session);
 
 typedef int (*control_fn)(struct control *c);
 struct control_operation {
@@ -108,11 +113,20 @@ int s3control_untag(struct control *c);
 /* --- shared by the s3control files --- */
 /* The account that the request is about; answered when missing or unknown. */
 int s3control_account(struct control *c, struct account **out);
+/* The same, authorized for the action on all resources ("*"). */
+int s3control_account_for(struct control *c, const char *action, struct account **out);
+/* The same, authorized for the action on the account's resource TYPE/ID. */
+int s3control_account_for_resource(struct control *c, const char *action, const char *type,
+                                   const char *id, struct account **out);
 /* The instance of account and region, authorized for the action; answered
  * when there is none. */
 int s3control_instance(struct control *c, const char *action, struct grants_instance **out);
 /* Tags/Tag{Key,Value} of the body. */
 int s3control_read_tags(struct control *c, const struct xml_node *tags, struct kvlist *out);
+/* The body's Policy into *d; answers `code` when it is malformed. */
+int s3control_read_policy(struct control *c, const char *code, struct document *d);
+/* Drops a resource's policy, and the reply to that. */
+int s3control_delete_policy(struct control *c, struct document *d);
 void s3control_write_bpa(struct buf *out, const struct block_public_access *bpa);
 void s3control_read_bpa(const struct xml_node *n, struct block_public_access *out);
 

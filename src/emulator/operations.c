@@ -172,21 +172,24 @@ static int check_version(struct exchange *x) {
   return reply_error(x, 400, "InvalidArgument", "Invalid version id specified");
 }
 
+static void refuse_method(struct exchange *x) {
+  reply_error(x, 405, "MethodNotAllowed",
+              "The specified method is not allowed against this resource.");
+}
+
 void operation_run(const struct operation *op, struct exchange *x) {
   if (!op) {
     if (asks_unknown(x, level_of(x)))
       reply_error(x, 501, "NotImplemented",
                   "A header you provided implies functionality that is not implemented");
     else
-      reply_error(x, 405, "MethodNotAllowed",
-                  "The specified method is not allowed against this resource.");
+      refuse_method(x);
     return;
   }
   if (find_bucket(x, op) || check_version(x))
     return;
   if (x->to.kind == ADDRESS_ACCESS_POINT && !op->through_access_point) {
-    reply_error(x, 405, "MethodNotAllowed",
-                "The specified method is not allowed against this resource.");
+    refuse_method(x);
     return;
   }
   if (x->bucket.requester_pays && exchange_header(x, "x-amz-request-payer"))

@@ -12,16 +12,8 @@
  * action on it: an absent one is not told to strangers. */
 static int find(struct control *c, const char *action, struct access_point **out) {
   struct account *a;
-  char *arn;
-  int rc = s3control_account(c, &a);
+  int rc = s3control_account_for_resource(c, action, "accesspoint", c->id, &a);
 
-  if (rc != 0)
-    return rc;
-  arn = text_printf("arn:aws:s3:%s:%s:accesspoint/%s", c->q->region, a->id, c->id);
-  if (arn == NULL)
-    return control_no_memory(c);
-  rc = control_authorize(c, action, arn, a->id, NULL, NULL);
-  free(arn);
   if (rc != 0)
     return rc;
   *out = world_access_point_locked(c->w, a->id, c->q->region, c->id);
@@ -98,16 +90,8 @@ static int create(struct control *c, struct account *a, const struct wish *wish)
 int s3control_create_access_point(struct control *c) {
   struct account *a;
   struct wish wish = {0};
-  char *arn;
-  int rc = s3control_account(c, &a);
+  int rc = s3control_account_for_resource(c, "s3:CreateAccessPoint", "accesspoint", c->id, &a);
 
-  if (rc != 0)
-    return rc;
-  arn = text_printf("arn:aws:s3:%s:%s:accesspoint/%s", c->q->region, a->id, c->id);
-  if (arn == NULL)
-    return control_no_memory(c);
-  rc = control_authorize(c, "s3:CreateAccessPoint", arn, a->id, NULL, NULL);
-  free(arn);
   if (rc == 0)
     rc = read_wish(c, a, &wish);
   return rc == 0 ? create(c, a, &wish) : rc;
@@ -182,49 +166,33 @@ static bool listed(const struct control *c, const struct account *a, const struc
          (bucket == NULL || *bucket == '\0' || strcmp(p->bucket, bucket) == 0);
 }
 
-static void write_listed(struct buf *out, const struct access_point *p) {
-  xml_open(out, "AccessPoint");
+static const void *next_listed(const struct control *c, const void *of, const void *after) {
+  const struct access_point *p = after;
+
+  p = p != NULL ? p->next : c->w->synced.access_points;
+  while (p != NULL && !listed(c, of, p))
+    p = p->next;
+  return p;
+}
+
+static void write_listed(struct buf *out, const void *item) {
+  const struct access_point *p = item;
+
   xml_element(out, "Name", p->name);
   write_origin(out, p);
   xml_element(out, "Bucket", p->bucket);
   xml_element(out, "AccessPointArn", p->arn);
   xml_element(out, "Alias", p->alias);
   xml_element(out, "BucketAccountId", p->bucket_account);
-  xml_close(out, "AccessPoint");
 }
 
 int s3control_list_access_points(struct control *c) {
-  const struct access_point *p;
-  struct control_page page;
+  static const struct control_list list = {"ListAccessPointsResult", "AccessPointList",
+                                           "AccessPoint", next_listed, write_listed};
   struct account *a;
-  struct buf *out;
-  size_t count = 0;
-  size_t i = 0;
-  int rc = s3control_account(c, &a);
+  int rc = s3control_account_for(c, "s3:ListAccessPoints", &a);
 
-  if (rc == 0)
-    rc = control_authorize(c, "s3:ListAccessPoints", "*", a->id, NULL, NULL);
-  if (rc != 0)
-    return rc;
-  DL_FOREACH (c->w->synced.access_points, p) {
-    count += listed(c, a, p);
-  }
-  rc = control_page_open(c, count, &page);
-  if (rc != 0)
-    return rc;
-  out = control_open(c, "ListAccessPointsResult");
-  xml_open(out, "AccessPointList");
-  DL_FOREACH (c->w->synced.access_points, p) {
-    if (!listed(c, a, p))
-      continue;
-    if (i >= page.first && i < page.last)
-      write_listed(out, p);
-    i++;
-  }
-  xml_close(out, "AccessPointList");
-  control_page_close(c, &page, count);
-  control_close(c, "ListAccessPointsResult");
-  return 0;
+  return rc == 0 ? control_write_list(c, &list, a) : rc;
 }
 
 /* --- policies of access points --- */
@@ -248,7 +216,6 @@ int s3control_put_access_point_policy(struct control *c) {
   const char *text = xml_child_text(c->body, "Policy");
   struct document fresh = {0};
   struct access_point *p;
-  struct buf why;
   int rc = find(c, "s3:PutAccessPointPolicy", &p);
 
   if (rc != 0)
@@ -256,11 +223,7 @@ int s3control_put_access_point_policy(struct control *c) {
   if (strlen(text) > WORLD_POLICY_MAX)
     return control_error(c, 400, "PolicyTooLarge", "Policies are limited to %d bytes",
                          WORLD_POLICY_MAX);
-  buf_init(&why, 0);
-  rc = document_set(&fresh, text, strlen(text), &why);
-  if (rc != 0)
-    rc = control_error(c, 400, "MalformedPolicy", "%s", buf_cstr(&why));
-  buf_fini(&why);
+  rc = s3control_read_policy(c, "MalformedPolicy", &fresh);
   if (rc != 0)
     return rc;
   if (world_effective_bpa(&p->bpa, p->account).block_policy && policy_is_public(fresh.policy)) {
@@ -273,19 +236,22 @@ int s3control_put_access_point_policy(struct control *c) {
   return control_empty(c, 200);
 }
 
-static int no_policy(struct control *c) {
-  return control_error(c, 404, "NoSuchAccessPointPolicy",
-                       "The specified accesspoint policy does not exist");
+/* The access point of the path, which has a policy. */
+static int find_policy(struct control *c, const char *action, struct access_point **out) {
+  int rc = find(c, action, out);
+
+  if (rc == 0 && (*out)->policy.text == NULL)
+    return control_error(c, 404, "NoSuchAccessPointPolicy",
+                         "The specified accesspoint policy does not exist");
+  return rc;
 }
 
 int s3control_get_access_point_policy(struct control *c) {
   struct access_point *p;
-  int rc = find(c, "s3:GetAccessPointPolicy", &p);
+  int rc = find_policy(c, "s3:GetAccessPointPolicy", &p);
 
   if (rc != 0)
     return rc;
-  if (p->policy.text == NULL)
-    return no_policy(c);
   xml_element(control_open(c, "GetAccessPointPolicyResult"), "Policy", p->policy.text);
   control_close(c, "GetAccessPointPolicyResult");
   return 0;
@@ -293,26 +259,18 @@ int s3control_get_access_point_policy(struct control *c) {
 
 int s3control_delete_access_point_policy(struct control *c) {
   struct access_point *p;
-  int rc = find(c, "s3:DeleteAccessPointPolicy", &p);
+  int rc = find_policy(c, "s3:DeleteAccessPointPolicy", &p);
 
-  if (rc != 0)
-    return rc;
-  if (p->policy.text == NULL)
-    return no_policy(c);
-  document_fini(&p->policy);
-  c->changed = true;
-  return control_empty(c, 204);
+  return rc == 0 ? s3control_delete_policy(c, &p->policy) : rc;
 }
 
 int s3control_get_access_point_policy_status(struct control *c) {
   struct access_point *p;
   struct buf *out;
-  int rc = find(c, "s3:GetAccessPointPolicyStatus", &p);
+  int rc = find_policy(c, "s3:GetAccessPointPolicyStatus", &p);
 
   if (rc != 0)
     return rc;
-  if (p->policy.text == NULL)
-    return no_policy(c);
   out = control_open(c, "GetAccessPointPolicyStatusResult");
   xml_open(out, "PolicyStatus");
   xml_element_bool(out, "IsPublic", policy_is_public(p->policy.policy));

@@ -9,15 +9,9 @@
 
 /* --- Block Public Access --- */
 
-static int open_account(struct control *c, const char *action, struct account **out) {
-  int rc = s3control_account(c, out);
-
-  return rc == 0 ? control_authorize(c, action, "*", (*out)->id, NULL, NULL) : rc;
-}
-
 int s3control_get_public_access_block(struct control *c) {
   struct account *a;
-  int rc = open_account(c, "s3:GetAccountPublicAccessBlock", &a);
+  int rc = s3control_account_for(c, "s3:GetAccountPublicAccessBlock", &a);
 
   if (rc != 0)
     return rc;
@@ -34,7 +28,7 @@ int s3control_get_public_access_block(struct control *c) {
 
 int s3control_put_public_access_block(struct control *c) {
   struct account *a;
-  int rc = open_account(c, "s3:PutAccountPublicAccessBlock", &a);
+  int rc = s3control_account_for(c, "s3:PutAccountPublicAccessBlock", &a);
 
   if (rc != 0)
     return rc;
@@ -48,7 +42,7 @@ int s3control_put_public_access_block(struct control *c) {
 
 int s3control_delete_public_access_block(struct control *c) {
   struct account *a;
-  int rc = open_account(c, "s3:PutAccountPublicAccessBlock", &a);
+  int rc = s3control_account_for(c, "s3:PutAccountPublicAccessBlock", &a);
 
   if (rc != 0)
     return rc;

@@ -3,7 +3,10 @@
 #include "control_internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "s3apfs/base/text.h"
 
 int s3control_account(struct control *c, struct account **out) {
   if (c->q->account == NULL || *c->q->account == '\0')
@@ -12,6 +15,27 @@ int s3control_account(struct control *c, struct account **out) {
   if (*out == NULL)
     return control_error(c, 403, "AccessDenied", "Access Denied");
   return 0;
+}
+
+int s3control_account_for(struct control *c, const char *action, struct account **out) {
+  int rc = s3control_account(c, out);
+
+  return rc == 0 ? control_authorize(c, action, "*", (*out)->id, NULL, NULL) : rc;
+}
+
+int s3control_account_for_resource(struct control *c, const char *action, const char *type,
+                                   const char *id, struct account **out) {
+  char *arn;
+  int rc = s3control_account(c, out);
+
+  if (rc != 0)
+    return rc;
+  arn = text_printf("arn:aws:s3:%s:%s:%s/%s", c->q->region, (*out)->id, type, id);
+  if (arn == NULL)
+    return control_no_memory(c);
+  rc = control_authorize(c, action, arn, (*out)->id, NULL, NULL);
+  free(arn);
+  return rc;
 }
 
 int s3control_instance(struct control *c, const char *action, struct grants_instance **out) {
@@ -38,6 +62,25 @@ int s3control_read_tags(struct control *c, const struct xml_node *tags, struct k
        t = xml_next(t, "Tag"))
     rc = kvlist_set_ci(out, xml_child_text(t, "Key"), xml_child_text(t, "Value"));
   return rc == 0 ? 0 : control_no_memory(c);
+}
+
+int s3control_read_policy(struct control *c, const char *code, struct document *d) {
+  const char *text = xml_child_text(c->body, "Policy");
+  struct buf why;
+  int rc;
+
+  buf_init(&why, 0);
+  rc = document_set(d, text, strlen(text), &why);
+  if (rc != 0)
+    rc = control_error(c, 400, code, "%s", buf_cstr(&why));
+  buf_fini(&why);
+  return rc;
+}
+
+int s3control_delete_policy(struct control *c, struct document *d) {
+  document_fini(d);
+  c->changed = true;
+  return control_empty(c, 204);
 }
 
 void s3control_write_bpa(struct buf *out, const struct block_public_access *bpa) {

@@ -147,12 +147,7 @@ static void write_access(struct control *c, const struct credential *session,
                          const struct grant *grant, const char *matched) {
   struct buf *out = control_open(c, "GetDataAccessResult");
 
-  xml_open(out, "Credentials");
-  xml_element(out, "AccessKeyId", session->id);
-  xml_element(out, "SecretAccessKey", session->secret);
-  xml_element(out, "SessionToken", session->token);
-  control_time(out, "Expiration", session->expiration);
-  xml_close(out, "Credentials");
+  control_write_credentials(out, session);
   xml_element(out, "MatchedGrantTarget", matched);
   xml_open(out, "Grantee");
   xml_element(out, "GranteeType", grant->grantee_type);

@@ -6,7 +6,9 @@
 
 #include "s3apfs/base/text.h"
 
-static void write_grant(struct buf *out, const struct grant *g) {
+static void write_grant(struct buf *out, const void *item) {
+  const struct grant *g = item;
+
   control_time(out, "CreatedAt", g->created);
   xml_element(out, "AccessGrantId", g->id);
   xml_element(out, "AccessGrantArn", g->arn);
@@ -174,7 +176,9 @@ static bool listed_for_caller(const struct control *c, const struct grant *g) {
          (wanted <= own || g->scope.is_prefix);
 }
 
-static void write_caller_grant(struct buf *out, const struct grant *g) {
+static void write_caller_grant(struct buf *out, const void *item) {
+  const struct grant *g = item;
+
   xml_element(out, "Permission", scope_permission_name(g->permission));
   xml_element(out, "GrantScope", g->scope_text);
   if (g->application_arn != NULL)
@@ -182,56 +186,41 @@ static void write_caller_grant(struct buf *out, const struct grant *g) {
 }
 
 typedef bool (*grant_filter)(const struct control *c, const struct grant *g);
-typedef void (*grant_writer)(struct buf *out, const struct grant *g);
 
-static int list(struct control *c, const struct grants_instance *g, const char *names[2],
-                grant_filter filter, grant_writer writer) {
-  const struct grant *grant;
-  struct control_page page;
-  struct buf *out;
-  size_t count = 0;
-  size_t i = 0;
-  int rc;
+static const void *next_of(const struct control *c, const struct grants_instance *g,
+                           const struct grant *after, grant_filter filter) {
+  const struct grant *grant = after != NULL ? after->next : g->grants;
 
-  DL_FOREACH (g->grants, grant) {
-    count += filter(c, grant);
-  }
-  rc = control_page_open(c, count, &page);
-  if (rc != 0)
-    return rc;
-  out = control_open(c, names[0]);
-  xml_open(out, names[1]);
-  DL_FOREACH (g->grants, grant) {
-    if (!filter(c, grant))
-      continue;
-    if (i >= page.first && i < page.last) {
-      xml_open(out, "AccessGrant");
-      writer(out, grant);
-      xml_close(out, "AccessGrant");
-    }
-    i++;
-  }
-  xml_close(out, names[1]);
-  control_page_close(c, &page, count);
-  control_close(c, names[0]);
-  return 0;
+  while (grant != NULL && !filter(c, grant))
+    grant = grant->next;
+  return grant;
+}
+
+static const void *next_listed(const struct control *c, const void *of, const void *after) {
+  return next_of(c, of, after, listed);
+}
+
+static const void *next_for_caller(const struct control *c, const void *of, const void *after) {
+  return next_of(c, of, after, listed_for_caller);
 }
 
 int s3control_list_grants(struct control *c) {
-  const char *names[2] = {"ListAccessGrantsResult", "AccessGrantsList"};
+  static const struct control_list list = {"ListAccessGrantsResult", "AccessGrantsList",
+                                           "AccessGrant", next_listed, write_grant};
   struct grants_instance *g;
   int rc = s3control_instance(c, "s3:ListAccessGrants", &g);
 
-  return rc == 0 ? list(c, g, names, listed, write_grant) : rc;
+  return rc == 0 ? control_write_list(c, &list, g) : rc;
 }
 
 int s3control_list_caller_grants(struct control *c) {
-  const char *names[2] = {"ListCallerAccessGrantsResult", "CallerAccessGrantsList"};
+  static const struct control_list list = {"ListCallerAccessGrantsResult", "CallerAccessGrantsList",
+                                           "AccessGrant", next_for_caller, write_caller_grant};
   const char *scope = kvlist_get(c->q->query, "grantscope");
   struct grants_instance *g;
   int rc = s3control_instance(c, "s3:ListCallerAccessGrants", &g);
 
   if (rc == 0 && scope != NULL && !text_has_prefix(scope, "s3://"))
     return control_error(c, 400, "InvalidRequest", "grantscope must start with s3://");
-  return rc == 0 ? list(c, g, names, listed_for_caller, write_caller_grant) : rc;
+  return rc == 0 ? control_write_list(c, &list, g) : rc;
 }

@@ -8,7 +8,9 @@
 
 #include "s3apfs/base/text.h"
 
-static void write_instance(struct buf *out, const struct grants_instance *g) {
+static void write_instance(struct buf *out, const void *item) {
+  const struct grants_instance *g = item;
+
   xml_element(out, "AccessGrantsInstanceId", "default");
   xml_element(out, "AccessGrantsInstanceArn", g->arn);
   control_time(out, "CreatedAt", g->created);
@@ -20,16 +22,9 @@ int s3control_create_instance(struct control *c) {
   const char *identity_center = xml_child_text(c->body, "IdentityCenterArn");
   struct grants_instance *g;
   struct account *a;
-  char *arn;
-  int rc = s3control_account(c, &a);
+  int rc = s3control_account_for_resource(c, "s3:CreateAccessGrantsInstance", "access-grants",
+                                          "default", &a);
 
-  if (rc != 0)
-    return rc;
-  arn = text_printf("arn:aws:s3:%s:%s:access-grants/default", c->q->region, a->id);
-  if (arn == NULL)
-    return control_no_memory(c);
-  rc = control_authorize(c, "s3:CreateAccessGrantsInstance", arn, a->id, NULL, NULL);
-  free(arn);
   if (rc != 0)
     return rc;
   rc = world_add_grants_locked(c->w, a, c->q->region, &g);
@@ -75,41 +70,23 @@ int s3control_delete_instance(struct control *c) {
   return control_empty(c, 204);
 }
 
-int s3control_list_instances(struct control *c) {
-  const struct grants_instance *g;
-  struct control_page page;
-  struct account *a;
-  struct buf *out;
-  size_t count = 0;
-  size_t i = 0;
-  int rc = s3control_account(c, &a);
+static const void *next_listed(const struct control *c, const void *of, const void *after) {
+  const struct grants_instance *g = after;
 
-  if (rc == 0)
-    rc = control_authorize(c, "s3:ListAccessGrantsInstances", "*", a->id, NULL, NULL);
-  if (rc != 0)
-    return rc;
-  DL_FOREACH (c->w->synced.grants, g) {
-    count += g->account == a && strcmp(g->region, c->q->region) == 0;
-  }
-  rc = control_page_open(c, count, &page);
-  if (rc != 0)
-    return rc;
-  out = control_open(c, "ListAccessGrantsInstancesResult");
-  xml_open(out, "AccessGrantsInstancesList");
-  DL_FOREACH (c->w->synced.grants, g) {
-    if (g->account != a || strcmp(g->region, c->q->region) != 0)
-      continue;
-    if (i >= page.first && i < page.last) {
-      xml_open(out, "AccessGrantsInstance");
-      write_instance(out, g);
-      xml_close(out, "AccessGrantsInstance");
-    }
-    i++;
-  }
-  xml_close(out, "AccessGrantsInstancesList");
-  control_page_close(c, &page, count);
-  control_close(c, "ListAccessGrantsInstancesResult");
-  return 0;
+  g = g != NULL ? g->next : c->w->synced.grants;
+  while (g != NULL && (g->account != of || strcmp(g->region, c->q->region) != 0))
+    g = g->next;
+  return g;
+}
+
+int s3control_list_instances(struct control *c) {
+  static const struct control_list list = {"ListAccessGrantsInstancesResult",
+                                           "AccessGrantsInstancesList", "AccessGrantsInstance",
+                                           next_listed, write_instance};
+  struct account *a;
+  int rc = s3control_account_for(c, "s3:ListAccessGrantsInstances", &a);
+
+  return rc == 0 ? control_write_list(c, &list, a) : rc;
 }
 
 /* --- which instance serves a prefix --- */
@@ -197,49 +174,38 @@ static int write_policy(struct control *c, const char *root, const struct grants
 }
 
 int s3control_put_instance_policy(struct control *c) {
-  const char *text = xml_child_text(c->body, "Policy");
   struct grants_instance *g;
-  struct buf why;
   int rc = s3control_instance(c, "s3:PutAccessGrantsInstanceResourcePolicy", &g);
 
   if (rc != 0)
     return rc;
-  buf_init(&why, 0);
-  rc = document_set(&g->policy, text, strlen(text), &why);
-  if (rc != 0)
-    rc = control_error(c, 400, "InvalidResourcePolicy", "%s", buf_cstr(&why));
-  buf_fini(&why);
+  rc = s3control_read_policy(c, "InvalidResourcePolicy", &g->policy);
   if (rc != 0)
     return rc;
   c->changed = true;
   return write_policy(c, "PutAccessGrantsInstanceResourcePolicyResult", g);
 }
 
-static int no_policy(struct control *c) {
-  return control_error(c, 404, "AccessGrantsInstanceResourcePolicyNotExists",
-                       "Access Grants Instance Resource Policy does not exist");
+/* The instance, which has a policy. */
+static int find_policy(struct control *c, const char *action, struct grants_instance **out) {
+  int rc = s3control_instance(c, action, out);
+
+  if (rc == 0 && (*out)->policy.text == NULL)
+    return control_error(c, 404, "AccessGrantsInstanceResourcePolicyNotExists",
+                         "Access Grants Instance Resource Policy does not exist");
+  return rc;
 }
 
 int s3control_get_instance_policy(struct control *c) {
   struct grants_instance *g;
-  int rc = s3control_instance(c, "s3:GetAccessGrantsInstanceResourcePolicy", &g);
+  int rc = find_policy(c, "s3:GetAccessGrantsInstanceResourcePolicy", &g);
 
-  if (rc != 0)
-    return rc;
-  if (g->policy.text == NULL)
-    return no_policy(c);
-  return write_policy(c, "GetAccessGrantsInstanceResourcePolicyResult", g);
+  return rc == 0 ? write_policy(c, "GetAccessGrantsInstanceResourcePolicyResult", g) : rc;
 }
 
 int s3control_delete_instance_policy(struct control *c) {
   struct grants_instance *g;
-  int rc = s3control_instance(c, "s3:DeleteAccessGrantsInstanceResourcePolicy", &g);
+  int rc = find_policy(c, "s3:DeleteAccessGrantsInstanceResourcePolicy", &g);
 
-  if (rc != 0)
-    return rc;
-  if (g->policy.text == NULL)
-    return no_policy(c);
-  document_fini(&g->policy);
-  c->changed = true;
-  return control_empty(c, 204);
+  return rc == 0 ? s3control_delete_policy(c, &g->policy) : rc;
 }

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void write_location(struct buf *out, const struct grants_location *l) {
+static void write_location(struct buf *out, const void *item) {
+  const struct grants_location *l = item;
+
   control_time(out, "CreatedAt", l->created);
   xml_element(out, "AccessGrantsLocationId", l->id);
   xml_element(out, "AccessGrantsLocationArn", l->arn);
@@ -125,37 +127,22 @@ static bool listed(const struct control *c, const struct grants_location *l) {
   return scope == NULL || *scope == '\0' || strcmp(l->scope, scope) == 0;
 }
 
+static const void *next_listed(const struct control *c, const void *of, const void *after) {
+  const struct grants_instance *g = of;
+  const struct grants_location *l = after;
+
+  l = l != NULL ? l->next : g->locations;
+  while (l != NULL && !listed(c, l))
+    l = l->next;
+  return l;
+}
+
 int s3control_list_locations(struct control *c) {
-  const struct grants_location *l;
+  static const struct control_list list = {"ListAccessGrantsLocationsResult",
+                                           "AccessGrantsLocationsList", "AccessGrantsLocation",
+                                           next_listed, write_location};
   struct grants_instance *g;
-  struct control_page page;
-  struct buf *out;
-  size_t count = 0;
-  size_t i = 0;
   int rc = s3control_instance(c, "s3:ListAccessGrantsLocations", &g);
 
-  if (rc != 0)
-    return rc;
-  DL_FOREACH (g->locations, l) {
-    count += listed(c, l);
-  }
-  rc = control_page_open(c, count, &page);
-  if (rc != 0)
-    return rc;
-  out = control_open(c, "ListAccessGrantsLocationsResult");
-  xml_open(out, "AccessGrantsLocationsList");
-  DL_FOREACH (g->locations, l) {
-    if (!listed(c, l))
-      continue;
-    if (i >= page.first && i < page.last) {
-      xml_open(out, "AccessGrantsLocation");
-      write_location(out, l);
-      xml_close(out, "AccessGrantsLocation");
-    }
-    i++;
-  }
-  xml_close(out, "AccessGrantsLocationsList");
-  control_page_close(c, &page, count);
-  control_close(c, "ListAccessGrantsLocationsResult");
-  return 0;
+  return rc == 0 ? control_write_list(c, &list, g) : rc;
 }

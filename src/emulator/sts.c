@@ -54,15 +54,6 @@ int sts_check_mfa(struct control *c, bool *used) {
   return 0;
 }
 
-void sts_write_credentials(struct buf *out, const struct credential *session) {
-  xml_open(out, "Credentials");
-  xml_element(out, "AccessKeyId", session->id);
-  xml_element(out, "SecretAccessKey", session->secret);
-  xml_element(out, "SessionToken", session->token);
-  control_time(out, "Expiration", session->expiration);
-  xml_close(out, "Credentials");
-}
-
 static int need_caller(struct control *c) {
   if (c->caller != NULL)
     return 0;
@@ -128,7 +119,7 @@ int sts_get_session_token(struct control *c) {
   session->mfa = mfa;
   session->mfa_time = mfa ? world_now(c->w) : 0;
   world_touch_locked(c->w);
-  sts_write_credentials(control_open(c, "GetSessionToken"), session);
+  control_write_credentials(control_open(c, "GetSessionToken"), session);
   control_close(c, "GetSessionToken");
   return 0;
 }

@@ -255,7 +255,7 @@ static void write_session(struct control *c, const struct credential *session) {
   struct buf *out = control_open(c, "AssumeRole");
   struct buf text;
 
-  sts_write_credentials(out, session);
+  control_write_credentials(out, session);
   buf_init(&text, 0);
   credential_user_id(session, &text);
   xml_open(out, "AssumedRoleUser");

@@ -10,8 +10,6 @@ const char *sts_param(const struct control *c, const char *name);
 int sts_read_duration(struct control *c, int64_t min, int64_t max, int64_t fallback, int64_t *out);
 /* SerialNumber and TokenCode. *used: both were given and right. */
 int sts_check_mfa(struct control *c, bool *used);
-/* Credentials{AccessKeyId, SecretAccessKey, SessionToken, Expiration} */
-void sts_write_credentials(struct buf *out, const struct credential *session);
 
 int sts_get_caller_identity(struct control *c);
 int sts_get_session_token(struct control *c);
