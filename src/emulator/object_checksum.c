@@ -71,7 +71,7 @@ static bool is_checksum(const char *header) {
 
 int object_checksum_announced(struct exchange *x, struct announced_checksum *out) {
   const struct kvlist *h = &x->request.headers;
-  struct announced_checksum a = {0};
+  *out = (struct announced_checksum){0};
   for (size_t i = 0; i < h->count; i++) {
     const char *name = h->items[i].name;
     enum checksum_kind kind;
@@ -82,13 +82,12 @@ int object_checksum_announced(struct exchange *x, struct announced_checksum *out
                          "The checksum algorithm of %s is not "
                          "implemented.",
                          name);
-    if (a.value)
+    if (out->value)
       return reply_error(x, 400, "InvalidRequest",
                          "Expecting a single x-amz-checksum- header. Multiple checksum Types are "
                          "not allowed.");
-    a = (struct announced_checksum){.value = h->items[i].value, .kind = kind};
+    *out = (struct announced_checksum){.value = h->items[i].value, .kind = kind};
   }
-  *out = a;
   return 0;
 }
 

@@ -19,7 +19,7 @@ struct announced_checksum {
   enum checksum_kind kind;
 };
 /* The checksum the request announces: its x-amz-checksum-* header or trailer.
- * 0, or answered (400: more than one, or an algorithm that is not known). */
+ * 0, or answered (400: more than one; 501: an unknown algorithm). *out is always written. */
 int object_checksum_announced(struct exchange *x, struct announced_checksum *out);
 /* Checks Content-MD5 and the announced checksum against x->body; answers
  * BadDigest, InvalidDigest. On success *out is the body's checksum, of the
