@@ -93,7 +93,7 @@ def run(command, limit, env, cwd):
 
 
 # What the plain runner prints at its end: it writes no report.
-SYNTHESIS = re.compile(r"Synthesis: Tested: \d+ \| Passing: (\d+) \| Failing: (\d+)")
+SYNTHESIS = re.compile(r"Synthesis: Tested: \d+ \| Passing: (\d+) \| Failing: (\d+) \| Skipped: (\d+)")
 
 
 def count(pattern, output):
@@ -101,7 +101,7 @@ def count(pattern, output):
     passed = failed = skipped = 0
     closing = SYNTHESIS.findall(output)
     if not list(REPORTS.glob(pattern)) and closing:
-        return int(closing[-1][0]), int(closing[-1][1]), 0
+        return tuple(int(n) for n in closing[-1])
     for path in REPORTS.glob(pattern):
         for case in ElementTree.parse(path).getroot().iter("testcase"):
             if case.find("failure") is not None or case.find("error") is not None:
