@@ -119,15 +119,20 @@ static cJSON *status(struct answer *a) {
   return doc;
 }
 
-static cJSON *explain(struct answer *a, const char *path) {
+static cJSON *explain(struct answer *a, const char *encoded) {
   cJSON *doc = cJSON_CreateObject();
+  struct buf path;
   struct buf line;
   int rc;
 
   buf_init(&line, 65536);
   for (size_t i = 0; i < a->app->source_count; i++)
     identity_learn(a->app->sources[i].identity, &a->app->sources[i].dir->settings);
-  rc = fs_explain(a->fs, path, &line);
+  buf_init(&path, 65536);
+  rc = text_uri_decode(&path, encoded, strlen(encoded), false);
+  if (rc == 0)
+    rc = fs_explain(a->fs, buf_cstr(&path), &line);
+  buf_fini(&path);
   if (rc == 0)
     cJSON_AddStringToObject(doc, "explain", buf_cstr(&line));
   else

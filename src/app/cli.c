@@ -16,8 +16,12 @@ int cli_fail(enum exit_code code, const char *fmt, ...) {
   va_start(ap, fmt);
   buf_vprintf(&line, fmt, ap);
   va_end(ap);
-  if (buf_error(&line) == 0)
+  if (buf_error(&line) == 0) {
     log_redact(line.data);
+    for (char *at = line.data; *at != '\0'; at++)
+      if ((unsigned char)*at < 0x20 || *at == 0x7f)
+        *at = '?';
+  }
   fprintf(stderr, "s3apfs: %s\n", buf_cstr(&line));
   buf_fini(&line);
   return (int)code;

@@ -5,7 +5,6 @@
  * through a pipe how it went. All threads are made in the child. */
 #include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +15,7 @@
 #include "daemon.h"
 #include "mounts.h"
 #include "s3apfs/base/log.h"
+#include "s3apfs/control/control.h"
 #include "serve.h"
 
 #define MAX_OPTION_LISTS 64
@@ -202,7 +202,7 @@ static int run_mount(const struct mount_args *a, const struct config *c, const c
   if (!c->settings.allow_core)
     daemon_harden();
   buf_init(&why, 65536);
-  rc = serve_mount(c, a->source, dir, on_ready, &r, &why);
+  rc = serve_mount(c, a->source, dir, watch_start(d->report), on_ready, &r, &why);
   if (rc != 0)
     code = fail_mount(a, rc, buf_cstr(&why));
   daemon_failed(d, code);
@@ -225,10 +225,26 @@ static int start_mount(const struct mount_args *a, const struct config *c, const
   return run_mount(a, c, dir, &d);
 }
 
+/* Only one process at a time may prepare or serve a mount point. The lock ends with
+ * the process; nobody closes it. */
+static int lock_dir(const char *dir, struct buf *why) {
+  int fd = control_lock(dir);
+
+  if (fd == -EADDRINUSE)
+    buf_printf(why, "%s: another s3apfs mounts or serves it already", dir);
+  else if (fd < 0)
+    log_warn("concurrent mounts of %s cannot be noticed: %s", dir, strerror(-fd));
+  return fd == -EADDRINUSE ? -EBUSY : 0;
+}
+
 static int with_config(const struct mount_args *a, const struct config *c, struct buf *why) {
   char *dir = NULL;
   int rc = check_dir(a->dir, &dir, why);
 
+  if (rc == 0 && !a->dry_run)
+    rc = lock_dir(dir, why);
+  if (rc == 0 && !a->dry_run)
+    rc = check_free(dir, why); /* now that nobody can come in between */
   if (rc == 0)
     rc = open_log(&c->settings, why);
   if (rc != 0) {

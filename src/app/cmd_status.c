@@ -137,6 +137,28 @@ int cmd_status(int argc, char **argv) {
   return status(dir, json);
 }
 
+/* Percent-encoded: names may hold what a line cannot. */
+static char *explain_request(const char *path) {
+  struct buf b;
+
+  buf_init(&b, 0);
+  buf_puts(&b, "explain ");
+  text_uri_encode(&b, path, strlen(path), true);
+  return buf_take(&b);
+}
+
+static void print_plain(const char *s) {
+  for (; *s != '\0'; s++)
+    putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
+}
+
+static void print_explained(const char *path, const char *text) {
+  print_plain(path);
+  fputs(": ", stdout);
+  print_plain(text);
+  putchar('\n');
+}
+
 static int explain(const char *path) {
   struct mounts m;
   const struct mount_entry *e;
@@ -151,7 +173,7 @@ static int explain(const char *path) {
     mounts_fini(&m);
     return cli_fail(EXIT_FAILED, "%s is not on an s3apfs mount", path);
   }
-  request = text_printf("explain %s", path + strlen(e->dir) + (path[strlen(e->dir)] == '/'));
+  request = explain_request(path + strlen(e->dir) + (path[strlen(e->dir)] == '/'));
   rc = request == NULL ? -ENOMEM : ask_mount(e, request, &doc);
   free(request);
   mounts_fini(&m);
@@ -160,7 +182,7 @@ static int explain(const char *path) {
   if (*text_of(doc, "error") != '\0')
     rc = cli_fail(EXIT_FAILED, "%s: %s", path, text_of(doc, "error"));
   else
-    printf("%s: %s\n", path, text_of(doc, "explain"));
+    print_explained(path, text_of(doc, "explain"));
   cJSON_Delete(doc);
   return rc;
 }

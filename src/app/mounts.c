@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "s3apfs/base/text.h"
 
@@ -128,6 +129,20 @@ const struct mount_entry *mounts_holding(const struct mounts *m, const char *pat
   return best;
 }
 
+/* By readlink(2), which does not ask the file system that may hang there. */
+static bool is_link(const char *path) {
+  char c;
+
+  return readlink(path, &c, 1) >= 0;
+}
+
+static char *follow(char *path) {
+  char *real = realpath(path, NULL);
+
+  free(path);
+  return real;
+}
+
 char *mount_point_path(const char *dir) {
   char *copy = strdup(dir);
   char *copy2 = strdup(dir);
@@ -145,5 +160,5 @@ char *mount_point_path(const char *dir) {
   free(parent);
   free(copy);
   free(copy2);
-  return out;
+  return out != NULL && is_link(out) ? follow(out) : out;
 }

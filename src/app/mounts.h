@@ -27,8 +27,8 @@ const struct mount_entry *mounts_at(const struct mounts *m, const char *dir);
 /* The uppermost s3apfs mount that holds this absolute path, or NULL. */
 const struct mount_entry *mounts_holding(const struct mounts *m, const char *path);
 
-/* An absolute path without links or dots, without touching its last component:
- * a mount point whose daemon hangs must still be nameable. NULL and errno. */
+/* An absolute path without links or dots, without asking a file system mounted at
+ * its end: a mount point whose daemon hangs must still be nameable. NULL and errno. */
 char *mount_point_path(const char *dir);
 
 #endif

@@ -65,11 +65,12 @@ static int make_fs(struct app *a, const struct config *c, struct fs **out) {
 }
 
 static int serve_app(struct app *a, const struct config *c, const char *source, const char *dir,
-                     void (*ready)(void *arg), void *arg, struct buf *why) {
+                     struct watch *watch, void (*ready)(void *arg), void *arg, struct buf *why) {
   struct serving s = {.dir = dir, .ready = ready, .ready_arg = arg};
   struct fs *fs;
   int rc = app_open_sources(a, c, why);
 
+  watch_stop(watch);
   if (rc != 0)
     return rc;
   rc = make_fs(a, c, &fs);
@@ -83,14 +84,16 @@ static int serve_app(struct app *a, const struct config *c, const char *source, 
   return rc;
 }
 
-int serve_mount(const struct config *c, const char *source, const char *dir,
+int serve_mount(const struct config *c, const char *source, const char *dir, struct watch *watch,
                 void (*ready)(void *arg), void *arg, struct buf *why) {
   struct app a;
   int rc = app_open(&a, &c->settings, why);
 
-  if (rc != 0)
+  if (rc != 0) {
+    watch_stop(watch);
     return rc;
-  rc = serve_app(&a, c, source, dir, ready, arg, why);
+  }
+  rc = serve_app(&a, c, source, dir, watch, ready, arg, why);
   app_close(&a);
   return rc;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #include "s3apfs/base/text.h"
+
+#define PIPE_TIMEOUT_MS 5000
 
 static int read_fd(int fd, struct buf *out) {
   char chunk[16384];
@@ -28,13 +31,27 @@ static int read_fd(int fd, struct buf *out) {
   return rc;
 }
 
+/* A pipe may have no writer yet, or for ever. */
+static int wait_for_writer(int fd) {
+  struct stat st;
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+
+  if (fstat(fd, &st) != 0)
+    return -errno;
+  if (S_ISFIFO(st.st_mode) && poll(&p, 1, PIPE_TIMEOUT_MS) == 0)
+    return -ETIMEDOUT;
+  return fcntl(fd, F_SETFL, 0) == 0 ? 0 : -errno;
+}
+
 int file_read(const char *path, struct buf *out) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   int rc;
 
   if (fd < 0)
     return -errno;
-  rc = read_fd(fd, out);
+  rc = wait_for_writer(fd);
+  if (rc == 0)
+    rc = read_fd(fd, out);
   close(fd);
   return rc;
 }

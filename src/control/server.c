@@ -1,11 +1,13 @@
 /* Control socket server: one thread, poll over the socket and a wake-up pipe.
- * A client that dawdles is dropped after CLIENT_TIMEOUT_MS. */
+ * A client that dawdles is dropped. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -16,7 +18,10 @@
 #include "s3apfs/base/file.h"
 #include "s3apfs/base/log.h"
 
-#define CLIENT_TIMEOUT_MS 5000
+#define REQUEST_TIMEOUT_MS                                                                         \
+  1000 /* one line, sent by a program: idle clients must not block others */
+#define REPLY_TIMEOUT_S 5
+#define ACCEPT_PAUSE_MS 100
 
 struct control_server {
   int fd;
@@ -37,12 +42,13 @@ static bool peer_allowed(int fd) {
 
 /* One line, without the newline; false when it does not come in time. */
 static bool read_line(int fd, char *line, size_t size) {
-  int64_t deadline = clock_mono_ms(&clock_system) + CLIENT_TIMEOUT_MS;
+  int64_t deadline = clock_mono_ms(&clock_system) + REQUEST_TIMEOUT_MS;
   size_t len = 0;
 
   while (len < size - 1) {
     int64_t left = deadline - clock_mono_ms(&clock_system);
     struct pollfd p = {.fd = fd, .events = POLLIN};
+    char *end;
     ssize_t n;
 
     if (left <= 0 || poll(&p, 1, (int)left) <= 0)
@@ -51,17 +57,17 @@ static bool read_line(int fd, char *line, size_t size) {
     if (n <= 0)
       return false;
     len += (size_t)n;
-    line[len] = '\0';
-    if (memchr(line, '\n', len) != NULL) {
-      *strchr(line, '\n') = '\0';
-      return true;
+    end = memchr(line, '\n', len);
+    if (end != NULL) {
+      *end = '\0';
+      return strlen(line) == (size_t)(end - line); /* no NUL bytes inside */
     }
   }
   return false;
 }
 
 static void set_send_timeout(int fd) {
-  struct timeval tv = {.tv_sec = CLIENT_TIMEOUT_MS / 1000};
+  struct timeval tv = {.tv_sec = REPLY_TIMEOUT_S};
 
   if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv)) != 0)
     log_debug("control: no send time-out: %s", strerror(errno));
@@ -97,8 +103,10 @@ static void *server_main(void *arg) {
     if ((p[0].revents & POLLIN) == 0)
       continue;
     fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+      poll(&p[1], 1, ACCEPT_PAUSE_MS); /* out of descriptors: do not spin */
       continue;
+    }
     serve(s, fd);
     close(fd);
   }
@@ -202,4 +210,25 @@ void control_server_stop(struct control_server *s) {
     pthread_join(s->thread, NULL);
   unlink(s->path);
   server_release(s);
+}
+
+int control_lock(const char *dir) {
+  struct buf path;
+  int fd = -1;
+  int rc = ensure_dir();
+
+  buf_init(&path, 0);
+  if (rc == 0)
+    rc = control_socket_path(dir, getuid(), &path);
+  buf_puts(&path, ".lock");
+  if (rc == 0)
+    rc = buf_error(&path);
+  if (rc == 0 && (fd = open(path.data, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)) < 0)
+    rc = -errno;
+  if (rc == 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    rc = errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
+    close(fd);
+  }
+  buf_fini(&path);
+  return rc == 0 ? fd : rc;
 }

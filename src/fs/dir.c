@@ -5,18 +5,36 @@
 
 #include "fs_internal.h"
 
-static struct ns_dir *dir_of(uint64_t handle) {
-  return (struct ns_dir *)(uintptr_t)handle;
+struct fs_dir {
+  struct fs_handle handle;
+  struct ns_dir *dir;
+};
+
+static struct fs_dir *dir_of(uint64_t handle) {
+  return (struct fs_dir *)(uintptr_t)handle;
+}
+
+static void dir_end(struct fs *fs, struct fs_handle *h) {
+  struct fs_dir *d = (struct fs_dir *)h;
+
+  fs_handle_remove(fs, h);
+  ns_dir_close(d->dir);
+  free(d);
 }
 
 int fs_opendir(struct fs *fs, uint64_t ino, uint64_t *handle) {
   struct patience p = fs_patience(fs);
-  struct ns_dir *d;
-  int rc = ns_dir_open(fs->ns, ino, &p, &d);
+  struct fs_dir *d = calloc(1, sizeof(*d));
+  int rc = d == NULL ? -ENOMEM : ns_dir_open(fs->ns, ino, &p, &d->dir);
 
-  if (rc == 0)
-    *handle = (uint64_t)(uintptr_t)d;
-  return rc;
+  if (rc != 0) {
+    free(d);
+    return rc;
+  }
+  d->handle.end = dir_end;
+  fs_handle_add(fs, &d->handle);
+  *handle = (uint64_t)(uintptr_t)d;
+  return 0;
 }
 
 static bool is_dot(const char *name) {
@@ -29,21 +47,22 @@ int fs_readdir(struct fs *fs, uint64_t handle, uint64_t from, bool plus, fs_dire
   struct ns_entry e;
   struct fs_entry out;
   bool end = false;
-  int rc = ns_dir_read(dir_of(handle), from, plus, &p, &e, &end);
+  int rc = ns_dir_read(dir_of(handle)->dir, from, plus, &p, &e, &end);
 
   while (rc == 0 && !end) {
     fs_fill_entry(&e.attr, &out);
+    if (plus)
+      fs_pin_size(fs, &out);
     if (!fn(arg, e.name, &out, e.next)) {
       if (plus && !is_dot(e.name))
         ns_forget(fs->ns, e.attr.ino, 1);
       break;
     }
-    rc = ns_dir_read(dir_of(handle), e.next, plus, &p, &e, &end);
+    rc = ns_dir_read(dir_of(handle)->dir, e.next, plus, &p, &e, &end);
   }
   return rc;
 }
 
 void fs_releasedir(struct fs *fs, uint64_t handle) {
-  (void)fs;
-  ns_dir_close(dir_of(handle));
+  dir_end(fs, &dir_of(handle)->handle);
 }

@@ -32,6 +32,7 @@ struct view {
 };
 
 struct fs_file {
+  struct fs_handle handle;
   uint64_t ino;
   bool direct;
   atomic_uint refs; /* the handle and every read under way */
@@ -102,12 +103,13 @@ static void doubt(struct fs *fs, uint64_t ino, int err) {
 /* A view of the version that is current now; what turned out to be old on the
  * way is asked for again. */
 static int view_open_current(struct fs *fs, uint64_t ino, const struct patience *p,
-                             struct view **out) {
+                             struct view **out, bool *changed) {
   int rc = -ESTALE;
 
   for (int i = 0; i < VERSION_TRIES && rc == -ESTALE; i++) {
     struct ns_object o;
 
+    *changed = i > 0;
     rc = ns_get_object(fs->ns, ino, p, &o);
     if (rc != 0)
       return rc;
@@ -121,13 +123,16 @@ static int view_open_current(struct fs *fs, uint64_t ino, const struct patience 
 
 /* --- handles --- */
 
-static int file_new(struct fs *fs, uint64_t ino, struct view *v, struct fs_opened *out) {
+static void file_end(struct fs *fs, struct fs_handle *h);
+
+static int file_new(struct fs *fs, uint64_t ino, struct view *v, bool changed,
+                    struct fs_opened *out) {
   struct fs_file *f = calloc(1, sizeof(*f));
   int rc;
 
   if (f == NULL)
     return -ENOMEM;
-  rc = versions_open(fs, ino, &v->attr, out, &v->generation);
+  rc = versions_open(fs, ino, &v->attr, changed, out, &v->generation);
   if (rc != 0) {
     free(f);
     return rc;
@@ -137,6 +142,8 @@ static int file_new(struct fs *fs, uint64_t ino, struct view *v, struct fs_opene
   f->ino = ino;
   f->direct = out->direct_io;
   f->synced.view = v;
+  f->handle.end = file_end;
+  fs_handle_add(fs, &f->handle);
   out->handle = (uint64_t)(uintptr_t)f;
   return 0;
 }
@@ -144,6 +151,7 @@ static int file_new(struct fs *fs, uint64_t ino, struct view *v, struct fs_opene
 int fs_open(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out) {
   struct patience p = fs_patience(fs);
   struct view *v;
+  bool changed;
   int rc;
 
   if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0)
@@ -151,9 +159,9 @@ int fs_open(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out) {
   rc = ns_hold(fs->ns, ino);
   if (rc != 0)
     return rc;
-  rc = view_open_current(fs, ino, &p, &v);
+  rc = view_open_current(fs, ino, &p, &v, &changed);
   if (rc == 0) {
-    rc = file_new(fs, ino, v, out);
+    rc = file_new(fs, ino, v, changed, out);
     if (rc != 0)
       view_unref(v);
   }
@@ -215,9 +223,10 @@ static void file_take_view(struct fs_file *f, const struct view *was, struct vie
 static int file_move(struct fs *fs, struct fs_file *f, const struct view *was,
                      const struct patience *p) {
   struct view *v;
+  bool changed;
   int rc;
 
-  rc = view_open_current(fs, f->ino, p, &v);
+  rc = view_open_current(fs, f->ino, p, &v, &changed);
   if (rc != 0)
     return rc == -ENOENT ? -ESTALE : rc;
   if (!f->direct && !versions_move(fs, f->ino, &v->attr, &v->generation)) {
@@ -288,6 +297,11 @@ int fs_read(struct fs *fs, uint64_t handle, uint64_t off, size_t size, fs_read_f
   return rc;
 }
 
+static void file_end(struct fs *fs, struct fs_handle *h) {
+  fs_handle_remove(fs, h);
+  file_unref(fs, (struct fs_file *)h);
+}
+
 void fs_release(struct fs *fs, uint64_t handle) {
-  file_unref(fs, file_of(handle));
+  file_end(fs, &file_of(handle)->handle);
 }

@@ -61,9 +61,23 @@ int fs_new(struct catalog *catalog, const struct fs_options *o, struct fs **out)
   return 0;
 }
 
+void fs_handle_add(struct fs *fs, struct fs_handle *h) {
+  mtx_lock(&fs->synced.lock);
+  DL_PREPEND(fs->synced.handles, h);
+  mtx_unlock(&fs->synced.lock);
+}
+
+void fs_handle_remove(struct fs *fs, struct fs_handle *h) {
+  mtx_lock(&fs->synced.lock);
+  DL_DELETE(fs->synced.handles, h);
+  mtx_unlock(&fs->synced.lock);
+}
+
 void fs_free(struct fs *fs) {
   if (fs == NULL)
     return;
+  while (fs->synced.handles != NULL)
+    fs->synced.handles->end(fs, fs->synced.handles);
   fs_release_parts(fs);
   catalog_fini(&fs->catalog);
   free(fs);
@@ -122,6 +136,15 @@ void fs_fill_entry(const struct ns_attr *a, struct fs_entry *out) {
   out->entry_ttl_s = out->attr_ttl_s = seconds(a->ttl_ms);
 }
 
+void fs_pin_size(struct fs *fs, struct fs_entry *e) {
+  uint64_t size;
+
+  if (!S_ISREG(e->st.st_mode) || !versions_pinned_size(fs, e->ino, &size))
+    return;
+  e->st.st_size = (off_t)size;
+  e->attr_ttl_s = 0; /* until those handles are closed */
+}
+
 int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *out,
               double *negative_ttl_s) {
   struct patience p = fs_patience(fs);
@@ -132,6 +155,7 @@ int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry 
   if (rc != 0)
     return rc;
   fs_fill_entry(&a, out);
+  fs_pin_size(fs, out);
   return 0;
 }
 
@@ -143,12 +167,15 @@ void fs_forget(struct fs *fs, uint64_t ino, uint64_t nlookup) {
 int fs_getattr(struct fs *fs, uint64_t ino, struct stat *out, double *attr_ttl_s) {
   struct patience p = fs_patience(fs);
   struct ns_attr a;
+  struct fs_entry e;
   int rc = ns_getattr(fs->ns, ino, &p, &a);
 
   if (rc != 0)
     return rc;
-  stat_of(&a, out);
-  *attr_ttl_s = seconds(a.ttl_ms);
+  fs_fill_entry(&a, &e);
+  fs_pin_size(fs, &e);
+  *out = e.st;
+  *attr_ttl_s = e.attr_ttl_s;
   return 0;
 }
 

@@ -3,6 +3,7 @@
 #define FS_INTERNAL_H
 
 #include <uthash.h>
+#include <utlist.h>
 
 #include "s3apfs/base/lock.h"
 #include "s3apfs/data/reader.h"
@@ -20,6 +21,14 @@ struct version {
   UT_hash_handle hh;
 };
 
+/* First member of what a handle stands for. Kept in a list, because the kernel's
+ * releases of the last handles may never come when a mount ends. */
+struct fs_handle {
+  void (*end)(struct fs *fs, struct fs_handle *h); /* gives up the kernel's share */
+  struct fs_handle *prev;
+  struct fs_handle *next;
+};
+
 struct fs {
   struct catalog catalog;
   struct budget *budget;
@@ -31,7 +40,8 @@ struct fs {
   void *interrupted_arg;
   struct {
     struct mtx lock;
-    struct version *versions; /* by ino; dropped when the kernel forgets the inode */
+    struct fs_handle *handles; /* given to the kernel and not released yet */
+    struct version *versions;  /* by ino; dropped when the kernel forgets the inode */
     uint64_t generation;
     uint64_t open_files;
     void (*changed)(void *arg, uint64_t ino);
@@ -39,19 +49,28 @@ struct fs {
   } synced;
 };
 
+void fs_handle_add(struct fs *fs, struct fs_handle *h);
+void fs_handle_remove(struct fs *fs, struct fs_handle *h);
+
 /* How long one request may wait. */
 struct patience fs_patience(const struct fs *fs);
 void fs_fill_entry(const struct ns_attr *a, struct fs_entry *out);
+/* Keeps the size that the inode's open handles read by. */
+void fs_pin_size(struct fs *fs, struct fs_entry *e);
 
 /* Tells who serves the kernel that an inode's attributes and pages are old. */
 void fs_notify_changed(struct fs *fs, uint64_t ino);
 
+/* Handles that gave out bytes read this inode's version: its size must stay what
+ * the kernel was told, or their reads would end early without an error. */
+bool versions_pinned_size(struct fs *fs, uint64_t ino, uint64_t *size);
 /* The kernel forgot this inode: it has no pages of it either. */
 void versions_forget(struct fs *fs, uint64_t ino);
-/* A handle opens this version: keep_cache and direct_io of *how are decided, and
+/* A handle opens this version, `around` the page cache when the kernel may believe
+ * in another size: keep_cache and direct_io of *how are decided, and
  * unless it is direct, *generation says which version it belongs to. */
-int versions_open(struct fs *fs, uint64_t ino, const struct store_attr *attr, struct fs_opened *how,
-                  uint64_t *generation);
+int versions_open(struct fs *fs, uint64_t ino, const struct store_attr *attr, bool around,
+                  struct fs_opened *how, uint64_t *generation);
 /* Bytes of that generation are about to be given to a handle that uses the page
  * cache. False: the inode moved to another version, nothing may be given. */
 bool versions_deliver(struct fs *fs, uint64_t ino, uint64_t generation);

@@ -39,6 +39,19 @@ void versions_forget(struct fs *fs, uint64_t ino) {
   mtx_unlock(&fs->synced.lock);
 }
 
+bool versions_pinned_size(struct fs *fs, uint64_t ino, uint64_t *size) {
+  const struct version *v;
+  bool pinned;
+
+  mtx_lock(&fs->synced.lock);
+  v = find_locked(fs, ino);
+  pinned = v != NULL && v->handles > 0 && v->paged;
+  if (pinned)
+    *size = v->size;
+  mtx_unlock(&fs->synced.lock);
+  return pinned;
+}
+
 static struct version *make_locked(struct fs *fs, uint64_t ino) {
   struct version *v = calloc(1, sizeof(*v));
 
@@ -63,10 +76,10 @@ static void become_locked(struct fs *fs, struct version *v, const struct store_a
 }
 
 static void open_locked(struct fs *fs, struct version *v, const struct store_attr *attr,
-                        struct fs_opened *how) {
+                        bool around, struct fs_opened *how) {
   bool same = is_same(v, attr);
 
-  how->direct_io = v->handles > 0 && v->paged && !same;
+  how->direct_io = around || (v->handles > 0 && v->paged && !same);
   /* Direct handles leave alone the pages that others use. */
   how->keep_cache = same || how->direct_io;
   if (how->direct_io)
@@ -76,8 +89,8 @@ static void open_locked(struct fs *fs, struct version *v, const struct store_att
   v->handles++;
 }
 
-int versions_open(struct fs *fs, uint64_t ino, const struct store_attr *attr, struct fs_opened *how,
-                  uint64_t *generation) {
+int versions_open(struct fs *fs, uint64_t ino, const struct store_attr *attr, bool around,
+                  struct fs_opened *how, uint64_t *generation) {
   struct version *v;
 
   mtx_lock(&fs->synced.lock);
@@ -85,7 +98,7 @@ int versions_open(struct fs *fs, uint64_t ino, const struct store_attr *attr, st
   if (v == NULL)
     v = make_locked(fs, ino);
   if (v != NULL) {
-    open_locked(fs, v, attr, how);
+    open_locked(fs, v, attr, around, how);
     *generation = v->generation;
     fs->synced.open_files++;
   }
@@ -124,7 +137,8 @@ bool versions_move(struct fs *fs, uint64_t ino, const struct store_attr *attr,
 
   mtx_lock(&fs->synced.lock);
   v = find_locked(fs, ino);
-  moved = v != NULL && (is_same(v, attr) || !v->paged);
+  /* A larger one would be cut at the size that the kernel knows. */
+  moved = v != NULL && (is_same(v, attr) || (!v->paged && attr->size <= v->size));
   if (moved && !is_same(v, attr))
     become_locked(fs, v, attr);
   if (moved)

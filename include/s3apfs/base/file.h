@@ -7,7 +7,8 @@
 
 #include "s3apfs/base/buf.h"
 
-/* Appends the file's bytes; -EFBIG when out's cap is passed. */
+/* Appends the file's bytes; -EFBIG when out's cap is passed; -ETIMEDOUT: a pipe
+ * that nobody wrote to for five seconds. */
 int file_read(const char *path, struct buf *out);
 /* Writes to a sibling temporary file, fsyncs, renames over path. */
 int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode);

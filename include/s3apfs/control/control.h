@@ -25,6 +25,10 @@ int control_server_start(const char *dir, control_fn fn, void *arg, struct contr
 /* Removes the socket and joins the thread. */
 void control_server_stop(struct control_server *s);
 
+/* Takes the right to mount at dir: a locked descriptor, kept open (over a fork
+ * too) as long as the mount lives. -EADDRINUSE: another process has it. */
+int control_lock(const char *dir);
+
 /* Client side: asks the mount at dir, owned by uid. timeout_ms for the whole
  * exchange. -ENOENT/-ECONNREFUSED: nobody serves it; -EACCES; -ETIMEDOUT. */
 int control_ask(const char *dir, uid_t uid, const char *request, int64_t timeout_ms,

@@ -29,7 +29,8 @@ struct fs_options {
 
 /* Takes the catalog's contents (the struct itself may go). */
 int fs_new(struct catalog *catalog, const struct fs_options *o, struct fs **out);
-/* Every handle must have been released. */
+/* No call is under way. Releases the handles that are left: at the end of a mount
+ * the kernel does not wait for them. */
 void fs_free(struct fs *fs);
 /* changed(arg, ino) is told when an inode turns out to have another version than
  * the kernel was told. On a request's thread: hand it on, do not block. NULL ends
