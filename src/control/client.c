@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "control_internal.h"
@@ -11,15 +10,11 @@
 #include "s3apfs/base/file.h"
 
 static int connect_to(const char *path) {
-  struct sockaddr_un addr = {.sun_family = AF_UNIX};
-  int fd;
+  struct sockaddr_un addr;
+  int fd = control_socket_new(path, &addr);
 
-  if (strlen(path) >= sizeof(addr.sun_path))
-    return -ENAMETOOLONG;
-  memcpy(addr.sun_path, path, strlen(path) + 1);
-  fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0)
-    return -errno;
+    return fd;
   if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0) {
     int rc = -errno;
 

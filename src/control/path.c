@@ -1,6 +1,8 @@
 /* Where the control socket of a mount point stands. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "control_internal.h"
@@ -32,4 +34,15 @@ int control_socket_path(const char *dir, uid_t uid, struct buf *out) {
     return rc;
   buf_printf(out, "/%.*s.sock", NAME_DIGITS, hex);
   return buf_error(out);
+}
+
+int control_socket_new(const char *path, struct sockaddr_un *addr) {
+  int fd;
+
+  *addr = (struct sockaddr_un){.sun_family = AF_UNIX};
+  if (strlen(path) >= sizeof(addr->sun_path))
+    return -ENAMETOOLONG;
+  memcpy(addr->sun_path, path, strlen(path) + 1);
+  fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  return fd < 0 ? -errno : fd;
 }

@@ -129,14 +129,6 @@ void s3_client_region(struct s3_client *c, struct buf *out) {
   s3_where_unref(w);
 }
 
-struct key_source *s3_client_keys(struct s3_client *c) {
-  return c->keys;
-}
-
-struct caller *s3_client_caller(struct s3_client *c) {
-  return c->caller;
-}
-
 int s3_client_follow_region(struct s3_client *c, const struct s3_error *e) {
   struct s3_where *now;
   struct s3_where *next = NULL;

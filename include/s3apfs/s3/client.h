@@ -44,8 +44,6 @@ void s3_client_free(struct s3_client *c);
 void s3_client_describe(struct s3_client *c, struct buf *out);
 /* The region that requests are signed for; appended. */
 void s3_client_region(struct s3_client *c, struct buf *out);
-struct key_source *s3_client_keys(struct s3_client *c);
-struct caller *s3_client_caller(struct s3_client *c);
 
 /* Blocking calls. Keys are whole object keys, bytes. */
 int s3_client_head(struct s3_client *c, const char *key, struct store_attr *out,
