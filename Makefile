@@ -14,9 +14,9 @@ BUILD   := build/$(VARIANT)
 VERSION := $(shell cat VERSION)
 
 # Lowest first; a layer links and includes only what stands before it.
-LAYERS := base aws policy net store cred s3 data ns fs fuse control app
+LAYERS := base aws policy net store state cred s3 data ns fs fuse control app
 
-PKGS      := fuse3 libcurl libcrypto libxml-2.0 libcjson
+PKGS      := fuse3 libcurl libcrypto libxml-2.0 libcjson libxxhash sqlite3
 EMU_PKGS  := libmicrohttpd libcrypto libxml-2.0 libcjson
 TEST_PKGS := criterion libssl
 

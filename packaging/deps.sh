@@ -7,7 +7,7 @@
 set -eu
 
 build="make gcc libc6-dev pkg-config libfuse3-dev libcurl4-openssl-dev libssl-dev libxml2-dev
-       libcjson-dev libmicrohttpd-dev uthash-dev"
+       libcjson-dev libmicrohttpd-dev uthash-dev libxxhash-dev libsqlite3-dev"
 demo="$build fuse3 curl ca-certificates"
 deb="$build dpkg-dev"
 rpm="$build rpm"
@@ -25,7 +25,7 @@ esac
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
   command -v pkg-config >/dev/null 2>&1 &&
-    pkg-config --exists fuse3 libcurl libcrypto libxml-2.0 libcjson libmicrohttpd && exit 0
+    pkg-config --exists fuse3 libcurl libcrypto libxml-2.0 libcjson libmicrohttpd libxxhash sqlite3 && exit 0
   echo "deps.sh: this is not a Debian system; install the equivalents of:" $wanted >&2
   exit 0
 fi
@@ -44,6 +44,8 @@ present() {
     libxml2-dev) pkg-config --exists libxml-2.0 ;;
     libcjson-dev) pkg-config --exists libcjson ;;
     libmicrohttpd-dev) pkg-config --exists libmicrohttpd ;;
+    libxxhash-dev) pkg-config --exists libxxhash ;;
+    libsqlite3-dev) pkg-config --exists sqlite3 ;;
     *) return 1 ;;
   esac >/dev/null 2>&1
 }

@@ -19,14 +19,15 @@ BELOW["aws"] = ["base"]
 BELOW["policy"] = ["base", "aws"]
 BELOW["net"] = BELOW["policy"] + ["policy"]
 BELOW["store"] = BELOW["policy"] + ["policy"]
+BELOW["state"] = ["base"]
 BELOW["cred"] = BELOW["policy"] + ["policy", "net", "store"]
 BELOW["s3"] = BELOW["cred"] + ["cred"]
-BELOW["data"] = ["base", "store"]
-BELOW["ns"] = ["base", "store"]
-BELOW["fs"] = ["base", "store", "data", "ns"]
+BELOW["data"] = ["base", "store", "state"]
+BELOW["ns"] = ["base", "store", "state"]
+BELOW["fs"] = ["base", "store", "state", "data", "ns"]
 BELOW["fuse"] = ["base", "fs"]
 BELOW["control"] = ["base"]
-BELOW["app"] = BELOW["s3"] + ["s3", "data", "ns", "fs", "fuse", "control"]
+BELOW["app"] = BELOW["s3"] + ["state", "s3", "data", "ns", "fs", "fuse", "control"]
 BELOW["emulator"] = ["base", "aws", "policy"]
 
 # Outside headers by pattern, and the layers that may use them.
@@ -37,6 +38,7 @@ LIBRARIES = [
     (r"^microhttpd", {"emulator"}),
     (r"^openssl/", {"base", "aws", "emulator"}),
     (r"^sqlite3", {"state"}),
+    (r"^xxhash", {"base"}),
 ]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)

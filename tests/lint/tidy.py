@@ -13,7 +13,8 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = ROOT / "build" / "tidy"
-PACKAGES = ["fuse3", "libcurl", "libcrypto", "libxml-2.0", "libcjson", "libmicrohttpd"]
+PACKAGES = ["fuse3", "libcurl", "libcrypto", "libxml-2.0", "libcjson", "libmicrohttpd",
+            "libxxhash", "sqlite3"]
 
 
 def flags():

@@ -85,8 +85,11 @@ struct store_ops {
   void (*destroy)(struct store *s);
 };
 
+struct store_write_ops; /* store/write.h */
+
 struct store {
   const struct store_ops *ops;
+  const struct store_write_ops *write; /* NULL: this store is only read */
   char *domain;   /* opaque cache domain: endpoint, bucket, identity; stable over remounts */
   bool read_only; /* no scope or option allows writing */
 };

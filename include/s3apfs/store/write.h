@@ -1,0 +1,103 @@
+/* Object store: what changes objects. The second half of store.h, in a table of
+ * its own because a store may be read-only (store->write is NULL then).
+ *
+ * All calls block and are thread-safe; callers that must not wait use a pool.
+ * Errors are negative errno as in store.h, and:
+ *   -EEXIST   the condition STORE_IF_ABSENT failed: there is an object
+ *   -ESTALE   STORE_IF_MATCH failed, or a copy's source is another version now
+ *   -EAGAIN   a concurrent change made the service give up (409): nothing was
+ *             written; the caller may try again (an upload: from its start)
+ *   -EFBIG, -ENAMETOOLONG, -EINVAL  the service's limits
+ *   -EPIPE    the upload id is unknown (ended, aborted, or expired)
+ *   -EIO      what is left; after a lost reply of put, copy or complete the
+ *             outcome is unknown: look (head) before acting again
+ * A conditional call that finds its own earlier, unanswered attempt already done
+ * (same etag or same checksum) reports success. */
+#ifndef S3APFS_STORE_WRITE_H
+#define S3APFS_STORE_WRITE_H
+
+#include "s3apfs/store/store.h"
+
+#define STORE_PARTS_MAX 10000U
+#define STORE_PART_MIN ((uint64_t)5 << 20) /* but for the last part */
+#define STORE_PART_MAX ((uint64_t)5 << 30)
+#define STORE_COPY_MAX ((uint64_t)5000000000) /* one copy(); larger ones by parts */
+
+/* What must hold at the moment of the change. */
+enum store_if { STORE_IF_ANY, STORE_IF_MATCH, STORE_IF_ABSENT };
+struct store_condition {
+  enum store_if what;
+  const char *etag; /* STORE_IF_MATCH: without quotes */
+};
+
+/* What an object carries beside its bytes. Names of user metadata come without
+ * x-amz-meta-; headers are whole header names that S3 stores with the object
+ * (Content-Type, Cache-Control, Content-Encoding, ..., and x-amz-storage-class,
+ * x-amz-server-side-encryption*, x-amz-object-lock-*, x-amz-tagging). Either may
+ * be NULL: none. */
+struct store_dress {
+  const struct kvlist *meta;
+  const struct kvlist *headers;
+};
+
+/* What a HEAD tells beyond struct store_attr, so that a change can keep it. */
+struct store_detail {
+  struct store_attr attr;
+  struct kvlist meta;    /* user metadata */
+  struct kvlist headers; /* as in struct store_dress, but never x-amz-tagging */
+  unsigned tag_count;
+  uint64_t crc64nvme; /* FULL_OBJECT checksum */
+  bool has_crc64nvme;
+};
+void store_detail_fini(struct store_detail *d);
+
+struct store_part {
+  unsigned number; /* 1..STORE_PARTS_MAX, ascending */
+  char etag[STORE_ETAG_MAX];
+  uint64_t size;
+  uint64_t crc64nvme; /* of the part's bytes */
+  bool has_crc64nvme; /* not for parts copied on a service that does not say */
+};
+
+struct store_source {
+  const char *key;  /* in the same store */
+  const char *etag; /* this version, else -ESTALE */
+};
+
+struct store_doomed {
+  const char *key;
+  const char *etag; /* NULL: whatever is there */
+  int err;          /* result; -ENOENT counts as 0 */
+};
+
+struct store_write_ops {
+  int (*detail)(struct store *s, const char *key, struct store_detail *out);
+  /* Whole object at once, at most STORE_PART_MAX. Checksummed on the way. */
+  int (*put)(struct store *s, const char *key, const void *data, size_t len,
+             const struct store_dress *dress, const struct store_condition *cond,
+             struct store_attr *out);
+  /* *upload is the caller's (free). Proves that writing is allowed. */
+  int (*create_upload)(struct store *s, const char *key, const struct store_dress *dress,
+                       char **upload);
+  int (*put_part)(struct store *s, const char *key, const char *upload, unsigned number,
+                  const void *data, size_t len, struct store_part *out);
+  /* Bytes [offset, offset + length) of the source become the part, server-side. */
+  int (*copy_part)(struct store *s, const char *key, const char *upload, unsigned number,
+                   const struct store_source *from, uint64_t offset, uint64_t length,
+                   struct store_part *out);
+  int (*complete_upload)(struct store *s, const char *key, const char *upload,
+                         const struct store_part *parts, size_t count,
+                         const struct store_condition *cond, struct store_attr *out);
+  int (*abort_upload)(struct store *s, const char *key, const char *upload);
+  /* Server-side copy of at most STORE_COPY_MAX bytes. dress NULL: what the source
+   * carries; else it takes the place of the source's. key may be the source's. */
+  int (*copy)(struct store *s, const struct store_source *from, const char *key,
+              const struct store_dress *dress, const struct store_condition *cond,
+              struct store_attr *out);
+  /* Each with its own result in ->err; one request where the service keeps the
+   * etags of a bulk request, else one each, side by side. 0 when all succeeded,
+   * else the first error. At most 1,000. */
+  int (*remove)(struct store *s, struct store_doomed *items, size_t count);
+};
+
+#endif
