@@ -1,43 +1,21 @@
 /* A store that fails as scripted.
  *
- * head and list apply delay, gate and failure in the calling thread. A get is
+ * head, list and the changes (fault_write.c) suffer in the calling thread. A get is
  * always wrapped: BEFORE (its delay runs) -> FIRST (the inner store delivers
  * what comes ahead of the gate or the failure) -> PARKED (at the gate) -> REST ->
  * ended. BEFORE and PARKED wait in one list that a thread of the store serves;
  * FIRST and REST are driven by the inner store's callbacks. Opening the gate and
  * cancelling make a waiting get due; a running one is cancelled inside, by
  * whoever comes later: the canceller, or the thread that is starting it. */
-#include "s3apfs/store/fault_store.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utlist.h>
 
+#include "fault_store_internal.h"
 #include "s3apfs/base/clock.h"
-#include "s3apfs/base/lock.h"
 
-#define OPS 3
 #define NEVER INT64_MAX
-
-struct script {
-  unsigned after;
-  unsigned count;
-  int err;
-  size_t bytes;
-  int64_t delay_ms;
-  bool gated;
-  size_t gate_bytes;
-};
-
-/* What one call has to suffer. */
-struct fate {
-  bool fails;
-  int err;
-  size_t bytes;
-  int64_t delay_ms;
-  bool gated;
-};
 
 enum stage { STAGE_BEFORE, STAGE_FIRST, STAGE_PARKED, STAGE_REST };
 
@@ -59,41 +37,35 @@ struct fault_get {
   struct fault_get *next;
 };
 
-struct fault_store {
-  struct store store;
-  struct store *inner;
-  pthread_t thread;
-  struct {
-    struct mtx lock;
-    struct cond changed;
-    struct script scripts[OPS];
-    struct fault_get *waiting;
-    unsigned parked; /* gets and other calls at the gate */
-    bool stop;
-  } synced;
-};
-
-static struct fault_store *self(struct store *s) {
-  return (struct fault_store *)s;
-}
-
 static int64_t now_ms(void) {
   return clock_mono_ms(&clock_system);
+}
+
+/* One of `count` calls behind `after` others? */
+static bool is_struck(unsigned *after, unsigned *count) {
+  if (*after > 0) {
+    --*after;
+    return false;
+  }
+  if (*count == 0)
+    return false;
+  --*count;
+  return true;
 }
 
 static void draw_fate_locked(struct fault_store *fs, enum fault_op op, struct fate *out) {
   struct script *s = &fs->synced.scripts[op];
 
   *out = (struct fate){.delay_ms = s->delay_ms, .gated = s->gated, .bytes = s->gate_bytes};
-  if (s->after > 0) {
-    s->after--;
-  } else if (s->count > 0) {
-    s->count--;
-    out->fails = true;
+  out->fails = is_struck(&s->after, &s->count);
+  if (out->fails) {
     out->err = s->err;
     if (!out->gated)
       out->bytes = s->bytes;
   }
+  out->lost = !out->fails && is_struck(&s->lose_after, &s->lose_count);
+  if (out->lost)
+    out->err = s->lose_err;
 }
 
 static void unref_locked(struct fault_get *f) {
@@ -264,7 +236,7 @@ static void *fault_main(void *arg) {
 }
 
 static int fault_get(struct store *s, struct store_get *g) {
-  struct fault_store *fs = self(s);
+  struct fault_store *fs = fault_store_self(s);
   struct fault_get *f = calloc(1, sizeof(*f));
 
   if (f == NULL)
@@ -285,7 +257,7 @@ static int fault_get(struct store *s, struct store_get *g) {
 }
 
 static void fault_get_cancel(struct store *s, struct store_get *g) {
-  struct fault_store *fs = self(s);
+  struct fault_store *fs = fault_store_self(s);
   struct fault_get *f;
   bool running = false;
 
@@ -307,8 +279,15 @@ static void fault_get_cancel(struct store *s, struct store_get *g) {
   mtx_unlock(&fs->synced.lock);
 }
 
-/* Delay, gate and failure of a blocking call. */
-static int suffer(struct fault_store *fs, enum fault_op op) {
+static void wait_at_gate_locked(struct fault_store *fs, enum fault_op op) {
+  fs->synced.parked++;
+  cond_broadcast(&fs->synced.changed);
+  while (fs->synced.scripts[op].gated)
+    cond_wait(&fs->synced.changed, &fs->synced.lock);
+  fs->synced.parked--;
+}
+
+int fault_store_before(struct fault_store *fs, enum fault_op op, struct fate *out) {
   struct fate fate;
   int64_t until;
 
@@ -317,20 +296,32 @@ static int suffer(struct fault_store *fs, enum fault_op op) {
   until = now_ms() + fate.delay_ms;
   while (fate.delay_ms > 0 && now_ms() < until)
     cond_wait_until(&fs->synced.changed, &fs->synced.lock, until);
-  if (fate.gated) {
-    fs->synced.parked++;
-    cond_broadcast(&fs->synced.changed);
-    while (fs->synced.scripts[op].gated)
-      cond_wait(&fs->synced.changed, &fs->synced.lock);
-    fs->synced.parked--;
-  }
+  if (fate.gated && fate.bytes == 0)
+    wait_at_gate_locked(fs, op);
   mtx_unlock(&fs->synced.lock);
+  *out = fate;
   return fate.fails ? fate.err : 0;
+}
+
+int fault_store_after(struct fault_store *fs, enum fault_op op, const struct fate *fate, int rc) {
+  if (fate->gated && fate->bytes > 0) {
+    mtx_lock(&fs->synced.lock);
+    wait_at_gate_locked(fs, op);
+    mtx_unlock(&fs->synced.lock);
+  }
+  return fate->lost ? fate->err : rc;
+}
+
+/* Delay, gate and failure of a call that changes nothing. */
+static int suffer(struct fault_store *fs, enum fault_op op) {
+  struct fate fate;
+
+  return fault_store_before(fs, op, &fate);
 }
 
 static int fault_head(struct store *s, const char *key, struct store_attr *out,
                       struct kvlist *meta) {
-  struct fault_store *fs = self(s);
+  struct fault_store *fs = fault_store_self(s);
   int rc = suffer(fs, FAULT_HEAD);
 
   return rc != 0 ? rc : fs->inner->ops->head(fs->inner, key, out, meta);
@@ -338,14 +329,14 @@ static int fault_head(struct store *s, const char *key, struct store_attr *out,
 
 static int fault_list(struct store *s, const char *prefix, bool folded, const char *token,
                       unsigned max, struct store_page *out) {
-  struct fault_store *fs = self(s);
+  struct fault_store *fs = fault_store_self(s);
   int rc = suffer(fs, FAULT_LIST);
 
   return rc != 0 ? rc : fs->inner->ops->list(fs->inner, prefix, folded, token, max, out);
 }
 
 static int fault_explain(struct store *s, const char *key, struct buf *out) {
-  struct fault_store *fs = self(s);
+  struct fault_store *fs = fault_store_self(s);
 
   return fs->inner->ops->explain(fs->inner, key, out);
 }
@@ -358,7 +349,7 @@ static void fault_free(struct fault_store *fs) {
 }
 
 static void fault_destroy(struct store *s) {
-  struct fault_store *fs = self(s);
+  struct fault_store *fs = fault_store_self(s);
 
   mtx_lock(&fs->synced.lock);
   fs->synced.stop = true;
@@ -388,6 +379,7 @@ int fault_store_new(struct store *inner, struct store **out) {
   cond_init(&fs->synced.changed);
   fs->inner = inner;
   fs->store.ops = &fault_ops;
+  fs->store.write = inner->write != NULL ? &fault_write_ops : NULL;
   fs->store.read_only = inner->read_only;
   fs->store.domain = strdup(inner->domain);
   if (fs->store.domain != NULL)
@@ -402,7 +394,7 @@ int fault_store_new(struct store *inner, struct store **out) {
 
 void fault_store_fail(struct store *s, enum fault_op op, unsigned after, unsigned count, int err,
                       size_t bytes) {
-  struct fault_store *fs = self(s);
+  struct fault_store *fs = fault_store_self(s);
   struct script *script = &fs->synced.scripts[op];
 
   mtx_lock(&fs->synced.lock);
@@ -413,8 +405,19 @@ void fault_store_fail(struct store *s, enum fault_op op, unsigned after, unsigne
   mtx_unlock(&fs->synced.lock);
 }
 
+void fault_store_lose(struct store *s, enum fault_op op, unsigned after, unsigned count, int err) {
+  struct fault_store *fs = fault_store_self(s);
+  struct script *script = &fs->synced.scripts[op];
+
+  mtx_lock(&fs->synced.lock);
+  script->lose_after = after;
+  script->lose_count = count;
+  script->lose_err = err;
+  mtx_unlock(&fs->synced.lock);
+}
+
 void fault_store_delay(struct store *s, enum fault_op op, int64_t ms) {
-  struct fault_store *fs = self(s);
+  struct fault_store *fs = fault_store_self(s);
 
   mtx_lock(&fs->synced.lock);
   fs->synced.scripts[op].delay_ms = ms;
@@ -422,7 +425,7 @@ void fault_store_delay(struct store *s, enum fault_op op, int64_t ms) {
 }
 
 void fault_store_gate(struct store *s, enum fault_op op, size_t bytes) {
-  struct fault_store *fs = self(s);
+  struct fault_store *fs = fault_store_self(s);
 
   mtx_lock(&fs->synced.lock);
   fs->synced.scripts[op].gated = true;
@@ -431,11 +434,11 @@ void fault_store_gate(struct store *s, enum fault_op op, size_t bytes) {
 }
 
 void fault_store_open(struct store *s) {
-  struct fault_store *fs = self(s);
+  struct fault_store *fs = fault_store_self(s);
   struct fault_get *f;
 
   mtx_lock(&fs->synced.lock);
-  for (unsigned op = 0; op < OPS; op++)
+  for (unsigned op = 0; op < FAULT_OPS; op++)
     fs->synced.scripts[op].gated = false;
   DL_FOREACH (fs->synced.waiting, f) {
     if (f->stage == STAGE_PARKED)
@@ -446,7 +449,7 @@ void fault_store_open(struct store *s) {
 }
 
 unsigned fault_store_waiting(struct store *s) {
-  struct fault_store *fs = self(s);
+  struct fault_store *fs = fault_store_self(s);
   unsigned n;
 
   mtx_lock(&fs->synced.lock);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "mem_store.h"
 
@@ -15,7 +16,7 @@ void blob_unref(struct blob *b) {
     free(b);
 }
 
-static struct blob *blob_new(const void *data, size_t len) {
+struct blob *blob_new(const void *data, size_t len) {
   struct blob *b = malloc(sizeof(*b) + len);
 
   if (b == NULL)
@@ -23,7 +24,9 @@ static struct blob *blob_new(const void *data, size_t len) {
   memset(b, 0, sizeof(*b));
   b->len = len;
   atomic_init(&b->refs, 1);
-  if (len != 0)
+  if (data == NULL)
+    memset(b->data, 0, len);
+  else if (len != 0)
     memcpy(b->data, data, len);
   return b;
 }
@@ -32,6 +35,8 @@ void object_fini(struct object *o) {
   free(o->key);
   blob_unref(o->blob);
   kvlist_fini(&o->meta);
+  kvlist_fini(&o->headers);
+  free(o->tags);
 }
 
 size_t objects_find_locked(const struct mem_store *ms, const char *key) {
@@ -82,16 +87,85 @@ static struct object *insert_locked(struct mem_store *ms, const char *key) {
   ms->synced.count++;
   *o = (struct object){.key = copy};
   kvlist_init(&o->meta);
+  kvlist_init(&o->headers);
   return o;
 }
 
-static void stamp_locked(struct mem_store *ms, const char *key, struct blob *b) {
+void blob_stamp_locked(struct mem_store *ms, const char *key, unsigned parts, struct blob *b) {
   uint64_t v = ++ms->synced.versions;
+  int n;
 
   b->attr.size = b->len;
   b->attr.mtime = ms->synced.mtime != 0 ? ms->synced.mtime : FIRST_MTIME + (int64_t)v;
-  snprintf(b->attr.etag, sizeof(b->attr.etag), "%08zx%08zx-%llu", strlen(key), b->len,
-           (unsigned long long)v);
+  n = snprintf(b->attr.etag, sizeof(b->attr.etag), "%08zx%08zx%016llx", strlen(key), b->len,
+               (unsigned long long)v);
+  if (parts > 0)
+    snprintf(b->attr.etag + n, sizeof(b->attr.etag) - (size_t)n, "-%u", parts);
+}
+
+/* An object of that key, new or not; a new one has no version yet. */
+static struct object *ensure_locked(struct mem_store *ms, const char *key) {
+  struct object *o = objects_get_locked(ms, key);
+
+  return o != NULL ? o : insert_locked(ms, key);
+}
+
+static int add_header(const struct kv *h, struct kvlist *headers, char **tags) {
+  if (strcasecmp(h->name, "x-amz-tagging") != 0)
+    return kvlist_add(headers, h->name, h->value);
+  free(*tags);
+  *tags = h->value[0] != '\0' ? strdup(h->value) : NULL;
+  return h->value[0] != '\0' && *tags == NULL ? -ENOMEM : 0;
+}
+
+static int dress_up(const struct store_dress *dress, struct object *out) {
+  int rc = 0;
+
+  kvlist_init(&out->meta);
+  kvlist_init(&out->headers);
+  if (dress != NULL && dress->meta != NULL)
+    rc = kvlist_copy(&out->meta, dress->meta);
+  for (size_t i = 0;
+       rc == 0 && dress != NULL && dress->headers != NULL && i < dress->headers->count; i++)
+    rc = add_header(&dress->headers->items[i], &out->headers, &out->tags);
+  return rc;
+}
+
+int objects_replace_locked(struct mem_store *ms, const char *key, struct blob *b,
+                           const struct store_dress *dress) {
+  struct object worn = {0};
+  struct object *o = NULL;
+
+  if (dress_up(dress, &worn) == 0)
+    o = ensure_locked(ms, key);
+  if (o == NULL) {
+    object_fini(&worn);
+    return -ENOMEM;
+  }
+  worn.key = o->key;
+  worn.denied = o->denied;
+  o->key = NULL;
+  object_fini(o);
+  *o = worn;
+  o->blob = b;
+  return 0;
+}
+
+void objects_remove_locked(struct mem_store *ms, struct object *o) {
+  object_fini(o);
+  ms->synced.count--;
+  memmove(o, o + 1, (ms->synced.count - (size_t)(o - ms->synced.objects)) * sizeof(*o));
+}
+
+int objects_condition_locked(struct mem_store *ms, const char *key,
+                             const struct store_condition *cond) {
+  const struct object *o = objects_get_locked(ms, key);
+
+  if (cond == NULL || cond->what == STORE_IF_ANY)
+    return 0;
+  if (cond->what == STORE_IF_ABSENT)
+    return o == NULL ? 0 : -EEXIST;
+  return o != NULL && strcmp(o->blob->attr.etag, cond->etag) == 0 ? 0 : -ESTALE;
 }
 
 int mem_store_put(struct store *s, const char *key, const void *data, size_t len) {
@@ -102,11 +176,9 @@ int mem_store_put(struct store *s, const char *key, const void *data, size_t len
   if (b == NULL)
     return -ENOMEM;
   mtx_lock(&ms->synced.lock);
-  o = objects_get_locked(ms, key);
-  if (o == NULL)
-    o = insert_locked(ms, key);
+  o = ensure_locked(ms, key);
   if (o != NULL) {
-    stamp_locked(ms, key, b);
+    blob_stamp_locked(ms, key, 0, b);
     blob_unref(o->blob);
     o->blob = b;
   }
@@ -122,11 +194,8 @@ int mem_store_delete(struct store *s, const char *key) {
 
   mtx_lock(&ms->synced.lock);
   o = objects_get_locked(ms, key);
-  if (o != NULL) {
-    object_fini(o);
-    ms->synced.count--;
-    memmove(o, o + 1, (ms->synced.count - (size_t)(o - ms->synced.objects)) * sizeof(*o));
-  }
+  if (o != NULL)
+    objects_remove_locked(ms, o);
   mtx_unlock(&ms->synced.lock);
   return o != NULL ? 0 : -ENOENT;
 }
@@ -198,4 +267,26 @@ void mem_store_counts(struct store *s, struct mem_store_counts *out) {
   mtx_lock(&ms->synced.lock);
   *out = ms->synced.counts;
   mtx_unlock(&ms->synced.lock);
+}
+
+void mem_store_set_part_min(struct store *s, uint64_t bytes) {
+  struct mem_store *ms = mem_store_self(s);
+
+  mtx_lock(&ms->synced.lock);
+  ms->synced.part_min = bytes;
+  mtx_unlock(&ms->synced.lock);
+}
+
+int mem_store_set_tags(struct store *s, const char *key, const char *tags) {
+  struct mem_store *ms = mem_store_self(s);
+  const struct kv tagging = {.name = (char[]){"x-amz-tagging"}, .value = (char *)tags};
+  struct object *o;
+  int rc = -ENOENT;
+
+  mtx_lock(&ms->synced.lock);
+  o = objects_get_locked(ms, key);
+  if (o != NULL)
+    rc = add_header(&tagging, &o->headers, &o->tags);
+  mtx_unlock(&ms->synced.lock);
+  return rc;
 }

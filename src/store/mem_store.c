@@ -220,6 +220,7 @@ static void mem_destroy(struct store *s) {
     object_fini(&ms->synced.objects[i]);
   free(ms->synced.objects);
   free(ms->synced.list_below);
+  mem_uploads_free(ms);
   mtx_fini(&ms->synced.lock);
   free(ms->store.domain);
   free(ms);
@@ -242,6 +243,8 @@ int mem_store_new(const char *domain, struct store **out) {
     return -ENOMEM;
   mtx_init(&ms->synced.lock, RANK_STORE);
   ms->store.ops = &mem_ops;
+  ms->store.write = &mem_write_ops;
+  ms->synced.part_min = STORE_PART_MIN;
   ms->store.domain = strdup(domain);
   rc = ms->store.domain != NULL ? pool_new("mem-store", GET_THREADS, &ms->pool) : -ENOMEM;
   if (rc != 0) {

@@ -4,15 +4,21 @@
  * All calls block and are thread-safe; callers that must not wait use a pool.
  * Errors are negative errno as in store.h, and:
  *   -EEXIST   the condition STORE_IF_ABSENT failed: there is an object
- *   -ESTALE   STORE_IF_MATCH failed, or a copy's source is another version now
+ *   -ESTALE   STORE_IF_MATCH failed: another version stands there now, or none;
+ *             or a copy's source is another version now
+ *   -ENOENT   a copy's source is gone
  *   -EAGAIN   a concurrent change made the service give up (409): nothing was
  *             written; the caller may try again (an upload: from its start)
  *   -EFBIG, -ENAMETOOLONG, -EINVAL  the service's limits
+ *   -E2BIG    more user metadata than an object can carry (2 KB)
  *   -EPIPE    the upload id is unknown (ended, aborted, or expired)
  *   -EIO      what is left; after a lost reply of put, copy or complete the
  *             outcome is unknown: look (head) before acting again
  * A conditional call that finds its own earlier, unanswered attempt already done
- * (same etag or same checksum) reports success. */
+ * (same etag or same checksum) reports success. A struct store_attr that a change
+ * gives out has the etag the service said, the size that was sent (copies: the
+ * source's), and the server's time of the change, which later replies may show a
+ * second apart. */
 #ifndef S3APFS_STORE_WRITE_H
 #define S3APFS_STORE_WRITE_H
 
@@ -62,6 +68,7 @@ struct store_part {
 struct store_source {
   const char *key;  /* in the same store */
   const char *etag; /* this version, else -ESTALE */
+  uint64_t size;    /* of that version; copy() reports it back */
 };
 
 struct store_doomed {
@@ -72,6 +79,9 @@ struct store_doomed {
 
 struct store_write_ops {
   int (*detail)(struct store *s, const char *key, struct store_detail *out);
+  /* The object's tags as x-amz-tagging takes them ("a=1&b=2", percent-encoded),
+   * appended. -EACCES when the identity may not read them. */
+  int (*tags)(struct store *s, const char *key, struct buf *out);
   /* Whole object at once, at most STORE_PART_MAX. Checksummed on the way. */
   int (*put)(struct store *s, const char *key, const void *data, size_t len,
              const struct store_dress *dress, const struct store_condition *cond,
@@ -90,7 +100,9 @@ struct store_write_ops {
                          const struct store_condition *cond, struct store_attr *out);
   int (*abort_upload)(struct store *s, const char *key, const char *upload);
   /* Server-side copy of at most STORE_COPY_MAX bytes. dress NULL: what the source
-   * carries; else it takes the place of the source's. key may be the source's. */
+   * carries; else it takes the place of the source's metadata and headers. Tags
+   * come along unless dress has x-amz-tagging. key may be the source's, then with
+   * a dress; from->etag NULL: whatever is there. */
   int (*copy)(struct store *s, const struct store_source *from, const char *key,
               const struct store_dress *dress, const struct store_condition *cond,
               struct store_attr *out);
