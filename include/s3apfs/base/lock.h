@@ -20,6 +20,7 @@ enum lock_rank {
   RANK_INODE = 60,
   RANK_DATA = 70,  /* block cache */
   RANK_BLOCK = 80, /* one block */
+  RANK_STATE = 90, /* queue of the journal */
   RANK_STORE = 100,
   RANK_S3 = 110,
   RANK_GRANTS = 120,

@@ -1,0 +1,34 @@
+/* Persistent metadata: what this mount itself wrote, so that modes, times and
+ * links are right after a remount without a request. An entry counts only for the
+ * version (etag) it was noted for. 0 or -errno. */
+#ifndef S3APFS_STATE_KNOWN_H
+#define S3APFS_STATE_KNOWN_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "s3apfs/state/state.h"
+
+struct known {
+  mode_t mode; /* with the type */
+  uid_t uid;
+  gid_t gid;
+  int64_t mtime_ns; /* since 1970 */
+  int64_t atime_ns;
+  int64_t ctime_ns;
+  char *link; /* target of a symlink, owned; NULL: none */
+};
+void known_fini(struct known *k);
+
+int known_put(struct state *s, const char *domain, const char *key, const char *etag,
+              const struct known *k, enum state_sync sync);
+/* -ENOENT: nothing is known of that version. */
+int known_get(struct state *s, const char *domain, const char *key, const char *etag,
+              struct known *out);
+int known_drop(struct state *s, const char *domain, const char *key, enum state_sync sync);
+/* Everything known of the folder `prefix` (ends in '/'), by key: fn is called on the
+ * caller's thread; non-zero stops and is returned. */
+typedef int (*known_fn)(void *arg, const char *key, const char *etag, const struct known *k);
+int known_each(struct state *s, const char *domain, const char *prefix, known_fn fn, void *arg);
+
+#endif

@@ -1,0 +1,359 @@
+/* The journal's table of file contents, and of the parts their uploads have.
+ *
+ * The dress of an object is kept as one text: name=value pairs, percent-coded and
+ * joined by '&'. Reading collects rows on the database's thread and calls back
+ * afterwards, so callers may use the journal inside their callbacks. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3apfs/base/text.h"
+#include "s3apfs/state/journal.h"
+#include "state_internal.h"
+
+void journal_file_init(struct journal_file *f) {
+  memset(f, 0, sizeof(*f));
+  kvlist_init(&f->meta);
+  kvlist_init(&f->headers);
+}
+
+void journal_file_fini(struct journal_file *f) {
+  free(f->domain);
+  free(f->key);
+  free(f->base_etag);
+  free(f->upload);
+  kvlist_fini(&f->meta);
+  kvlist_fini(&f->headers);
+  f->domain = f->key = f->base_etag = f->upload = NULL;
+}
+
+/* --- dress as text --- */
+
+static void encode_pairs(struct buf *out, const struct kvlist *l) {
+  for (size_t i = 0; i < l->count; i++) {
+    if (i > 0)
+      buf_putc(out, '&');
+    text_uri_encode(out, l->items[i].name, strlen(l->items[i].name), false);
+    buf_putc(out, '=');
+    text_uri_encode(out, l->items[i].value, strlen(l->items[i].value), false);
+  }
+}
+
+static int decode_pair(const char *text, size_t len, struct kvlist *out) {
+  const char *equals = memchr(text, '=', len);
+  struct buf name;
+  struct buf value;
+  int rc = -EUCLEAN;
+
+  buf_init(&name, 0);
+  buf_init(&value, 0);
+  if (equals != NULL) {
+    rc = text_uri_decode(&name, text, (size_t)(equals - text), false);
+    if (rc == 0)
+      rc = text_uri_decode(&value, equals + 1, len - (size_t)(equals - text) - 1, false);
+    if (rc == 0)
+      rc = kvlist_add(out, buf_cstr(&name), buf_cstr(&value));
+  }
+  buf_fini(&name);
+  buf_fini(&value);
+  return rc;
+}
+
+static int decode_pairs(const char *text, struct kvlist *out) {
+  int rc = 0;
+
+  while (rc == 0 && *text != '\0') {
+    size_t len = strcspn(text, "&");
+
+    rc = decode_pair(text, len, out);
+    text += len + (text[len] == '&');
+  }
+  return rc;
+}
+
+/* --- writing files --- */
+
+struct file_task {
+  struct journal_file *file;
+  struct buf meta;
+  struct buf headers;
+};
+
+static int bind_file(struct db *d, const char *sql, struct file_task *t) {
+  const struct journal_file *f = t->file;
+  sqlite3_stmt *st;
+  int rc = db_prepare(d, sql, &st);
+
+  if (rc != 0)
+    return rc;
+  db_bind_text(st, 1, f->domain);
+  db_bind_text(st, 2, f->key);
+  db_bind_text(st, 3, f->base_etag);
+  db_bind_int(st, 4, (int64_t)f->base_size);
+  db_bind_int(st, 5, f->first);
+  db_bind_int(st, 6, f->acked);
+  db_bind_int(st, 7, (int64_t)f->acked_log);
+  db_bind_text(st, 8, buf_cstr(&t->meta));
+  db_bind_text(st, 9, buf_cstr(&t->headers));
+  db_bind_text(st, 10, f->upload);
+  db_bind_int(st, 11, f->err);
+  if (f->id != 0)
+    db_bind_int(st, 12, f->id);
+  return db_finish(d, st);
+}
+
+static int add_file(struct db *d, void *arg) {
+  static const char sql[] = "INSERT INTO file(domain, key, base_etag, base_size, first, acked, "
+                            "acked_log, meta, headers, upload, err) "
+                            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  struct file_task *t = arg;
+  int rc = bind_file(d, sql, t);
+
+  if (rc == 0)
+    t->file->id = db_last_id(d);
+  return rc;
+}
+
+/* Parts of an upload that is not this file's any more. */
+static int drop_other_parts(struct db *d, const struct journal_file *f) {
+  static const char sql[] = "DELETE FROM part WHERE file = ?1 AND EXISTS(SELECT 1 FROM file "
+                            "WHERE id = ?1 AND upload <> ?2)";
+  sqlite3_stmt *st;
+  int rc = db_prepare(d, sql, &st);
+
+  if (rc != 0)
+    return rc;
+  db_bind_int(st, 1, f->id);
+  db_bind_text(st, 2, f->upload);
+  return db_finish(d, st);
+}
+
+static int put_file(struct db *d, void *arg) {
+  static const char sql[] = "UPDATE file SET domain = ?, key = ?, base_etag = ?, base_size = ?, "
+                            "first = ?, acked = ?, acked_log = ?, meta = ?, headers = ?, "
+                            "upload = ?, err = ? WHERE id = ?";
+  struct file_task *t = arg;
+  int rc = drop_other_parts(d, t->file);
+
+  return rc != 0 ? rc : bind_file(d, sql, t);
+}
+
+static int write_file(struct state *s, struct journal_file *f, enum state_sync sync,
+                      int (*fn)(struct db *d, void *arg)) {
+  struct file_task t = {.file = f};
+  int rc;
+
+  buf_init(&t.meta, 0);
+  buf_init(&t.headers, 0);
+  encode_pairs(&t.meta, &f->meta);
+  encode_pairs(&t.headers, &f->headers);
+  rc = buf_error(&t.meta) != 0 ? buf_error(&t.meta) : buf_error(&t.headers);
+  if (rc == 0)
+    rc = db_run(s->db, sync, fn, &t);
+  buf_fini(&t.meta);
+  buf_fini(&t.headers);
+  return rc;
+}
+
+int journal_add_file(struct state *s, struct journal_file *f, enum state_sync sync) {
+  f->id = 0;
+  return write_file(s, f, sync, add_file);
+}
+
+int journal_put_file(struct state *s, const struct journal_file *f, enum state_sync sync) {
+  return write_file(s, (struct journal_file *)f, sync, put_file);
+}
+
+static int drop_by_id(struct db *d, const char *sql, int64_t id) {
+  sqlite3_stmt *st;
+  int rc = db_prepare(d, sql, &st);
+
+  if (rc != 0)
+    return rc;
+  db_bind_int(st, 1, id);
+  return db_finish(d, st);
+}
+
+static int drop_file(struct db *d, void *arg) {
+  const int64_t *id = arg;
+  int rc = drop_by_id(d, "DELETE FROM part WHERE file = ?", *id);
+
+  return rc != 0 ? rc : drop_by_id(d, "DELETE FROM file WHERE id = ?", *id);
+}
+
+int journal_drop_file(struct state *s, int64_t id, enum state_sync sync) {
+  return db_run(s->db, sync, drop_file, &id);
+}
+
+/* --- writing parts --- */
+
+struct part_task {
+  int64_t file;
+  unsigned number;
+  const struct journal_part *part;
+};
+
+static int put_part(struct db *d, void *arg) {
+  static const char sql[] = "INSERT OR REPLACE INTO part(file, number, offset, size, layer, etag, "
+                            "crc, has_crc) VALUES(?, ?, ?, ?, ?, ?, ?, ?)";
+  const struct part_task *t = arg;
+  sqlite3_stmt *st;
+  int rc = db_prepare(d, sql, &st);
+
+  if (rc != 0)
+    return rc;
+  db_bind_int(st, 1, t->file);
+  db_bind_int(st, 2, t->part->number);
+  db_bind_int(st, 3, (int64_t)t->part->offset);
+  db_bind_int(st, 4, (int64_t)t->part->size);
+  db_bind_int(st, 5, t->part->layer);
+  db_bind_text(st, 6, t->part->etag);
+  db_bind_int(st, 7, (int64_t)t->part->crc64nvme);
+  db_bind_int(st, 8, t->part->has_crc64nvme);
+  return db_finish(d, st);
+}
+
+static int drop_part(struct db *d, void *arg) {
+  static const char sql[] = "DELETE FROM part WHERE file = ? AND number = ?";
+  const struct part_task *t = arg;
+  sqlite3_stmt *st;
+  int rc = db_prepare(d, sql, &st);
+
+  if (rc != 0)
+    return rc;
+  db_bind_int(st, 1, t->file);
+  db_bind_int(st, 2, t->number);
+  return db_finish(d, st);
+}
+
+int journal_put_part(struct state *s, int64_t file, const struct journal_part *p,
+                     enum state_sync sync) {
+  struct part_task t = {.file = file, .part = p};
+
+  return db_run(s->db, sync, put_part, &t);
+}
+
+int journal_drop_part(struct state *s, int64_t file, unsigned number, enum state_sync sync) {
+  struct part_task t = {.file = file, .number = number};
+
+  return db_run(s->db, sync, drop_part, &t);
+}
+
+/* --- reading --- */
+
+struct files {
+  struct journal_file *items;
+  size_t count;
+  size_t cap;
+};
+
+static int read_file(sqlite3_stmt *st, struct journal_file *f) {
+  int rc;
+
+  journal_file_init(f);
+  f->id = sqlite3_column_int64(st, 0);
+  f->domain = db_column(st, 1);
+  f->key = db_column(st, 2);
+  f->base_etag = db_column(st, 3);
+  f->base_size = (uint64_t)sqlite3_column_int64(st, 4);
+  f->first = (uint32_t)sqlite3_column_int64(st, 5);
+  f->acked = (uint32_t)sqlite3_column_int64(st, 6);
+  f->acked_log = (uint64_t)sqlite3_column_int64(st, 7);
+  f->upload = db_column(st, 10);
+  f->err = sqlite3_column_int(st, 11);
+  if (f->domain == NULL || f->key == NULL || f->base_etag == NULL || f->upload == NULL)
+    return -ENOMEM;
+  rc = decode_pairs((const char *)sqlite3_column_text(st, 8), &f->meta);
+  return rc != 0 ? rc : decode_pairs((const char *)sqlite3_column_text(st, 9), &f->headers);
+}
+
+static int collect_files(struct db *d, void *arg) {
+  static const char sql[] =
+      "SELECT id, domain, key, base_etag, base_size, first, acked, acked_log, "
+      "meta, headers, upload, err FROM file ORDER BY id";
+  struct files *l = arg;
+  sqlite3_stmt *st;
+  int rc = db_prepare(d, sql, &st);
+
+  while (rc == 0 && (rc = db_step(d, st)) == 1) {
+    if (l->count == l->cap) {
+      size_t cap = l->cap != 0 ? l->cap * 2 : 16;
+      struct journal_file *grown = realloc(l->items, cap * sizeof(*grown));
+
+      if (grown == NULL)
+        return -ENOMEM;
+      l->items = grown;
+      l->cap = cap;
+    }
+    rc = read_file(st, &l->items[l->count++]);
+  }
+  return rc;
+}
+
+int journal_each_file(struct state *s, journal_file_fn fn, void *arg) {
+  struct files l = {0};
+  int rc = db_run(s->db, STATE_LAZY, collect_files, &l);
+
+  for (size_t i = 0; i < l.count; i++) {
+    if (rc == 0)
+      rc = fn(arg, &l.items[i]);
+    journal_file_fini(&l.items[i]);
+  }
+  free(l.items);
+  return rc;
+}
+
+struct parts {
+  int64_t file;
+  struct journal_part *items;
+  size_t count;
+  size_t cap;
+};
+
+static int read_part(sqlite3_stmt *st, struct journal_part *p) {
+  *p = (struct journal_part){.number = (unsigned)sqlite3_column_int64(st, 0),
+                             .offset = (uint64_t)sqlite3_column_int64(st, 1),
+                             .size = (uint64_t)sqlite3_column_int64(st, 2),
+                             .layer = (uint32_t)sqlite3_column_int64(st, 3),
+                             .etag = db_column(st, 4),
+                             .crc64nvme = (uint64_t)sqlite3_column_int64(st, 5),
+                             .has_crc64nvme = sqlite3_column_int(st, 6) != 0};
+  return p->etag != NULL ? 0 : -ENOMEM;
+}
+
+static int collect_parts(struct db *d, void *arg) {
+  static const char sql[] = "SELECT number, offset, size, layer, etag, crc, has_crc FROM part "
+                            "WHERE file = ? ORDER BY number";
+  struct parts *l = arg;
+  sqlite3_stmt *st;
+  int rc = db_prepare(d, sql, &st);
+
+  if (rc == 0)
+    db_bind_int(st, 1, l->file);
+  while (rc == 0 && (rc = db_step(d, st)) == 1) {
+    if (l->count == l->cap) {
+      size_t cap = l->cap != 0 ? l->cap * 2 : 64;
+      struct journal_part *grown = realloc(l->items, cap * sizeof(*grown));
+
+      if (grown == NULL)
+        return -ENOMEM;
+      l->items = grown;
+      l->cap = cap;
+    }
+    rc = read_part(st, &l->items[l->count++]);
+  }
+  return rc;
+}
+
+int journal_each_part(struct state *s, int64_t file, journal_part_fn fn, void *arg) {
+  struct parts l = {.file = file};
+  int rc = db_run(s->db, STATE_LAZY, collect_parts, &l);
+
+  for (size_t i = 0; i < l.count; i++) {
+    if (rc == 0)
+      rc = fn(arg, &l.items[i]);
+    free(l.items[i].etag);
+  }
+  free(l.items);
+  return rc;
+}

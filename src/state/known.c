@@ -1,0 +1,187 @@
+/* Persistent metadata: one row a key, of the version that this mount wrote last. */
+#include "s3apfs/state/known.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3apfs/base/text.h"
+#include "state_internal.h"
+
+void known_fini(struct known *k) {
+  free(k->link);
+  k->link = NULL;
+}
+
+struct row {
+  const char *domain;
+  const char *key;
+  const char *etag;
+  const struct known *in;
+  struct known out;
+};
+
+static int put(struct db *d, void *arg) {
+  static const char sql[] =
+      "INSERT OR REPLACE INTO known(domain, key, etag, mode, uid, gid, mtime, "
+      "atime, ctime, link) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  const struct row *r = arg;
+  sqlite3_stmt *st;
+  int rc = db_prepare(d, sql, &st);
+
+  if (rc != 0)
+    return rc;
+  db_bind_text(st, 1, r->domain);
+  db_bind_text(st, 2, r->key);
+  db_bind_text(st, 3, r->etag);
+  db_bind_int(st, 4, r->in->mode);
+  db_bind_int(st, 5, r->in->uid);
+  db_bind_int(st, 6, r->in->gid);
+  db_bind_int(st, 7, r->in->mtime_ns);
+  db_bind_int(st, 8, r->in->atime_ns);
+  db_bind_int(st, 9, r->in->ctime_ns);
+  if (r->in->link != NULL)
+    db_bind_text(st, 10, r->in->link);
+  return db_finish(d, st);
+}
+
+int known_put(struct state *s, const char *domain, const char *key, const char *etag,
+              const struct known *k, enum state_sync sync) {
+  struct row r = {.domain = domain, .key = key, .etag = etag, .in = k};
+
+  return db_run(s->db, sync, put, &r);
+}
+
+/* Columns from `at` on: mode, uid, gid, mtime, atime, ctime, link. */
+static int read_known(sqlite3_stmt *st, int at, struct known *out) {
+  *out = (struct known){.mode = (mode_t)sqlite3_column_int64(st, at),
+                        .uid = (uid_t)sqlite3_column_int64(st, at + 1),
+                        .gid = (gid_t)sqlite3_column_int64(st, at + 2),
+                        .mtime_ns = sqlite3_column_int64(st, at + 3),
+                        .atime_ns = sqlite3_column_int64(st, at + 4),
+                        .ctime_ns = sqlite3_column_int64(st, at + 5)};
+  if (sqlite3_column_type(st, at + 6) == SQLITE_NULL)
+    return 0;
+  out->link = db_column(st, at + 6);
+  return out->link != NULL ? 0 : -ENOMEM;
+}
+
+static int get(struct db *d, void *arg) {
+  static const char sql[] = "SELECT mode, uid, gid, mtime, atime, ctime, link FROM known "
+                            "WHERE domain = ? AND key = ? AND etag = ?";
+  struct row *r = arg;
+  sqlite3_stmt *st;
+  int rc = db_prepare(d, sql, &st);
+
+  if (rc != 0)
+    return rc;
+  db_bind_text(st, 1, r->domain);
+  db_bind_text(st, 2, r->key);
+  db_bind_text(st, 3, r->etag);
+  rc = db_step(d, st);
+  if (rc <= 0)
+    return rc < 0 ? rc : -ENOENT;
+  return read_known(st, 0, &r->out);
+}
+
+int known_get(struct state *s, const char *domain, const char *key, const char *etag,
+              struct known *out) {
+  struct row r = {.domain = domain, .key = key, .etag = etag};
+  int rc = db_run(s->db, STATE_LAZY, get, &r);
+
+  if (rc == 0)
+    *out = r.out;
+  else
+    known_fini(&r.out);
+  return rc;
+}
+
+static int drop(struct db *d, void *arg) {
+  const struct row *r = arg;
+  sqlite3_stmt *st;
+  int rc = db_prepare(d, "DELETE FROM known WHERE domain = ? AND key = ?", &st);
+
+  if (rc != 0)
+    return rc;
+  db_bind_text(st, 1, r->domain);
+  db_bind_text(st, 2, r->key);
+  return db_finish(d, st);
+}
+
+int known_drop(struct state *s, const char *domain, const char *key, enum state_sync sync) {
+  struct row r = {.domain = domain, .key = key};
+
+  return db_run(s->db, sync, drop, &r);
+}
+
+struct found {
+  char *key;
+  char *etag;
+  struct known known;
+};
+
+struct search {
+  const char *domain;
+  const char *prefix;
+  char *end; /* behind every key of the prefix: its last '/' made a '0' */
+  struct found *items;
+  size_t count;
+  size_t cap;
+};
+
+static int add_found(struct search *l, sqlite3_stmt *st) {
+  struct found *f;
+
+  if (l->count == l->cap) {
+    size_t cap = l->cap != 0 ? l->cap * 2 : 64;
+    struct found *grown = realloc(l->items, cap * sizeof(*grown));
+
+    if (grown == NULL)
+      return -ENOMEM;
+    l->items = grown;
+    l->cap = cap;
+  }
+  f = &l->items[l->count++];
+  *f = (struct found){.key = db_column(st, 0), .etag = db_column(st, 1)};
+  return f->key != NULL && f->etag != NULL ? read_known(st, 2, &f->known) : -ENOMEM;
+}
+
+static int collect(struct db *d, void *arg) {
+  static const char sql[] =
+      "SELECT key, etag, mode, uid, gid, mtime, atime, ctime, link FROM known "
+      "WHERE domain = ?1 AND key >= ?2 AND (?3 = '' OR key < ?3) "
+      "ORDER BY key";
+  struct search *l = arg;
+  sqlite3_stmt *st;
+  int rc = db_prepare(d, sql, &st);
+
+  if (rc != 0)
+    return rc;
+  db_bind_text(st, 1, l->domain);
+  db_bind_text(st, 2, l->prefix);
+  db_bind_text(st, 3, l->end);
+  while (rc == 0 && (rc = db_step(d, st)) == 1)
+    rc = add_found(l, st);
+  return rc;
+}
+
+int known_each(struct state *s, const char *domain, const char *prefix, known_fn fn, void *arg) {
+  struct search l = {.domain = domain, .prefix = prefix, .end = strdup(prefix)};
+  int rc;
+
+  if (l.end == NULL)
+    return -ENOMEM;
+  if (*prefix != '\0')
+    l.end[strlen(prefix) - 1] = '0';
+  rc = db_run(s->db, STATE_LAZY, collect, &l);
+  for (size_t i = 0; i < l.count; i++) {
+    if (rc == 0)
+      rc = fn(arg, l.items[i].key, l.items[i].etag, &l.items[i].known);
+    free(l.items[i].key);
+    free(l.items[i].etag);
+    known_fini(&l.items[i].known);
+  }
+  free(l.items);
+  free(l.end);
+  return rc;
+}

@@ -1,0 +1,15 @@
+/* The state's inside, shared by state.c, journal.c and known.c. */
+#ifndef S3APFS_SRC_STATE_STATE_INTERNAL_H
+#define S3APFS_SRC_STATE_STATE_INTERNAL_H
+
+#include "db.h"
+
+struct state {
+  struct db *db;
+  char *dir;
+  char *staging;
+  int staging_fd; /* of the folder */
+  int lock_fd;
+};
+
+#endif
