@@ -221,6 +221,17 @@ $(addprefix fuzz-,$(FUZZ_NAMES)): fuzz-%:
 	    { tail -n 60 build/fuzz/artifacts/$*.log; exit 1; }
 	@grep number_of_executed_units build/fuzz/artifacts/$*.log
 
+# --- benchmark: see bench/README.md ---------------------------------------------------------------
+BENCH_TOOLS := build/bench/relay build/bench/load
+build/bench/relay: bench/relay.c bench/lane.c bench/request.c bench/lane.h bench/request.h
+build/bench/load: bench/load.c
+$(BENCH_TOOLS): Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -std=gnu11 -pthread $(FLAGS_release) $(WARN) $(filter %.c,$^) -o $@
+
+.PHONY: bench-tools
+bench-tools: $(BENCH_TOOLS)
+
 bench: deps-build
-	@$(MAKE) --no-print-directory programs
+	@$(MAKE) --no-print-directory programs bench-tools
 	@python3 bench/run.py

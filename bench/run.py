@@ -1,145 +1,180 @@
 #!/usr/bin/env python3
-"""`make bench`: s3apfs beside what the wire allows, on the emulator, in one run.
+"""`make bench`: s3apfs beside other clients and beside what the wire allows, in one run.
 
-Every row runs s3apfs and its yardstick in turn, ROUNDS times (default 3), and
-prints seconds and the ratio of each pair as minimum, median and maximum: single
-absolute times say little on a shared machine. Needs curl and /dev/fuse.
+For every row all clients and the yardstick run in turn, ROUNDS times, each on a
+fresh mount with the page cache dropped. See README.md for the variables and for how
+to read the tables, which also go to build/bench/.
 """
+import datetime
+import json
 import os
 import pathlib
-import statistics
-import subprocess
+import shutil
 import sys
 import tempfile
-import time
-from concurrent.futures import ThreadPoolExecutor
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "support"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from emulator import ADMINS, Emulator  # noqa: E402
-from mounting import Place, options  # noqa: E402
+import datasets  # noqa: E402
+import limits  # noqa: E402
+import rows as table  # noqa: E402
+from clients import Mounted, all_clients  # noqa: E402
+from measure import Failed, Refused, drop_page_cache, run_limited, wait_settled  # noqa: E402
+from report import Report  # noqa: E402
+from s3 import S3  # noqa: E402
+from servers import TOOLS, Relay, passed, start_server  # noqa: E402
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
-MIB = 1 << 20
-SIZE = 1024 * MIB
-PART = 8 * MIB
-BUCKET = "test-bucket-1"
-KEYS = ADMINS["222222222222"]
+LIMIT = float(os.environ.get("LIMIT", "180"))
 
 
-def curl(*args):
-    subprocess.run(["curl", "-sSf", "--aws-sigv4", "aws:amz:us-east-1:s3", "--user", ":".join(KEYS),
-                    "-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD", *args], check=True,
-                   stdout=subprocess.DEVNULL)
+class Bench:
+    """The server, the relays and the folders of one run."""
+
+    def __init__(self, work, data):
+        self.work = work
+        self.server = start_server(data)
+        self.near = Relay(self.server, work, far=False)
+        self.far = Relay(self.server, work, far=True)
+        self.s3 = S3(self.server.endpoint, self.server.bucket, self.server.keys)
+        self.s3.make_bucket()
+        datasets.prepare_work(work)
+
+    def stop(self):
+        self.far.stop()
+        self.near.stop()
+        self.server.stop()
+
+    def command(self, row, point):
+        names = {"load": TOOLS / "load", "dir": point / row.data, "work": self.work,
+                 "half": datasets.HALF >> 20, "middle": datasets.HALF * 2 // 5 + 12345}
+        return [w.format(**names) for w in row.words]
+
+    def prepare(self, row):
+        if row.prepare:
+            getattr(datasets, row.prepare[0])(self.s3, *row.prepare[1:])
+
+    def in_mount(self, row, client, relay, endpoint):
+        """The figures of one measurement. Without a relay nothing is known of the wire."""
+        self.prepare(row)
+        access = self.s3.to(endpoint)
+        cache = self.work / "cache" if row.cache else None
+        if cache:
+            shutil.rmtree(cache, ignore_errors=True)
+            cache.mkdir()
+        if row.cache == "again":
+            with Mounted(client, self.s3, self.work, cache) as m:
+                run_limited(self.command(row, m.point), LIMIT, on_limit=m.abandon)
+                wait_settled(cache)
+        with Mounted(client, access, self.work, cache) as m:
+            drop_page_cache()
+            return self.figures(
+                row, relay, lambda: run_limited(self.command(row, m.point), LIMIT,
+                                                on_limit=m.abandon), m)
+
+    def figures(self, row, relay, work, mounted=None):
+        gib = row.bytes / 2**30 * datasets.SCALE
+        wire = relay.counters() if relay else None
+        server, daemon = self.server.cpu(), mounted.cpu() if mounted else None
+        out = {"seconds": work()}
+        if gib and mounted:
+            out["cpu"] = (mounted.cpu() - daemon) / gib
+        if gib and server is not None:
+            out["server-cpu"] = (self.server.cpu() - server) / gib
+        if mounted:
+            out["memory"] = mounted.memory()
+        if wire:
+            went = passed(wire, relay.counters())
+            out.update(kinds=went["requests"], connections=went["connections"], up=went["up"],
+                       down=went["down"], wire=went["up"] + went["down"],
+                       requests=sum(went["requests"].values()))
+            for kind in ("GET", "HEAD", "LIST"):
+                out[kind] = went["requests"].get(kind, 0)
+        return out
+
+    def once(self, row, client, counted):
+        """One measurement of a client (None: the yardstick), or why there is none.
+
+        A near row's wire is counted in a pass of its own, whose time does not count."""
+        relay = self.far if row.far else self.near if counted else None
+        endpoint = relay.endpoint if relay else self.server.endpoint
+        try:
+            if client:
+                return self.in_mount(row, client, relay, endpoint)
+            self.prepare(row)
+            function = getattr(limits, row.limit[0])
+            return self.figures(row, relay, lambda: function(self.s3.to(endpoint), self.work,
+                                                             *row.limit[1:]))
+        except Refused as e:
+            return f"refused: {e}"
+        except Failed as e:
+            return f"fails: {e}"
+
+    def row(self, row, clients, report):
+        datasets.require(self.s3, row.data)
+        runners = [c for c in clients if not row.cache or c.caches]
+        runners += [None] if row.limit else []
+        wire = {}
+        for number in range(0 if row.far else -1, ROUNDS):
+            for client in runners:
+                name = client.name if client else "limit"
+                outcome = self.once(row, client, counted=number < 0)
+                if number < 0 and isinstance(outcome, dict):
+                    wire[name] = {k: v for k, v in outcome.items()
+                                  if k not in ("seconds", "cpu", "server-cpu")}
+                    continue
+                if isinstance(outcome, dict):
+                    outcome = {**wire.get(name, {}), **outcome}
+                report.add(row, name, outcome)
 
 
-def upload(emu, work):
-    big = work / "big"
-    with open(big, "wb") as f:
-        block = os.urandom(MIB)
-        for _ in range(SIZE // MIB):
-            f.write(block)
-    curl("-T", str(big), f"{emu.endpoint}/{BUCKET}/big/object")
-    big.unlink()
-    small = work / "small"
-    small.mkdir()
-    for i in range(2000):
-        (small / f"{i:04}").write_bytes(os.urandom(8192))
-    # one curl for all: a configuration of transfers
-    config = "".join(f'upload-file = "{small}/{i:04}"\nurl = "{emu.endpoint}/{BUCKET}/small/{i:04}"\n'
-                     'output = "/dev/null"\n' for i in range(2000))
-    (work / "curl.conf").write_text(config)
-    curl("--parallel", "--parallel-max", "8", "-K", str(work / "curl.conf"))
+def machine():
+    cpus = os.cpu_count()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 30
+    return f"{cpus} processors, {memory} GiB, Linux {os.uname().release.split('-')[0]}"
 
 
-class Mounted:
-    """A fresh mount for one measurement, so that nothing is cached."""
-
-    def __init__(self, place, emu, prefix):
-        self.place, self.emu, self.prefix = place, emu, prefix
-
-    def __enter__(self):
-        self.point = self.place.mount(f"s3://{BUCKET}/{self.prefix}", options(self.emu, "profile=bench"))
-        return self.point
-
-    def __exit__(self, *_):
-        self.place.umount(self.point)
+def data_folder():
+    """Where an own server keeps its objects: in memory when there is room for them."""
+    if "BENCH_DATA" in os.environ:
+        folder = pathlib.Path(os.environ["BENCH_DATA"])
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder, False
+    shm = pathlib.Path("/dev/shm")
+    roomy = shm.is_dir() and shutil.disk_usage(shm).free > 8 << 30
+    return pathlib.Path(tempfile.mkdtemp(prefix="s3apfs-bench-", dir=shm if roomy else None)), True
 
 
-def read_all(path):
-    with open(path, "rb", buffering=0) as f:
-        while f.read(MIB):
-            pass
-
-
-def timed(action):
-    started = time.monotonic()
-    action()
-    return time.monotonic() - started
-
-
-def rows(place, emu):
-    def ranged():
-        count = SIZE // PART
-        urls = [f'url = "{emu.endpoint}/{BUCKET}/big/object"\nrange = "{i * PART}-{(i + 1) * PART - 1}"\n'
-                'output = "/dev/null"\nnext\n' for i in range(count)]
-        common = ('silent\nfail\nparallel\nparallel-max = 32\naws-sigv4 = "aws:amz:us-east-1:s3"\n'
-                  f'user = "{":".join(KEYS)}"\nheader = "x-amz-content-sha256: UNSIGNED-PAYLOAD"\n')
-        config = place.dir / "ranges.conf"
-        config.write_text("".join(common + u for u in urls).removesuffix("next\n"))
-        subprocess.run(["curl", "-K", str(config)], check=True, stdout=subprocess.DEVNULL)
-
-    def mounted(prefix, action):
-        with Mounted(place, emu, prefix) as point:
-            return timed(lambda: action(point))
-
-    def small_files(point):
-        with ThreadPoolExecutor(16) as pool:
-            list(pool.map(lambda i: read_all(point / f"{i:04}"), range(2000)))
-
-    def list_bare():
-        for after in ("", "small/0999"):
-            curl(f"{emu.endpoint}/{BUCKET}?list-type=2&max-keys=1000&prefix=small%2F&start-after="
-                 + after.replace("/", "%2F"))
-
-    yield ("read 1 GiB", "parallel curl, 32 connections",
-           lambda: mounted("big", lambda p: read_all(p / "object")), lambda: timed(ranged))
-    yield ("find in 2,000 keys", "the bare LIST calls",
-           lambda: mounted("small", lambda p: sum(1 for _ in os.scandir(p))), lambda: timed(list_bare))
-    yield ("2,000 x 8 KiB, 16 at once", "one GET each by curl, 16 at once",
-           lambda: mounted("small", small_files), lambda: timed(lambda: small_by_curl(place, emu)))
-
-
-def small_by_curl(place, emu):
-    config = place.dir / "small.conf"
-    config.write_text("".join(f'url = "{emu.endpoint}/{BUCKET}/small/{i:04}"\noutput = "/dev/null"\n'
-                              for i in range(2000)))
-    curl("--parallel", "--parallel-max", "16", "-K", str(config))
-
-
-def spread(values):
-    return f"{min(values):6.2f} {statistics.median(values):6.2f} {max(values):6.2f}"
+def save(report):
+    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    for name in ("latest", stamp):
+        (TOOLS / f"{name}.txt").write_text(report.text())
+        (TOOLS / f"{name}.json").write_text(json.dumps(
+            {"about": report.about, "rows": report.rows}, indent=1))
 
 
 def main():
-    emu = Emulator()
-    place = Place()
-    (place.dir / "credentials").write_text(
-        f"[bench]\naws_access_key_id = {KEYS[0]}\naws_secret_access_key = {KEYS[1]}\n")
-    try:
-        with tempfile.TemporaryDirectory() as work:
-            upload(emu, pathlib.Path(work))
-        print(f"{'':28} {'s3apfs, seconds':>22} {'yardstick, seconds':>22} {'ratio':>22}")
-        print(f"{'':28} {'min    med    max':>22} {'min    med    max':>22} {'min    med    max':>22}")
-        for name, yardstick, ours, theirs in rows(place, emu):
-            pairs = [(ours(), theirs()) for _ in range(ROUNDS)]
-            ratios = [a / b for a, b in pairs]
-            print(f"{name:28} {spread([a for a, _ in pairs]):>22} {spread([b for _, b in pairs]):>22} "
-                  f"{spread(ratios):>22}   / {yardstick}", flush=True)
-    finally:
-        place.close()
-        emu.stop()
+    chosen = table.chosen(os.environ.get("ROWS", ""))
+    wanted = [w for w in os.environ.get("CLIENTS", "").split(",") if w]
+    clients = [c for c in all_clients() if not wanted or c.name in wanted]
+    data, temporary = data_folder()
+    with tempfile.TemporaryDirectory(prefix="work-", dir=TOOLS) as work:
+        bench = Bench(pathlib.Path(work), data)
+        report = Report({"machine": machine(), "server": bench.server.name, "rounds": ROUNDS,
+                         "date": datetime.date.today().isoformat(),
+                         "page cache": "dropped" if drop_page_cache() else
+                         "NOT dropped (needs root)"})
+        try:
+            for row in chosen:
+                bench.row(row, clients, report)
+                print("\n".join(report.row_lines(row.name)), flush=True)
+                save(report)
+        finally:
+            bench.stop()
+            if temporary:
+                shutil.rmtree(data, ignore_errors=True)
+    print("\n" + "\n".join([*report.ratio_table(), "", "goals (medians of s3apfs):",
+                            *report.goal_lines()]))
     return 0
 
 
