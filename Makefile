@@ -110,7 +110,7 @@ $(BUILD)/tests/unit-emulator: $(EMU_TESTS) $(RUNNER) $(BUILD)/lib/emulator.a $(E
 # --- component tests: the client's layers against a running emulator ------------------------------
 COMPONENT_BINS := $(patsubst tests/component/%.c,$(BUILD)/tests/component-%,$(wildcard tests/component/test_*.c))
 COMPONENT_HELP := $(patsubst tests/%.c,$(BUILD)/testobj/%.o,$(filter-out tests/component/test_%,$(wildcard tests/component/*.c)))
-$(COMPONENT_BINS): $(BUILD)/tests/component-%: $(BUILD)/testobj/component/%.o $(COMPONENT_HELP) $(call archives,$(LIB_LAYERS))
+$(COMPONENT_BINS): $(BUILD)/tests/component-%: $(BUILD)/testobj/component/%.o $(COMPONENT_HELP) $(RUNNER) $(call archives,$(LIB_LAYERS))
 	@mkdir -p $(@D)
 	$(LINK) $^ $(call pkg_libs,$(TEST_PKGS) $(PKGS)) -o $@
 

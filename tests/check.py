@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """`make check`: builds every variant and runs every kind of test.
 
-    tests/check.py [KIND ...]     lint unit fuzz clients mount scenarios packages demo; all without arguments
+    tests/check.py [KIND ...]     lint unit fuzz clients component mount scenarios packages demo;
+                                    all without arguments
 
 Each step is one command with a time limit; its output is shown when it fails (or
 with V=1). Tests are counted from the runners' own reports (JUnit XML), so the
@@ -162,7 +163,7 @@ def pytest(r, kind, folder, variant, limit):
             f"--junitxml={REPORTS / report}", folder],
            limit=limit, reports=report,
            env={"VARIANT": variant, "PYTHONDONTWRITEBYTECODE": "1",
-                "EMULATOR_VARIANT": "release" if kind == "mount" else variant})
+                "EMULATOR_VARIANT": variant if kind == "clients" else "release"})
 
 
 def clients_setup(r):
@@ -198,6 +199,12 @@ def clients(r):
         pytest(r, "clients", "tests/clients", "asan", 1500)
 
 
+def component(r):
+    if clients_setup(r):
+        for variant in ("debug", "asan", "tsan"):
+            pytest(r, "component", "tests/component", variant, 600)
+
+
 def mount(r):
     if clients_setup(r):
         for variant in ("release", "asan", "tsan"):
@@ -222,8 +229,8 @@ def demo(r):
     r.step("demo", "make demo", ["make", "-s", "demo"], limit=300)
 
 
-STEPS = {"lint": lint, "unit": unit, "fuzz": fuzz, "clients": clients, "mount": mount,
-         "scenarios": scenarios, "packages": packages, "demo": demo}
+STEPS = {"lint": lint, "unit": unit, "fuzz": fuzz, "clients": clients, "component": component,
+         "mount": mount, "scenarios": scenarios, "packages": packages, "demo": demo}
 
 
 def main():

@@ -290,3 +290,20 @@ int checksum_append(struct checksum *whole, const struct checksum *next, uint64_
     return -EOPNOTSUPP;
   }
 }
+
+void checksum_from_crc64nvme(uint64_t crc, struct checksum *out) {
+  *out = (struct checksum){.kind = CHECKSUM_CRC64NVME};
+  for (unsigned i = 0; i < 8; i++)
+    out->bytes[i] = (uint8_t)(crc >> (56 - 8 * i));
+}
+
+int checksum_to_crc64nvme(const struct checksum *c, uint64_t *out) {
+  uint64_t crc = 0;
+
+  if (c->kind != CHECKSUM_CRC64NVME || c->parts != 0)
+    return -EINVAL;
+  for (unsigned i = 0; i < 8; i++)
+    crc = crc << 8 | c->bytes[i];
+  *out = crc;
+  return 0;
+}

@@ -7,7 +7,8 @@
  * access point, grants instance), so that it is never taken for a missing file;
  * ESTALE for a failed condition, which is how a changed object shows; EIO only
  * for what is left. ConditionalRequestConflict is not retried here: a PutObject
- * may be, a CompleteMultipartUpload must not, only the caller knows. */
+ * may be, a CompleteMultipartUpload must not, only the caller knows; EAGAIN, for
+ * nothing was written. EPIPE for an upload that is no more. */
 #include "s3apfs/aws/s3err.h"
 
 #include <errno.h>
@@ -106,14 +107,21 @@ static const struct code_row code_table[] = {
     {"NoSuchAccessPoint", S3_ERR_FATAL, -ENODEV},
     {"NoSuchBucket", S3_ERR_FATAL, -ENODEV},
     {"NoSuchMultiRegionAccessPoint", S3_ERR_FATAL, -ENODEV},
-    {"NoSuchUpload", S3_ERR_FATAL, -EIO},
+    {"NoSuchUpload", S3_ERR_FATAL, -EPIPE},
+    {"NoSuchTagSet", S3_ERR_FATAL, -ENOENT},
 
     /* conditions and limits */
-    {"ConditionalRequestConflict", S3_ERR_FATAL, -EBUSY},
+    {"ConditionalRequestConflict", S3_ERR_FATAL, -EAGAIN},
     {"PreconditionFailed", S3_ERR_FATAL, -ESTALE},
     {"InvalidRange", S3_ERR_FATAL, -ERANGE},
     {"KeyTooLongError", S3_ERR_FATAL, -ENAMETOOLONG},
     {"EntityTooLarge", S3_ERR_FATAL, -EFBIG},
+    {"EntityTooSmall", S3_ERR_FATAL, -EINVAL},
+    {"InvalidKey", S3_ERR_FATAL, -EINVAL},
+    {"InvalidPart", S3_ERR_FATAL, -EINVAL},
+    {"InvalidPartOrder", S3_ERR_FATAL, -EINVAL},
+    {"InvalidTag", S3_ERR_FATAL, -EINVAL},
+    {"MetadataTooLarge", S3_ERR_FATAL, -E2BIG},
     {"InsufficientCapacity", S3_ERR_FATAL, -ENOSPC},
     {"QuotaExceeded", S3_ERR_FATAL, -ENOSPC},
     {"MethodNotAllowed", S3_ERR_FATAL, -EPERM},

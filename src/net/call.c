@@ -199,6 +199,8 @@ static void call_failed(struct call *call, int64_t retry_after_ms) {
     call_end(call, call->error.err, NULL);
     return;
   }
+  if (call->q.repeated != NULL && call->error.class == S3_ERR_TRANSIENT)
+    *call->q.repeated = true;
   if (call->delivered && call->q.restart != NULL)
     call->q.restart(call->q.arg);
   call_pause(call, j.delay_ms);
@@ -357,6 +359,7 @@ static int put_on_wire(struct call *call, const char *url, int64_t timeout_ms) {
                            .body = call->q.body,
                            .body_len = call->q.body_len,
                            .timeout_ms = timeout_ms,
+                           .stall_timeout_ms = call->q.stall_timeout_ms,
                            .on_headers = on_headers,
                            .on_data = on_data,
                            .on_done = on_done,

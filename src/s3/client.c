@@ -194,24 +194,25 @@ void s3_client_call(struct s3_client *c, const struct s3_where *w, const struct 
   };
 }
 
-/* One blocking call without a body; `fill` adds what is special. */
-struct plain_call {
-  const char *method;
-  const char *key;
-  const struct kvlist *query; /* NULL: none */
-};
-
-static int plain_call_once(struct s3_client *c, const struct plain_call *p,
-                           struct http_reply *reply, struct buf *body, struct s3_error *error) {
+static int op_once(struct s3_client *c, struct s3_op *op, struct http_reply *reply,
+                   struct buf *body, struct s3_error *error) {
   struct s3_where *w = s3_client_where(c);
   struct aws_request r;
   struct call_request q;
-  int rc = s3_client_request(c, w, p->method, p->key, &r);
+  int rc = s3_client_request(c, w, op->method, op->key, &r);
 
   if (rc == 0) {
-    if (p->query != NULL)
-      rc = kvlist_copy(&r.query, p->query);
+    if (op->query != NULL)
+      rc = kvlist_copy(&r.query, op->query);
+    for (size_t i = 0; rc == 0 && op->headers != NULL && i < op->headers->count; i++)
+      rc = kvlist_add(&r.headers, op->headers->items[i].name, op->headers->items[i].value);
     s3_client_call(c, w, &r, &q);
+    q.body = op->body;
+    q.body_len = op->body_len;
+    q.max_attempts = op->max_attempts;
+    q.stall_timeout_ms = op->silence_ms;
+    q.deadline_mono_ms += op->more_ms;
+    q.repeated = &op->repeated;
     if (rc == 0)
       rc = call_perform(c->caller, &q, reply, body, error);
     aws_request_fini(&r);
@@ -220,19 +221,19 @@ static int plain_call_once(struct s3_client *c, const struct plain_call *p,
   return rc;
 }
 
-static int plain_call(struct s3_client *c, const struct plain_call *p, struct http_reply *reply,
-                      struct buf *body, struct s3_error *error) {
-  int rc = plain_call_once(c, p, reply, body, error);
+int s3_client_do(struct s3_client *c, struct s3_op *op, struct http_reply *reply, struct buf *body,
+                 struct s3_error *error) {
+  int rc = op_once(c, op, reply, body, error);
 
   if (rc != 0 && s3_client_follow_region(c, error) == 0) {
     s3_error_fini(error);
     s3_error_init(error);
-    rc = plain_call_once(c, p, reply, body, error);
+    rc = op_once(c, op, reply, body, error);
   }
   return rc;
 }
 
-static int meta_from_headers(const struct kvlist *headers, struct kvlist *meta) {
+int s3_meta_from_headers(const struct kvlist *headers, struct kvlist *meta) {
   static const char prefix[] = "x-amz-meta-";
 
   for (size_t i = 0; i < headers->count; i++) {
@@ -247,16 +248,16 @@ static int meta_from_headers(const struct kvlist *headers, struct kvlist *meta) 
 
 int s3_client_head(struct s3_client *c, const char *key, struct store_attr *out,
                    struct kvlist *meta, struct s3_error *error) {
-  struct plain_call p = {.method = "HEAD", .key = key};
+  struct s3_op op = {.method = "HEAD", .key = key};
   struct http_reply reply;
   struct buf body;
-  int rc = plain_call(c, &p, &reply, &body, error);
+  int rc = s3_client_do(c, &op, &reply, &body, error);
 
   if (rc != 0)
     return rc;
   rc = s3_attr_from_headers(&reply.headers, out);
   if (rc == 0 && meta != NULL)
-    rc = meta_from_headers(&reply.headers, meta);
+    rc = s3_meta_from_headers(&reply.headers, meta);
   kvlist_fini(&reply.headers);
   buf_fini(&body);
   return rc;
@@ -279,7 +280,7 @@ static int list_query(const char *prefix, const char *delimiter, const char *tok
 
 int s3_client_list(struct s3_client *c, const char *prefix, const char *delimiter,
                    const char *token, unsigned max, struct listing *out, struct s3_error *error) {
-  struct plain_call p = {.method = "GET"};
+  struct s3_op op = {.method = "GET"};
   struct http_reply reply;
   struct kvlist query;
   struct buf body;
@@ -287,9 +288,9 @@ int s3_client_list(struct s3_client *c, const char *prefix, const char *delimite
 
   kvlist_init(&query);
   rc = list_query(prefix, delimiter, token, max, &query);
-  p.query = &query;
+  op.query = &query;
   if (rc == 0)
-    rc = plain_call(c, &p, &reply, &body, error);
+    rc = s3_client_do(c, &op, &reply, &body, error);
   kvlist_fini(&query);
   if (rc != 0)
     return rc;

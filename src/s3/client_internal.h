@@ -40,6 +40,28 @@ int s3_client_request(struct s3_client *c, const struct s3_where *w, const char 
 /* Fills the parts of a call that are the same for all. */
 void s3_client_call(struct s3_client *c, const struct s3_where *w, const struct aws_request *r,
                     struct call_request *out);
+
+/* One blocking call. Its body must stay until it returns, which is after the last
+ * attempt. */
+struct s3_op {
+  const char *method;
+  const char *key;              /* NULL: the bucket */
+  const struct kvlist *query;   /* NULL: none */
+  const struct kvlist *headers; /* NULL: none but the common ones */
+  const void *body;
+  size_t body_len;
+  unsigned max_attempts; /* 0: the caller's */
+  int64_t silence_ms;    /* how long the service may say nothing; 0: as ever */
+  int64_t more_ms;       /* beyond the client's deadline */
+  bool repeated;         /* result: an earlier attempt may have been carried out */
+};
+/* On success *reply and *body are the caller's (kvlist_fini, buf_fini). Follows
+ * the bucket to its Region. */
+int s3_client_do(struct s3_client *c, struct s3_op *op, struct http_reply *reply, struct buf *body,
+                 struct s3_error *error);
+/* x-amz-meta-* headers, without that prefix, are added. */
+int s3_meta_from_headers(const struct kvlist *headers, struct kvlist *meta);
+
 /* Size, time, etag and archive state from reply headers. -EBADMSG when a number
  * is malformed or the etag too long. size is taken from Content-Range's total
  * when present, else from Content-Length. */

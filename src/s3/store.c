@@ -4,43 +4,16 @@
  * Log lines are limited: the first of a kind (operation and AWS code) at once,
  * repetitions at most every LOG_EVERY_MS with their number, so that a scan over
  * denied objects is one line and not a flood. */
-#include "s3apfs/s3/store.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "s3apfs/base/lock.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
+#include "store_internal.h"
 
 #define LOG_EVERY_MS 30000
-#define LOG_KINDS 16
-
-struct log_kind {
-  char what[48];
-  int64_t last_ms;
-  unsigned skipped;
-};
-
-struct s3_store {
-  struct store store;
-  struct s3_client *client;
-  char *source;
-  char *prefix;
-  void (*describe)(void *arg, struct buf *out);
-  void *describe_arg;
-  struct {
-    struct mtx lock;
-    struct log_kind kinds[LOG_KINDS];
-    unsigned next;
-  } synced;
-};
-
-static struct s3_store *self(struct store *s) {
-  return (struct s3_store *)s;
-}
 
 /* Whether this kind of failure is to be logged now; *skipped gets how many of
  * its kind were not. */
@@ -74,20 +47,27 @@ static void describe_to(struct s3_store *s, struct buf *out) {
     s->describe(s->describe_arg, out);
 }
 
-/* Maps a failure and logs it; "no such key" and cancellation are no failures. */
-static int map_error(struct s3_store *s, const char *op, const char *key, int err,
-                     struct s3_error *e) {
+/* Answers to questions rather than failures. */
+static bool is_answer(int err) {
+  return err == -ENOENT || err == -ECANCELED || err == -ESTALE || err == -ERANGE ||
+         err == -EEXIST || err == -EPIPE || err == -EAGAIN;
+}
+
+int s3_store_map_error(struct s3_store *s, const char *op, const char *key, int err,
+                       struct s3_error *e) {
   struct buf line;
   unsigned skipped;
 
-  if (err == -ENOENT || err == -ECANCELED || err == -ESTALE || err == -ERANGE ||
-      !log_due(s, op, e->code, &skipped))
+  if (is_answer(err) || !log_due(s, op, e->code, &skipped))
     return err;
   buf_init(&line, 0);
   buf_printf(&line, "%s '%s' in %s as ", op, key, s->source);
   describe_to(s, &line);
   buf_puts(&line, ": ");
-  s3_error_describe(e, &line);
+  if (e->err != 0)
+    s3_error_describe(e, &line);
+  else
+    buf_printf(&line, "the request could not be made: %s", strerror(-err));
   if (skipped != 0)
     buf_printf(&line, " (and %u more since the last such line)", skipped);
   log_warn("%s", buf_cstr(&line));
@@ -95,19 +75,19 @@ static int map_error(struct s3_store *s, const char *op, const char *key, int er
   return err;
 }
 
-static int full_key(const struct s3_store *s, const char *key, char **out) {
+int s3_store_full_key(const struct s3_store *s, const char *key, char **out) {
   *out = text_printf("%s%s", s->prefix, key);
   return *out != NULL ? 0 : -ENOMEM;
 }
 
 static int get_failed(void *arg, int err, struct s3_error *e) {
-  return map_error(arg, "GET", "an object", err, e);
+  return s3_store_map_error(arg, "GET", "an object", err, e);
 }
 
 static int s3_store_get(struct store *st, struct store_get *g) {
-  struct s3_store *s = self(st);
+  struct s3_store *s = s3_store_self(st);
   char *key;
-  int rc = full_key(s, g->key, &key);
+  int rc = s3_store_full_key(s, g->key, &key);
 
   if (rc != 0)
     return rc;
@@ -117,22 +97,22 @@ static int s3_store_get(struct store *st, struct store_get *g) {
 }
 
 static void s3_store_get_cancel(struct store *st, struct store_get *g) {
-  s3_client_get_cancel(self(st)->client, g);
+  s3_client_get_cancel(s3_store_self(st)->client, g);
 }
 
 static int s3_store_head(struct store *st, const char *name, struct store_attr *out,
                          struct kvlist *meta) {
-  struct s3_store *s = self(st);
+  struct s3_store *s = s3_store_self(st);
   struct s3_error error;
   char *key;
-  int rc = full_key(s, name, &key);
+  int rc = s3_store_full_key(s, name, &key);
 
   if (rc != 0)
     return rc;
   s3_error_init(&error);
   rc = s3_client_head(s->client, key, out, meta, &error);
   if (rc != 0)
-    rc = map_error(s, "HEAD", key, rc, &error);
+    rc = s3_store_map_error(s, "HEAD", key, rc, &error);
   s3_error_fini(&error);
   free(key);
   return rc;
@@ -210,11 +190,11 @@ static int page_from_listing(const struct s3_store *s, struct listing *l, struct
 
 static int s3_store_list(struct store *st, const char *prefix, bool folded, const char *token,
                          unsigned max, struct store_page *out) {
-  struct s3_store *s = self(st);
+  struct s3_store *s = s3_store_self(st);
   struct s3_error error;
   struct listing l;
   char *full;
-  int rc = full_key(s, prefix, &full);
+  int rc = s3_store_full_key(s, prefix, &full);
 
   if (rc != 0)
     return rc;
@@ -224,7 +204,7 @@ static int s3_store_list(struct store *st, const char *prefix, bool folded, cons
     rc = page_from_listing(s, &l, out);
     listing_fini(&l);
   } else {
-    rc = map_error(s, "LIST", full, rc, &error);
+    rc = s3_store_map_error(s, "LIST", full, rc, &error);
   }
   s3_error_fini(&error);
   free(full);
@@ -232,19 +212,25 @@ static int s3_store_list(struct store *st, const char *prefix, bool folded, cons
 }
 
 static int s3_store_explain(struct store *st, const char *key, struct buf *out) {
-  struct s3_store *s = self(st);
+  struct s3_store *s = s3_store_self(st);
 
   buf_printf(out, "%s%s%s through ", s->source, *key != '\0' ? ", key " : "", key);
   s3_client_describe(s->client, out);
   buf_puts(out, " as ");
   describe_to(s, out);
+  if (st->write != NULL)
+    s3_conditions_describe(s, out);
   return buf_error(out);
 }
 
 static void s3_store_destroy(struct store *st) {
-  struct s3_store *s = self(st);
+  struct s3_store *s = s3_store_self(st);
 
+  if (s->writer != s->client)
+    s3_client_free(s->writer);
   s3_client_free(s->client);
+  cond_fini(&s->conditions.probed);
+  mtx_fini(&s->conditions.lock);
   mtx_fini(&s->synced.lock);
   free(s->store.domain);
   free(s->source);
@@ -287,9 +273,13 @@ int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct s
     return -ENOMEM;
   }
   mtx_init(&s->synced.lock, RANK_STORE);
+  mtx_init(&s->conditions.lock, RANK_STORE);
+  cond_init(&s->conditions.probed);
   s->store.ops = &s3_store_ops;
+  s->store.write = o->read_only ? NULL : &s3_store_write_ops;
   s->store.read_only = o->read_only;
   s->client = c;
+  s->writer = o->writer != NULL ? o->writer : c;
   s->describe = o->describe;
   s->describe_arg = o->describe_arg;
   *out = &s->store;
@@ -297,7 +287,7 @@ int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct s
 }
 
 int s3_store_probe(struct store *st, struct s3_error *error) {
-  struct s3_store *s = self(st);
+  struct s3_store *s = s3_store_self(st);
   struct listing l;
   int rc = s3_client_list(s->client, s->prefix, "/", NULL, 1, &l, error);
 
@@ -307,9 +297,9 @@ int s3_store_probe(struct store *st, struct s3_error *error) {
 }
 
 void s3_store_endpoint(struct store *s, struct buf *out) {
-  s3_client_describe(self(s)->client, out);
+  s3_client_describe(s3_store_self(s)->client, out);
 }
 
 void s3_store_region(struct store *s, struct buf *out) {
-  s3_client_region(self(s)->client, out);
+  s3_client_region(s3_store_self(s)->client, out);
 }

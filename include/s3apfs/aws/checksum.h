@@ -68,6 +68,11 @@ int checksum_decode(enum checksum_kind kind, const char *text, struct checksum *
 int checksum_check(const struct checksum *actual, const char *text);
 bool checksum_equal(const struct checksum *a, const struct checksum *b);
 
+/* A CRC64NVME as base/crc.h computes it, to and from this form. */
+void checksum_from_crc64nvme(uint64_t crc, struct checksum *out);
+/* -EINVAL for another kind or a composite. */
+int checksum_to_crc64nvme(const struct checksum *c, uint64_t *out);
+
 /* COMPOSITE of the parts, in order, all of one kind and none composite.
  * -EINVAL otherwise, or for no parts or too many. */
 int checksum_compose(const struct checksum *parts, size_t count, struct checksum *out);

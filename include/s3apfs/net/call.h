@@ -50,7 +50,12 @@ struct call_request {
   size_t body_len;
   int64_t deadline_mono_ms;   /* clock_system monotonic; 0: none */
   int64_t attempt_timeout_ms; /* 0: none beyond the stall time-out */
+  int64_t stall_timeout_ms;   /* 0: the engine's; longer for what a service does in silence */
   unsigned max_attempts;      /* 0: the caller's */
+  /* Becomes true before done() when an attempt that may have been carried out
+   * (no reply, or one of a service in trouble) was followed by another, so that
+   * a change can ask whether it already happened. May be NULL. */
+  bool *repeated;
   /* Success (2xx): headers are judged by accept() on every attempt before a
    * byte is delivered; non-zero fails the call with that errno and is not
    * retried, but -EAGAIN asks for another attempt (so does data's). May be NULL. */

@@ -11,6 +11,8 @@ struct s3_store_options {
   const char *prefix;   /* "" or "a/b/" in front of every key */
   const char *identity; /* stable name of who reads: separates caches */
   bool read_only;
+  /* Signs changes; taken. NULL: the same client as for reading. */
+  struct s3_client *writer;
   /* Appends "identity X, grant Y (READ) until Z"; may be NULL. */
   void (*describe)(void *arg, struct buf *out);
   void *describe_arg;

@@ -327,7 +327,7 @@ Test(s3err, classifies_codes) {
       {500, "InternalError", S3_ERR_TRANSIENT, -EIO},
       {503, "ServiceUnavailable", S3_ERR_TRANSIENT, -EIO},
       {409, "OperationAborted", S3_ERR_TRANSIENT, -EBUSY},
-      {409, "ConditionalRequestConflict", S3_ERR_FATAL, -EBUSY},
+      {409, "ConditionalRequestConflict", S3_ERR_FATAL, -EAGAIN},
       {400, "ExpiredToken", S3_ERR_CREDENTIALS, -EACCES},
       {403, "ExpiredTokenException", S3_ERR_CREDENTIALS, -EACCES},
       {400, "InvalidToken", S3_ERR_CREDENTIALS, -EACCES},

@@ -1,0 +1,123 @@
+/* What the changing calls share: headers, time limits, and the state of a try. */
+#include "change.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3apfs/aws/checksum.h"
+#include "s3apfs/base/text.h"
+
+#define SLOWEST_BYTES_PER_MS 128 /* an upload may take what this speed needs */
+#define MORE_MS 240000           /* commits have more time than reads */
+
+void s3_try_init(struct s3_try *t) {
+  *t = (struct s3_try){0};
+  s3_error_init(&t->error);
+}
+
+void s3_try_fini(struct s3_try *t) {
+  s3_error_fini(&t->error);
+}
+
+void s3_try_again(struct s3_try *t) {
+  s3_error_fini(&t->error);
+  s3_error_init(&t->error);
+}
+
+bool s3_try_is_open(const struct s3_try *t) {
+  return t->error.class == S3_ERR_TRANSIENT;
+}
+
+int s3_change_do(struct s3_client *c, struct s3_op *op, struct s3_try *t, struct http_reply *reply,
+                 struct buf *body) {
+  int rc;
+
+  op->max_attempts = t->attempts;
+  op->more_ms = MORE_MS + (int64_t)(op->body_len / SLOWEST_BYTES_PER_MS);
+  rc = s3_client_do(c, op, reply, body, &t->error);
+  t->repeated |= op->repeated;
+  return rc;
+}
+
+int s3_change_malformed(struct s3_try *t) {
+  s3_error_from_local(&t->error, -EIO, "MalformedReply", "the reply is not one that S3 would send");
+  t->error.class = S3_ERR_TRANSIENT;
+  return -EIO;
+}
+
+/* A header's value is one line. */
+static bool is_one_line(const char *s) {
+  for (; *s != '\0'; s++)
+    if ((unsigned char)*s < 0x20 || *s == 0x7f)
+      return false;
+  return true;
+}
+
+static bool is_token(const char *s) {
+  return *s != '\0' && strpbrk(s, " \t:()<>@,;\\\"/[]?={}") == NULL && is_one_line(s);
+}
+
+int s3_dress_headers(const struct store_dress *dress, struct kvlist *headers) {
+  int rc = 0;
+
+  for (size_t i = 0; dress != NULL && dress->meta != NULL && i < dress->meta->count && rc == 0;
+       i++) {
+    const struct kv *m = &dress->meta->items[i];
+    char *name = text_printf("x-amz-meta-%s", m->name);
+
+    if (name == NULL)
+      return -ENOMEM;
+    rc = is_token(m->name) && is_one_line(m->value) ? kvlist_add(headers, name, m->value) : -EINVAL;
+    free(name);
+  }
+  for (size_t i = 0;
+       dress != NULL && dress->headers != NULL && i < dress->headers->count && rc == 0; i++) {
+    const struct kv *h = &dress->headers->items[i];
+
+    rc = is_token(h->name) && is_one_line(h->value) ? kvlist_add(headers, h->name, h->value)
+                                                    : -EINVAL;
+  }
+  return rc;
+}
+
+int s3_condition_headers(const struct store_condition *cond, struct kvlist *headers) {
+  if (cond == NULL || cond->what == STORE_IF_ANY)
+    return 0;
+  if (cond->what == STORE_IF_ABSENT)
+    return kvlist_add(headers, "If-None-Match", "*");
+  return kvlist_addf(headers, "If-Match", "\"%s\"", cond->etag);
+}
+
+int s3_crc_header(uint64_t crc, struct kvlist *headers) {
+  struct checksum sum;
+  struct buf text;
+  int rc;
+
+  checksum_from_crc64nvme(crc, &sum);
+  buf_init(&text, 0);
+  checksum_encode(&sum, &text);
+  rc = buf_error(&text);
+  if (rc == 0)
+    rc = kvlist_add(headers, checksum_header(CHECKSUM_CRC64NVME), buf_cstr(&text));
+  buf_fini(&text);
+  return rc;
+}
+
+int64_t s3_reply_time(struct s3_client *c, const struct http_reply *reply) {
+  const char *date = kvlist_get_ci(&reply->headers, "date");
+  int64_t at;
+
+  if (date != NULL && text_parse_http_date(date, &at) == 0)
+    return at;
+  return caller_now(c->caller);
+}
+
+int s3_copy_source(const struct s3_client *c, const char *key, struct buf *out) {
+  text_uri_encode(out, c->bucket, strlen(c->bucket), true);
+  if (text_has_prefix(c->bucket, "arn:"))
+    buf_puts(out, "/object");
+  buf_putc(out, '/');
+  text_uri_encode(out, key, strlen(key), true);
+  return buf_error(out);
+}

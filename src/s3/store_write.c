@@ -1,0 +1,301 @@
+/* The S3 store: changes of whole objects and uploads.
+ *
+ * Each op is one or more tries of one S3 call. Conditions go along where the server
+ * honours them (conditions.c). A conflict with somebody's concurrent change (409)
+ * wrote nothing: a put is tried again, an upload is the caller's to begin again.
+ * When a reply may have been lost, a failed condition is perhaps our own doing, and
+ * settle.c looks before anything is said. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "s3apfs/base/crc.h"
+#include "s3apfs/base/digest.h"
+#include "s3apfs/base/text.h"
+#include "store_internal.h"
+
+#define CONFLICT_TRIES 4
+#define CONFLICT_PAUSE_MS 50
+
+static int s3_detail(struct store *st, const char *name, struct store_detail *out) {
+  struct s3_store *s = s3_store_self(st);
+  struct s3_try t;
+  char *key;
+  int rc = s3_store_full_key(s, name, &key);
+
+  if (rc != 0)
+    return rc;
+  s3_try_init(&t);
+  rc = s3_change_detail(s->client, key, out, &t);
+  if (rc != 0)
+    rc = s3_store_map_error(s, "HEAD", key, rc, &t.error);
+  s3_try_fini(&t);
+  free(key);
+  return rc;
+}
+
+static int s3_tags(struct store *st, const char *name, struct buf *out) {
+  struct s3_store *s = s3_store_self(st);
+  struct s3_try t;
+  char *key;
+  int rc = s3_store_full_key(s, name, &key);
+
+  if (rc != 0)
+    return rc;
+  s3_try_init(&t);
+  rc = s3_change_tags(s->client, key, out, &t);
+  if (rc != 0)
+    rc = s3_store_map_error(s, "GET ?tagging", key, rc, &t.error);
+  s3_try_fini(&t);
+  free(key);
+  return rc;
+}
+
+static bool wants_match(const struct store_condition *cond) {
+  return cond != NULL && cond->what == STORE_IF_MATCH;
+}
+
+/* Which condition a failed one was. */
+static int judge(int rc, const struct store_condition *cond) {
+  if (rc == -ESTALE && cond != NULL && cond->what == STORE_IF_ABSENT)
+    return -EEXIST;
+  if (rc == -ENOENT && wants_match(cond))
+    return -ESTALE;
+  return rc;
+}
+
+/* Might this failure be a success whose reply was lost? */
+static bool in_doubt(int rc, const struct s3_try *t) {
+  bool refused = rc == -ESTALE || rc == -ENOENT || rc == -EPIPE;
+
+  return rc != 0 && (s3_try_is_open(t) || (t->repeated && refused));
+}
+
+static void pause_ms(long ms) {
+  struct timespec left = {.tv_nsec = ms * 1000000L};
+
+  while (nanosleep(&left, &left) != 0)
+    ;
+}
+
+/* --- puts --------------------------------------------------------------------------- */
+
+static bool settle_put(struct s3_store *s, const char *key, const struct s3_bytes *bytes,
+                       const struct store_dress *dress, struct store_attr *out) {
+  struct s3_traits traits = {
+      .size = bytes->len, .has_crc64nvme = true, .crc64nvme = bytes->crc64nvme, .dress = dress};
+  uint8_t md5[16];
+  struct buf etag;
+  bool ours;
+
+  buf_init(&etag, 0);
+  if (digest_once(DIGEST_MD5, bytes->data, bytes->len, md5) == 0) {
+    text_hex(&etag, md5, sizeof(md5));
+    traits.etag = buf_cstr(&etag);
+  }
+  ours = s3_settle(s, key, &traits, out);
+  buf_fini(&etag);
+  return ours;
+}
+
+static int put_key(struct s3_store *s, const char *key, const struct s3_bytes *bytes,
+                   const struct store_dress *dress, const struct store_condition *cond,
+                   struct store_attr *out, struct s3_try *t) {
+  const struct store_condition *send;
+  int rc = s3_prepare_condition(
+      s, key, cond, wants_match(cond) ? S3_HONOURS_PUT_MATCH : S3_HONOURS_PUT_ABSENT, &send, t);
+
+  if (rc != 0)
+    return rc;
+  rc = s3_change_put(s->writer, key, bytes, dress, send, out, t);
+  for (long n = 1; rc == -EAGAIN && n < CONFLICT_TRIES; n++) {
+    pause_ms(n * CONFLICT_PAUSE_MS);
+    s3_try_again(t);
+    rc = s3_change_put(s->writer, key, bytes, dress, send, out, t);
+  }
+  if (in_doubt(rc, t) && settle_put(s, key, bytes, dress, out))
+    return 0;
+  return judge(rc, send);
+}
+
+static int s3_put(struct store *st, const char *name, const void *data, size_t len,
+                  const struct store_dress *dress, const struct store_condition *cond,
+                  struct store_attr *out) {
+  struct s3_store *s = s3_store_self(st);
+  const struct s3_bytes bytes = {.data = data, .len = len, .crc64nvme = crc64nvme(0, data, len)};
+  struct s3_try t;
+  char *key;
+  int rc = len > STORE_PART_MAX ? -EFBIG : s3_store_full_key(s, name, &key);
+
+  if (rc != 0)
+    return rc;
+  s3_try_init(&t);
+  rc = put_key(s, key, &bytes, dress, cond, out, &t);
+  if (rc != 0)
+    rc = s3_store_map_error(s, "PUT", key, rc, &t.error);
+  s3_try_fini(&t);
+  free(key);
+  return rc;
+}
+
+/* --- uploads ------------------------------------------------------------------------ */
+
+static int s3_create_upload(struct store *st, const char *name, const struct store_dress *dress,
+                            char **upload) {
+  struct s3_store *s = s3_store_self(st);
+  struct s3_try t;
+  char *key;
+  int rc = s3_store_full_key(s, name, &key);
+
+  if (rc != 0)
+    return rc;
+  s3_try_init(&t);
+  rc = s3_change_create_upload(s->writer, key, dress, upload, &t);
+  if (rc != 0)
+    rc = s3_store_map_error(s, "CreateMultipartUpload", key, rc, &t.error);
+  s3_try_fini(&t);
+  free(key);
+  return rc;
+}
+
+static int s3_put_part(struct store *st, const char *name, const char *upload, unsigned number,
+                       const void *data, size_t len, struct store_part *out) {
+  struct s3_store *s = s3_store_self(st);
+  const struct s3_bytes bytes = {.data = data, .len = len, .crc64nvme = crc64nvme(0, data, len)};
+  struct s3_try t;
+  char *key;
+  int rc = len > STORE_PART_MAX ? -EFBIG : s3_store_full_key(s, name, &key);
+
+  if (rc != 0)
+    return rc;
+  s3_try_init(&t);
+  rc = s3_change_put_part(s->writer, key, upload, number, &bytes, out, &t);
+  if (rc != 0)
+    rc = s3_store_map_error(s, "UploadPart", key, rc, &t.error);
+  s3_try_fini(&t);
+  free(key);
+  return rc;
+}
+
+/* Size and checksum of the whole, from those of the parts. */
+static void sum_up(struct s3_completion *w) {
+  w->size = 0;
+  w->crc64nvme = 0;
+  w->has_crc64nvme = true;
+  for (size_t i = 0; i < w->count; i++) {
+    const struct store_part *p = &w->parts[i];
+
+    w->has_crc64nvme &= p->has_crc64nvme;
+    if (w->has_crc64nvme)
+      w->crc64nvme = crc64nvme_combine(w->crc64nvme, p->crc64nvme, p->size);
+    w->size += p->size;
+  }
+}
+
+/* The MD5 of the parts' MD5s and their number; false when the etags are none. */
+static bool upload_etag(const struct s3_completion *w, struct buf *out) {
+  struct digest *d;
+  uint8_t md5[16];
+  bool ok = true;
+
+  if (digest_new(DIGEST_MD5, &d) != 0)
+    return false;
+  for (size_t i = 0; ok && i < w->count; i++) {
+    ok = strlen(w->parts[i].etag) == 2 * sizeof(md5) &&
+         text_unhex(md5, w->parts[i].etag, 2 * sizeof(md5)) == 0;
+    if (ok)
+      digest_update(d, md5, sizeof(md5));
+  }
+  ok = ok && digest_final(d, md5) == 0;
+  digest_free(d);
+  if (!ok)
+    return false;
+  text_hex(out, md5, sizeof(md5));
+  buf_printf(out, "-%zu", w->count);
+  return buf_error(out) == 0;
+}
+
+static bool settle_complete(struct s3_store *s, const char *key, const struct s3_completion *w,
+                            struct store_attr *out) {
+  struct s3_traits traits = {
+      .size = w->size, .has_crc64nvme = w->has_crc64nvme, .crc64nvme = w->crc64nvme};
+  struct buf etag;
+  bool ours;
+
+  buf_init(&etag, 0);
+  if (upload_etag(w, &etag))
+    traits.etag = buf_cstr(&etag);
+  ours = s3_settle(s, key, &traits, out);
+  buf_fini(&etag);
+  return ours;
+}
+
+static int complete_key(struct s3_store *s, const char *key, const struct s3_completion *w,
+                        const struct store_condition *cond, struct store_attr *out,
+                        struct s3_try *t) {
+  const struct store_condition *send;
+  int rc = s3_prepare_condition(
+      s, key, cond, wants_match(cond) ? S3_HONOURS_COMPLETE_MATCH : S3_HONOURS_COMPLETE_ABSENT,
+      &send, t);
+
+  if (rc != 0)
+    return rc;
+  rc = s3_change_complete(s->writer, key, w, send, out, t);
+  if (in_doubt(rc, t) && settle_complete(s, key, w, out))
+    return 0;
+  return judge(rc, send);
+}
+
+static int s3_complete_upload(struct store *st, const char *name, const char *upload,
+                              const struct store_part *parts, size_t count,
+                              const struct store_condition *cond, struct store_attr *out) {
+  struct s3_store *s = s3_store_self(st);
+  struct s3_completion w = {.upload = upload, .parts = parts, .count = count};
+  struct s3_try t;
+  char *key;
+  int rc = count == 0 || count > STORE_PARTS_MAX ? -EINVAL : s3_store_full_key(s, name, &key);
+
+  if (rc != 0)
+    return rc;
+  sum_up(&w);
+  s3_try_init(&t);
+  rc = complete_key(s, key, &w, cond, out, &t);
+  if (rc != 0)
+    rc = s3_store_map_error(s, "CompleteMultipartUpload", key, rc, &t.error);
+  s3_try_fini(&t);
+  free(key);
+  return rc;
+}
+
+static int s3_abort_upload(struct store *st, const char *name, const char *upload) {
+  struct s3_store *s = s3_store_self(st);
+  struct s3_try t;
+  char *key;
+  int rc = s3_store_full_key(s, name, &key);
+
+  if (rc != 0)
+    return rc;
+  s3_try_init(&t);
+  rc = s3_change_abort(s->writer, key, upload, &t);
+  if (rc == -EPIPE && t.repeated)
+    rc = 0;
+  if (rc != 0)
+    rc = s3_store_map_error(s, "AbortMultipartUpload", key, rc, &t.error);
+  s3_try_fini(&t);
+  free(key);
+  return rc;
+}
+
+const struct store_write_ops s3_store_write_ops = {
+    .detail = s3_detail,
+    .tags = s3_tags,
+    .put = s3_put,
+    .create_upload = s3_create_upload,
+    .put_part = s3_put_part,
+    .copy_part = s3_store_copy_part,
+    .complete_upload = s3_complete_upload,
+    .abort_upload = s3_abort_upload,
+    .copy = s3_store_copy,
+    .remove = s3_store_remove,
+};

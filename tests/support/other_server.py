@@ -1,0 +1,64 @@
+"""Starts an S3 server of somebody else: moto's, which verifies signatures."""
+import contextlib
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+
+import boto3
+import botocore.config
+
+MOTO = pathlib.Path(sys.executable).with_name("moto_server")
+SET_UP_CALLS = 3  # made before the server starts to check signatures
+
+
+def free_port():
+    with contextlib.closing(socket.socket()) as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def client(service, url, key, secret):
+    return boto3.client(service, endpoint_url=url, region_name="us-east-1", aws_access_key_id=key,
+                        aws_secret_access_key=secret,
+                        config=botocore.config.Config(s3={"addressing_style": "path"}))
+
+
+def make_user(url):
+    """A user who may do everything, with SET_UP_CALLS calls; its keys."""
+    iam = client("iam", url, "anything", "goes-at-first")
+    iam.create_user(UserName="reader")
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    iam.put_user_policy(UserName="reader", PolicyName="all", PolicyDocument=json.dumps(
+        {"Version": "2012-10-17",
+         "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}))
+    return key["AccessKeyId"], key["SecretAccessKey"]
+
+
+def wait_for(port, process):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.1)
+    raise RuntimeError("the server did not start")
+
+
+@contextlib.contextmanager
+def running():
+    """(URL, (access key id, secret)) of a server with an empty state."""
+    port = free_port()
+    process = subprocess.Popen(
+        [str(MOTO), "-H", "127.0.0.1", "-p", str(port)], stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=dict(os.environ, INITIAL_NO_AUTH_ACTION_COUNT=str(SET_UP_CALLS)))
+    try:
+        wait_for(port, process)
+        url = f"http://127.0.0.1:{port}"
+        yield url, make_user(url)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
