@@ -1,0 +1,77 @@
+/* Staging: the contents of files that were changed here and are not in the store
+ * yet. src/data/staging.c says how.
+ *
+ * A staged file is what a changed file is: a version of an object below, and what
+ * was written over it. Reads see everything written before. It is noted in the
+ * journal when it is first changed, and forgotten there once its content is in
+ * the store. Thread-safe; changes of one file run one after another. Errors are
+ * negative errno; -ENOSPC: staging-size or the disk is full; -ESTALE: the file
+ * was replaced by somebody else while it was changed here (see commit.h). */
+#ifndef S3APFS_DATA_STAGING_H
+#define S3APFS_DATA_STAGING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "s3apfs/base/patience.h"
+#include "s3apfs/data/cache.h"
+#include "s3apfs/state/journal.h"
+#include "s3apfs/store/write.h"
+
+struct staging; /* of one mount */
+struct staged;  /* one file */
+
+struct staging_options {
+  uint64_t size;    /* bytes that may be staged; 0: what the disk holds */
+  unsigned threads; /* parts under way at once; 0: 8 */
+  size_t part_size; /* smallest part; 0: 8 MiB. Tests make it smaller. */
+  size_t part_min;  /* what the service accepts; 0: STORE_PART_MIN */
+  const char *host; /* in the names of conflict copies; NULL: this one's */
+};
+
+/* state and cache are borrowed and outlive it. */
+int staging_new(struct state *state, struct cache *cache, const struct staging_options *o,
+                struct staging **out);
+/* Every staged file was freed. */
+void staging_free(struct staging *g);
+uint64_t staging_used(struct staging *g);
+
+/* The file of this key. attr NULL: there is no object yet, and none may be there
+ * when it is committed. The store (borrowed) has store->write. */
+int staged_new(struct staging *g, struct store *s, const char *key, const struct store_attr *attr,
+               struct staged **out);
+/* Nobody uses it. What is not in the store stays in the journal. */
+void staged_free(struct staged *f);
+
+uint64_t staged_size(struct staged *f);
+/* Something is here that the store does not have. */
+bool staged_is_dirty(struct staged *f);
+/* Copies up to len bytes at offset; *got is less only at the end. */
+int staged_read(struct staged *f, uint64_t offset, void *dst, size_t len, const struct patience *p,
+                size_t *got);
+int staged_write(struct staged *f, uint64_t offset, const void *data, size_t len);
+/* As staged_write() at the end as it is at that moment. */
+int staged_append(struct staged *f, const void *data, size_t len);
+int staged_truncate(struct staged *f, uint64_t size);
+/* mode as for fallocate(2): 0, FALLOC_FL_KEEP_SIZE, and FALLOC_FL_PUNCH_HOLE or
+ * FALLOC_FL_ZERO_RANGE; others -EOPNOTSUPP. Room is not reserved. */
+int staged_allocate(struct staged *f, int mode, uint64_t offset, uint64_t len);
+/* SEEK_DATA or SEEK_HOLE; -ENXIO as lseek(2). */
+int staged_seek(struct staged *f, uint64_t offset, int whence, uint64_t *out);
+/* Changes a header of the object to be (value NULL: removes it), or, with `meta`,
+ * its user metadata. Goes out with the next commit, and makes the file dirty. */
+int staged_dress(struct staged *f, bool meta, const char *name, const char *value);
+
+/* What is written up to now will be committed even if this process ends: it is on
+ * the disk and in the journal when this returns. */
+int staged_acknowledge(struct staged *f);
+
+/* The file has another name now: its object was moved to this key and is this
+ * version there (NULL: there is no object yet). */
+int staged_rename(struct staged *f, const char *key, const struct store_attr *attr);
+/* The name is gone: nothing will be committed; the bytes live as long as the file
+ * is open. */
+int staged_unlink(struct staged *f);
+
+#endif

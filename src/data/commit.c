@@ -1,0 +1,304 @@
+/* Commits: the order of things.
+ *
+ * A commit takes the file as it is (sealed, so later writes go above), makes a plan,
+ * and brings that state to the store under the condition that the object is still
+ * the one it was made from. Then, in one turn with no writer in between, the new
+ * version becomes the base, the journal's row follows, and the layers go.
+ *
+ *   0        settled
+ *   -EAGAIN  the service gave up because of a rival, or lost the upload: again
+ *   -EIO,    the reply may have been lost: if the object that is there now has
+ *   timeout  our size and checksum, it is ours
+ *   -ESTALE, somebody else replaced the object: ours goes aside, and the file is
+ *   -EEXIST  lost for its users
+ *   else     everything stays staged; the error is noted */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commit_internal.h"
+#include "s3apfs/base/crc.h"
+#include "s3apfs/base/log.h"
+
+#define AGAIN_MAX 5
+
+void commit_result_fini(struct commit_result *r) {
+  free(r->aside);
+  r->aside = NULL;
+}
+
+struct plan_limits commit_limits(const struct staging *g) {
+  return (struct plan_limits){.part_size = g->part_size,
+                              .part_min = g->part_min,
+                              .part_max = STORE_PART_MAX,
+                              .copy_max = STORE_COPY_MAX,
+                              .parts_max = STORE_PARTS_MAX};
+}
+
+int commit_begin(struct staged *f) {
+  int rc;
+
+  mtx_lock(&f->synced.lock);
+  while (f->synced.committing)
+    cond_wait(&f->synced.turn, &f->synced.lock);
+  rc = f->synced.lost ? -ESTALE : 0;
+  f->synced.committing = rc == 0;
+  mtx_unlock(&f->synced.lock);
+  return rc;
+}
+
+void commit_end(struct staged *f) {
+  mtx_lock(&f->synced.lock);
+  f->synced.committing = false;
+  cond_broadcast(&f->synced.turn);
+  mtx_unlock(&f->synced.lock);
+}
+
+/* --- attempts --- */
+
+int attempt_init(struct attempt *a, struct staged *f) {
+  int rc;
+
+  memset(a, 0, sizeof(*a));
+  kvlist_init(&a->meta);
+  kvlist_init(&a->headers);
+  a->file = f;
+  a->key = f->synced.key;
+  change_begin_lost(f);
+  staged_seal(f);
+  mtx_lock(&f->synced.lock);
+  rc = snapshot_take_locked(f, &a->state);
+  if (rc == 0 && f->synced.commit_upto != 0)
+    snapshot_cut(&a->state, f->synced.commit_upto);
+  mtx_unlock(&f->synced.lock);
+  change_end(f);
+  return rc;
+}
+
+void attempt_fini(struct attempt *a) {
+  if (a->state.base != NULL)
+    snapshot_fini(&a->state);
+  kvlist_fini(&a->meta);
+  kvlist_fini(&a->headers);
+  plan_fini(&a->plan);
+}
+
+static int make_plan(struct attempt *a) {
+  struct plan_limits l = commit_limits(a->file->staging);
+  struct plan_run *runs;
+  struct pieces p;
+  int rc = snapshot_pieces(&a->state, 0, a->state.size, &p);
+
+  if (rc != 0)
+    return rc;
+  runs = calloc(p.count + 1, sizeof(*runs));
+  rc = runs != NULL ? 0 : -ENOMEM;
+  for (size_t i = 0; runs != NULL && i < p.count; i++)
+    runs[i] = (struct plan_run){p.items[i].from, p.items[i].to, p.items[i].kind == PIECE_BASE};
+  if (rc == 0)
+    rc = plan_make(runs, p.count, &l, &a->plan);
+  /* A copy cannot cut. */
+  if (rc == 0 && a->plan.how == PLAN_COPY && a->state.size != a->state.base->attr.size)
+    rc = plan_cut(runs, p.count, &l, &a->plan);
+  free(runs);
+  pieces_fini(&p);
+  return rc;
+}
+
+static int commit_by_put(struct attempt *a, struct store_attr *out) {
+  struct staged *f = a->file;
+  struct store_dress dress = commit_dress_of(a);
+  struct patience patience = commit_patience();
+  struct part_memory m = {0};
+  struct pieces p;
+  int rc = snapshot_pieces(&a->state, 0, a->state.size, &p);
+
+  if (rc == 0 && a->state.size > 0)
+    rc = part_memory_get(f->staging, (size_t)a->state.size, &m);
+  if (rc == 0 && a->state.size > 0) {
+    rc = pieces_read(&p, &a->state, m.data, &patience);
+    a->crc = crc64nvme(0, m.data, m.len);
+  }
+  if (rc == 0) {
+    a->crc_known = true;
+    rc = f->store->write->put(f->store, a->key, m.data, (size_t)a->state.size, &dress,
+                              &a->condition, out);
+  }
+  if (m.data != NULL)
+    part_memory_put(f->staging, &m);
+  pieces_fini(&p);
+  return rc;
+}
+
+static int commit_by_copy(struct attempt *a, struct store_attr *out) {
+  struct staged *f = a->file;
+  struct store_dress dress = commit_dress_of(a);
+  struct store_source from = {
+      .key = f->synced.key, .etag = a->state.base->attr.etag, .size = a->state.base->attr.size};
+
+  return f->store->write->copy(f->store, &from, a->key, &dress, &a->condition, out);
+}
+
+static int attempt_once(struct attempt *a, struct store_attr *out) {
+  switch (a->plan.how) {
+  case PLAN_PUT:
+    return commit_by_put(a, out);
+  case PLAN_COPY:
+    return commit_by_copy(a, out);
+  default:
+    return commit_by_parts(a, out);
+  }
+}
+
+/* After a lost reply: whether what stands there is what was sent. */
+static bool is_ours(struct attempt *a, struct store_attr *out) {
+  struct staged *f = a->file;
+  struct store_detail d;
+  bool ours;
+
+  if (!a->crc_known || f->store->write->detail(f->store, a->key, &d) != 0)
+    return false;
+  ours =
+      d.attr.size == a->state.size && d.has_crc64nvme && d.crc64nvme == a->crc &&
+      (!a->state.base->present || a->aside || strcmp(d.attr.etag, a->state.base->attr.etag) != 0);
+  if (ours)
+    *out = d.attr;
+  store_detail_fini(&d);
+  return ours;
+}
+
+int commit_attempt(struct attempt *a, struct store_attr *out) {
+  int rc = commit_dress(a);
+
+  if (rc == 0)
+    rc = make_plan(a);
+  if (rc != 0)
+    return rc;
+  rc = -EAGAIN;
+  for (int i = 0; rc == -EAGAIN && i < AGAIN_MAX; i++)
+    rc = attempt_once(a, out);
+  if ((rc == -EIO || rc == -ETIMEDOUT || rc == -EPIPE || rc == -ESTALE || rc == -EEXIST) &&
+      is_ours(a, out)) {
+    commit_abort_upload(a->file);
+    return 0;
+  }
+  return rc == -EAGAIN ? -EIO : rc;
+}
+
+/* --- outcomes --- */
+
+/* The row says what is left before files go. */
+static int note_rest(struct staged *f, uint32_t top) {
+  bool rest;
+  uint32_t first;
+  int rc;
+
+  mtx_lock(&f->synced.lock);
+  rest = f->synced.dressed ||
+         (f->synced.count > 0 && f->synced.layers[f->synced.count - 1]->seq > top);
+  first = top + 1;
+  f->synced.first = first > f->synced.first ? first : f->synced.first;
+  f->synced.err = 0;
+  mtx_unlock(&f->synced.lock);
+  if (f->synced.id == 0)
+    return 0;
+  rc = rest && !f->synced.lost ? staged_note(f, STATE_LAZY) : staged_forget(f);
+  return rc;
+}
+
+int commit_settle(struct attempt *a, const struct store_attr *attr) {
+  struct staged *f = a->file;
+  struct base *b = NULL;
+  int rc = attr != NULL ? base_new(f, f->synced.key, attr, &b) : 0;
+
+  if (rc != 0)
+    return rc;
+  change_begin_lost(f);
+  mtx_lock(&f->synced.lock);
+  if (b != NULL) {
+    struct base *old = f->synced.base;
+
+    f->synced.base = b;
+    b = old;
+  } else {
+    f->synced.lost = true;
+  }
+  mtx_unlock(&f->synced.lock);
+  base_unref(b);
+  if (a->plan.how != PLAN_PARTS)
+    commit_abort_upload(f);
+  rc = note_rest(f, a->state.top);
+  staged_drop_layers(f, attr != NULL ? a->state.top : UINT32_MAX);
+  change_end(f);
+  return rc;
+}
+
+void commit_note_failure(struct staged *f, int err) {
+  mtx_lock(&f->synced.lock);
+  f->synced.err = err;
+  mtx_unlock(&f->synced.lock);
+  if (f->synced.id != 0 && staged_note(f, STATE_LAZY) != 0)
+    log_error("'%s' is not in the store, and the journal cannot be written", f->synced.key);
+}
+
+/* Ours goes aside; what else was written meanwhile goes with it. */
+static int conflict(struct staged *f, int err, struct commit_result *out) {
+  int rc;
+
+  mtx_lock(&f->synced.lock);
+  f->synced.lost = true; /* nobody writes to it any more */
+  mtx_unlock(&f->synced.lock);
+  rc = commit_aside(f, "conflict", &out->aside);
+  if (rc == 0) {
+    log_warn("'%s' was replaced by somebody else while it was changed here: our content is in "
+             "'%s'",
+             f->synced.key, out->aside);
+    return err;
+  }
+  log_error("'%s' was replaced by somebody else while it was changed here, and a conflict copy "
+            "cannot be written (%s): our content stays in the state directory",
+            f->synced.key, strerror(-rc));
+  commit_note_failure(f, err);
+  return err;
+}
+
+static int commit_now(struct staged *f, struct commit_result *out) {
+  struct attempt a;
+  int rc = attempt_init(&a, f);
+
+  if (rc == 0) {
+    mtx_lock(&f->synced.lock);
+    a.dressed = f->synced.dressed;
+    f->synced.dressed = false;
+    mtx_unlock(&f->synced.lock);
+    a.condition.what = a.state.base->present ? STORE_IF_MATCH : STORE_IF_ABSENT;
+    a.condition.etag = a.state.base->attr.etag;
+    rc = commit_attempt(&a, &out->attr);
+  }
+  if (rc == 0) {
+    rc = commit_settle(&a, &out->attr);
+    out->committed = true;
+  } else if (a.dressed) {
+    mtx_lock(&f->synced.lock);
+    f->synced.dressed = true;
+    mtx_unlock(&f->synced.lock);
+  }
+  attempt_fini(&a);
+  if (rc == -ESTALE || rc == -EEXIST)
+    return conflict(f, rc, out);
+  if (rc != 0)
+    commit_note_failure(f, rc);
+  return rc;
+}
+
+int staged_commit(struct staged *f, struct commit_result *out) {
+  int rc = commit_begin(f);
+
+  *out = (struct commit_result){0};
+  if (rc != 0)
+    return rc;
+  if (staged_is_dirty(f))
+    rc = commit_now(f, out);
+  commit_end(f);
+  return rc;
+}

@@ -1,0 +1,83 @@
+/* Shared by the files that commit: commit.c (the order of things), commit_dress.c
+ * (what an object carries beside bytes), commit_parts.c (sending parts),
+ * commit_stream.c (while the file is written), commit_aside.c (copies under other names). */
+#ifndef S3APFS_SRC_DATA_COMMIT_INTERNAL_H
+#define S3APFS_SRC_DATA_COMMIT_INTERNAL_H
+
+#include "commit_plan.h"
+#include "s3apfs/data/commit.h"
+#include "staging_internal.h"
+
+/* One attempt to bring one state of a file to one key. */
+struct attempt {
+  struct staged *file;
+  const char *key;
+  struct snapshot state; /* sealed */
+  struct store_condition condition;
+  struct plan plan;
+  struct kvlist meta; /* dress of the object to be */
+  struct kvlist headers;
+  bool aside;   /* the key is not the file's: nothing sent so far is of use */
+  bool dressed; /* the dress changed */
+  uint64_t crc; /* CRC64NVME of the content, where it is known */
+  bool crc_known;
+};
+
+struct plan_limits commit_limits(const struct staging *g);
+/* Fills meta and headers: what the base carries, under what was changed here.
+ * -ESTALE: the base is not that version any more. */
+int commit_dress(struct attempt *a);
+/* As a struct for the store; valid as long as the attempt. */
+struct store_dress commit_dress_of(const struct attempt *a);
+
+/* Memory for one part out of the cache's budget. */
+struct part_memory {
+  void *data;
+  size_t len;
+  bool spilled; /* in a file, not in the budget */
+};
+/* How long a commit waits for memory or for a piece of the base. */
+struct patience commit_patience(void);
+int part_memory_get(struct staging *g, size_t len, struct part_memory *out);
+void part_memory_put(struct staging *g, struct part_memory *m);
+
+/* The attempt by parts. -EAGAIN: from the start, please. */
+int commit_by_parts(struct attempt *a, struct store_attr *out);
+/* Ends the file's upload, if there is one, and what was sent with it. */
+void commit_abort_upload(struct staged *f);
+/* Waits until no part is being sent. */
+void commit_wait_parts(struct staged *f);
+
+/* One part to send. */
+struct job {
+  struct attempt *attempt; /* NULL: streaming; the job is freed at its end */
+  struct staged *file;
+  struct sent_part *slot;
+  bool copy;
+  int err;
+};
+/* Hands it to the pool; its slot is `sending` and counted already. */
+int job_submit(struct job *j);
+int upload_begin(struct staged *f, const char *key, const struct store_dress *dress);
+int upload_grow(struct upload *u, size_t count); /* the lock is held */
+
+/* Plans and executes: the state is taken, the condition set. */
+int commit_attempt(struct attempt *a, struct store_attr *out);
+void attempt_fini(struct attempt *a);
+/* Takes what the file is now, sealed. */
+int attempt_init(struct attempt *a, struct staged *f);
+/* Only one commit of a file at a time. */
+int commit_begin(struct staged *f);
+void commit_end(struct staged *f);
+/* The state of the attempt is in the store, as `attr` under the file's own key;
+ * NULL: under another one, and the file is of no more use. */
+int commit_settle(struct attempt *a, const struct store_attr *attr);
+/* Notes why it failed. */
+void commit_note_failure(struct staged *f, int err);
+
+/* Writes it under another name, and makes the file lost. Inside a commit. */
+int commit_aside(struct staged *f, const char *word, char **key);
+/* KEY.WORD-HOST-TIME, cut; the caller's. */
+char *commit_aside_key(const struct staging *g, const char *key, const char *word, int64_t time);
+
+#endif

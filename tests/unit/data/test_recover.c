@@ -1,0 +1,247 @@
+/* Recovery: what was acknowledged is finished, what was not replaces nothing. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "desk.h"
+
+static struct desk desk;
+
+static void set_up(void) {
+  desk_open(&desk);
+}
+
+static void tear_down(void) {
+  desk_close(&desk);
+}
+
+TestSuite(recover, .init = set_up, .fini = tear_down);
+
+struct outcome {
+  unsigned files;
+  unsigned committed;
+  int err;
+};
+
+static int recover_one(void *arg, struct journal_file *row) {
+  struct outcome *o = arg;
+  struct recovery r;
+
+  staged_recover(desk.staging, desk.store, row, &r);
+  o->files++;
+  o->committed += r.committed;
+  o->err = r.err;
+  recovery_fini(&r);
+  return 0;
+}
+
+/* The process ends here; the next one recovers. */
+static struct outcome crash(struct staged *f) {
+  struct outcome o = {0};
+
+  staged_free(f);
+  desk_restart(&desk);
+  cr_assert_eq(staging_sweep(desk.staging), 0);
+  cr_assert_eq(journal_each_file(desk.state, recover_one, &o), 0);
+  return o;
+}
+
+static void expect_nothing_left(void) {
+  cr_expect_eq(desk_journal_files(&desk), 0);
+  cr_assert_eq(staging_sweep(desk.staging), 0);
+  cr_expect_eq(desk_staged_files(&desk), 0);
+  cr_expect_eq(mem_store_uploads(desk.mem), 0);
+}
+
+Test(recover, commits_what_was_acknowledged) {
+  struct store_attr attr = desk_put(&desk, "k", (const unsigned char *)"0123456789", 10);
+  struct outcome o;
+  struct staged *f;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", &attr, &f), 0);
+  cr_assert_eq(staged_write(f, 3, "abc", 3), 0);
+  cr_assert_eq(staged_dress(f, true, "mode", "0640"), 0);
+  cr_assert_eq(staged_acknowledge(f), 0);
+  o = crash(f);
+  cr_expect_eq(o.files, 1);
+  cr_expect_eq(o.committed, 1);
+  desk_expect(&desk, "k", (const unsigned char *)"012abc6789", 10);
+  {
+    struct store_detail d;
+
+    cr_assert_eq(desk.mem->write->detail(desk.mem, "k", &d), 0);
+    cr_expect_str_eq(kvlist_get(&d.meta, "mode"), "0640");
+    store_detail_fini(&d);
+  }
+  cr_expect_null(desk_find(&desk, "recovered"));
+  expect_nothing_left();
+}
+
+Test(recover, an_acknowledged_empty_file_is_made) {
+  struct staged *f;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", NULL, &f), 0);
+  cr_assert_eq(staged_acknowledge(f), 0);
+  cr_expect_eq(crash(f).committed, 1);
+  desk_expect(&desk, "k", NULL, 0);
+  expect_nothing_left();
+}
+
+/* Half a save: cut to nothing, and half of the new content. */
+Test(recover, half_a_save_replaces_nothing) {
+  struct store_attr attr = desk_put(&desk, "dir/k", (const unsigned char *)"good content", 12);
+  struct staged *f;
+  char *copy;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "dir/k", &attr, &f), 0);
+  cr_assert_eq(staged_truncate(f, 0), 0);
+  cr_assert_eq(staged_write(f, 0, "half of", 7), 0);
+  crash(f);
+  desk_expect(&desk, "dir/k", (const unsigned char *)"good content", 12);
+  copy = desk_find(&desk, "dir/k.recovered-here-2");
+  cr_assert_not_null(copy);
+  desk_expect(&desk, copy, (const unsigned char *)"half of", 7);
+  free(copy);
+  expect_nothing_left();
+}
+
+Test(recover, both_the_promised_and_the_rest) {
+  struct staged *f;
+  char *copy;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", NULL, &f), 0);
+  cr_assert_eq(staged_write(f, 0, "promised", 8), 0);
+  cr_assert_eq(staged_acknowledge(f), 0);
+  cr_assert_eq(staged_write(f, 2, "XX", 2), 0);
+  cr_assert_eq(staged_write(f, 8, " and more", 9), 0);
+  cr_expect_eq(crash(f).committed, 1);
+  desk_expect(&desk, "k", (const unsigned char *)"promised", 8);
+  copy = desk_find(&desk, "recovered");
+  cr_assert_not_null(copy);
+  desk_expect(&desk, copy, (const unsigned char *)"prXXised and more", 17);
+  free(copy);
+  expect_nothing_left();
+}
+
+/* The object got the content, but the process ended before it noted that. */
+Test(recover, a_commit_that_was_not_noted_is_not_repeated) {
+  struct store_attr attr = desk_put(&desk, "k", (const unsigned char *)"old", 3);
+  struct mem_store_counts before;
+  struct mem_store_counts after;
+  struct staged *f;
+  struct outcome o;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", &attr, &f), 0);
+  cr_assert_eq(staged_truncate(f, 0), 0);
+  cr_assert_eq(staged_write(f, 0, "new", 3), 0);
+  cr_assert_eq(staged_acknowledge(f), 0);
+  desk_put(&desk, "k", (const unsigned char *)"new", 3);
+  mem_store_counts(desk.mem, &before);
+  o = crash(f);
+  mem_store_counts(desk.mem, &after);
+  cr_expect_eq(o.committed, 1);
+  cr_expect_eq(after.puts, before.puts);
+  cr_expect_null(desk_find(&desk, "conflict"));
+  expect_nothing_left();
+}
+
+Test(recover, a_conflict_is_one_also_later) {
+  struct store_attr attr = desk_put(&desk, "k", (const unsigned char *)"old", 3);
+  struct staged *f;
+  char *copy;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", &attr, &f), 0);
+  cr_assert_eq(staged_truncate(f, 0), 0);
+  cr_assert_eq(staged_write(f, 0, "ours", 4), 0);
+  cr_assert_eq(staged_acknowledge(f), 0);
+  desk_put(&desk, "k", (const unsigned char *)"theirs", 6);
+  crash(f);
+  desk_expect(&desk, "k", (const unsigned char *)"theirs", 6);
+  copy = desk_find(&desk, "conflict");
+  cr_assert_not_null(copy);
+  desk_expect(&desk, copy, (const unsigned char *)"ours", 4);
+  free(copy);
+  expect_nothing_left();
+}
+
+Test(recover, an_upload_goes_on_where_it_was) {
+  size_t len = 10 * DESK_PART;
+  unsigned char *data = malloc(len);
+  struct mem_store_counts before;
+  struct mem_store_counts after;
+  struct commit_result r;
+  struct staged *f;
+
+  desk_fill(data, 0, len, 4);
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", NULL, &f), 0);
+  cr_assert_eq(staged_write(f, 0, data, len), 0);
+  cr_assert_eq(staged_acknowledge(f), 0);
+  fault_store_fail(desk.store, FAULT_COMPLETE_UPLOAD, 0, 1, -ETIMEDOUT, 0);
+  cr_assert_eq(staged_commit(f, &r), -ETIMEDOUT);
+  mem_store_counts(desk.mem, &before);
+  cr_expect_eq(before.parts, 10);
+  cr_expect_eq(crash(f).committed, 1);
+  mem_store_counts(desk.mem, &after);
+  cr_expect_eq(after.parts, 10, "no part is sent twice");
+  cr_expect_eq(after.creates, 1);
+  desk_expect(&desk, "k", data, len);
+  expect_nothing_left();
+  free(data);
+}
+
+/* A part that was sent again with content that was not acknowledged is not used. */
+Test(recover, parts_of_later_content_are_sent_again) {
+  size_t len = 6 * DESK_PART;
+  unsigned char *data = malloc(len);
+  struct commit_result r;
+  struct staged *f;
+  char *copy;
+
+  desk_fill(data, 0, len, 4);
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", NULL, &f), 0);
+  cr_assert_eq(staged_write(f, 0, data, len), 0);
+  cr_assert_eq(staged_acknowledge(f), 0);
+  fault_store_fail(desk.store, FAULT_COMPLETE_UPLOAD, 0, 2, -ETIMEDOUT, 0);
+  cr_assert_eq(staged_commit(f, &r), -ETIMEDOUT);
+  cr_assert_eq(staged_write(f, 2 * DESK_PART, "later", 5), 0);
+  cr_assert_eq(staged_commit(f, &r), -ETIMEDOUT);
+  cr_expect_eq(crash(f).committed, 1);
+  desk_expect(&desk, "k", data, len);
+  copy = desk_find(&desk, "recovered");
+  cr_assert_not_null(copy);
+  memcpy(data + 2 * DESK_PART, "later", 5);
+  desk_expect(&desk, copy, data, len);
+  free(copy);
+  free(data);
+  expect_nothing_left();
+}
+
+Test(recover, what_fails_now_stays_for_later) {
+  struct outcome o = {0};
+  struct staged *f;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", NULL, &f), 0);
+  cr_assert_eq(staged_write(f, 0, "kept", 4), 0);
+  cr_assert_eq(staged_acknowledge(f), 0);
+  fault_store_fail(desk.store, FAULT_PUT, 0, 1, -EACCES, 0);
+  o = crash(f);
+  cr_expect_eq(o.err, -EACCES);
+  cr_expect_eq(desk_journal_files(&desk), 1);
+  o = (struct outcome){0};
+  cr_assert_eq(journal_each_file(desk.state, recover_one, &o), 0);
+  cr_expect_eq(o.committed, 1);
+  desk_expect(&desk, "k", (const unsigned char *)"kept", 4);
+  expect_nothing_left();
+}
+
+Test(recover, an_unlinked_file_is_gone) {
+  struct staged *f;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", NULL, &f), 0);
+  cr_assert_eq(staged_write(f, 0, "x", 1), 0);
+  cr_assert_eq(staged_unlink(f), 0);
+  crash(f);
+  cr_expect_null(desk_find(&desk, "k"));
+  expect_nothing_left();
+}
