@@ -113,6 +113,10 @@ struct patience fs_patience(const struct fs *fs) {
                            .arg = fs->interrupted_arg};
 }
 
+static struct timespec time_of(int64_t ns) {
+  return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+}
+
 static void stat_of(const struct ns_attr *a, struct stat *out) {
   memset(out, 0, sizeof(*out));
   out->st_ino = a->ino;
@@ -123,7 +127,9 @@ static void stat_of(const struct ns_attr *a, struct stat *out) {
   out->st_size = (off_t)a->size;
   out->st_blksize = BLOCK_SIZE;
   out->st_blocks = (blkcnt_t)((a->size + 511) / 512);
-  out->st_mtim.tv_sec = out->st_ctim.tv_sec = out->st_atim.tv_sec = a->mtime;
+  out->st_mtim = time_of(a->mtime_ns);
+  out->st_atim = time_of(a->atime_ns);
+  out->st_ctim = time_of(a->ctime_ns);
 }
 
 static double seconds(int64_t ms) {

@@ -80,6 +80,19 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
     fuse_reply_attr(req, &st, ttl);
 }
 
+static void op_readlink(fuse_req_t req, fuse_ino_t ino) {
+  struct buf target;
+  int rc;
+
+  buf_init(&target, 65536);
+  rc = fs_readlink(ops_fs(req), ino, &target);
+  if (rc != 0)
+    fuse_reply_err(req, -rc);
+  else
+    fuse_reply_readlink(req, buf_cstr(&target));
+  buf_fini(&target);
+}
+
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
   struct fs *fs = ops_fs(req);
   int rc = fs_opendir(fs, ino, &fi->fh);
@@ -228,6 +241,7 @@ void ops_read_fill(struct fuse_lowlevel_ops *ops) {
   ops->forget = op_forget;
   ops->forget_multi = op_forget_multi;
   ops->getattr = op_getattr;
+  ops->readlink = op_readlink;
   ops->opendir = op_opendir;
   ops->readdir = op_readdir;
   ops->readdirplus = op_readdirplus;

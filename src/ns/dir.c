@@ -40,7 +40,7 @@ static int open_locked(struct ns_dir *d, const struct patience *p) {
   struct ns *n = d->ns;
   int rc;
 
-  if (d->node->kind == NODE_FILE)
+  if (!node_is_dir(d->node))
     return -ENOTDIR;
   if (d->node->kind == NODE_ABOVE)
     return 0;
@@ -132,13 +132,13 @@ static void above_locked(struct ns_dir *d, uint64_t offset, bool plus, struct ns
 
 static int show_item_locked(struct ns_dir *d, const struct item *it, bool plus,
                             struct ns_entry *out) {
-  enum node_kind kind = it->is_dir ? NODE_DIR : NODE_FILE;
+  enum node_kind kind = find_item_kind_locked(d->ns, d->node, it);
   struct node *i;
 
   memcpy(out->name, it->name, strlen(it->name) + 1);
   if (!plus) {
     out->attr.ino = node_child_ino(d->node, it->name, kind);
-    out->attr.mode = it->is_dir ? S_IFDIR : S_IFREG;
+    out->attr.mode = kind == NODE_DIR ? S_IFDIR : kind == NODE_LINK ? S_IFLNK : S_IFREG;
     return 0;
   }
   i = find_attach_locked(d->ns, d->node, it, d->listing);

@@ -37,13 +37,15 @@ struct question {
 struct answer {
   enum node_kind kind;
   struct store_attr attr;
+  struct posix posix;
+  bool has_posix;  /* the metadata was seen */
   bool denied;     /* LIST of the folder was denied now */
   bool unprovable; /* a directory only because nothing says otherwise */
 };
 
-static int question_init(struct question *q, struct ns *n, const struct node *dir, const char *name,
-                         const struct patience *p) {
-  char *above = node_key(dir);
+static int question_init_locked(struct question *q, struct ns *n, const struct node *dir,
+                                const char *name, const struct patience *p) {
+  char *above = node_key_locked(dir);
 
   *q = (struct question){.ns = n, .root = dir->root, .patience = p};
   if (above != NULL) {
@@ -61,11 +63,14 @@ static void question_fini(struct question *q) {
   free(q->folder);
 }
 
-static int take_head(struct question *q, struct remote *c, struct store_attr *out) {
+static int take_head(struct question *q, struct remote *c, struct answer *out) {
   int rc = remote_wait(c, q->patience);
 
-  if (rc == 0)
-    *out = *remote_attr(c);
+  if (rc == 0) {
+    out->attr = *remote_attr(c);
+    out->posix = *remote_posix(c);
+    out->has_posix = true;
+  }
   remote_drop(c);
   return rc;
 }
@@ -81,7 +86,7 @@ static int take_list(struct question *q, struct remote *c) {
   return rc;
 }
 
-static int ask_head(struct question *q, struct store_attr *out) {
+static int ask_head(struct question *q, struct answer *out) {
   struct remote *c;
   int rc = remote_head(q->ns, q->root, q->key, &c);
 
@@ -118,7 +123,7 @@ static int ask_listed(struct question *q, struct store_attr *out) {
 }
 
 /* HEAD and LIST at once. A folder is an answer as soon as LIST is there. */
-static int ask_both(struct question *q, struct store_attr *attr, int *list) {
+static int ask_both(struct question *q, struct answer *out, int *list) {
   struct remote *c;
   int rc = remote_head(q->ns, q->root, q->key, &c);
 
@@ -129,7 +134,11 @@ static int ask_both(struct question *q, struct store_attr *attr, int *list) {
     remote_drop(c);
     return -ENOENT;
   }
-  return take_head(q, c, attr);
+  return take_head(q, c, out);
+}
+
+static enum node_kind file_kind(const struct answer *a) {
+  return a->has_posix && a->posix.has_mode && S_ISLNK(a->posix.mode) ? NODE_LINK : NODE_FILE;
 }
 
 static int judge(struct question *q, int head, int list, struct answer *out) {
@@ -137,7 +146,7 @@ static int judge(struct question *q, int head, int list, struct answer *out) {
     out->kind = NODE_DIR;
     return 0;
   }
-  out->kind = NODE_FILE;
+  out->kind = file_kind(out);
   if (head == 0 || (head != -ENOENT && head != -EACCES))
     return head;
   if (list == -EACCES) {
@@ -168,10 +177,10 @@ static int ask(struct question *q, bool folder_denied, struct answer *out) {
 
   *out = (struct answer){0};
   if (!doubtful && !folder_denied) {
-    head = ask_both(q, &out->attr, &list);
+    head = ask_both(q, out, &list);
     out->denied = list == -EACCES;
   } else {
-    head = ask_head(q, &out->attr);
+    head = ask_head(q, out);
     if ((head == -ENOENT || head == -EACCES) && !folder_denied && s.denied < DENIED_LISTS_MAX) {
       list = ask_folder(q);
       out->denied = list == -EACCES;
@@ -180,15 +189,28 @@ static int ask(struct question *q, bool folder_denied, struct answer *out) {
   return judge(q, head, list, out);
 }
 
+/* LIST does not tell links from files; a HEAD of the same version may have. */
+enum node_kind find_item_kind_locked(struct ns *n, struct node *dir, const struct item *it) {
+  const struct node *link;
+
+  if (it->is_dir)
+    return NODE_DIR;
+  link = node_child_locked(n, dir, it->name, NODE_LINK);
+  if (link != NULL && link->file.etag != NULL && it->etag[0] != '\0' &&
+      strcmp(link->file.etag, it->etag) == 0)
+    return NODE_LINK;
+  return NODE_FILE;
+}
+
 struct node *find_attach_locked(struct ns *n, struct node *dir, const struct item *it,
                                 const struct listing *l) {
   struct store_attr a = {.size = it->size, .mtime = it->mtime, .archived = it->archived};
-  struct node *i = node_make_locked(n, dir, it->name, it->is_dir ? NODE_DIR : NODE_FILE);
+  struct node *i = node_make_locked(n, dir, it->name, find_item_kind_locked(n, dir, it));
 
   if (i == NULL)
     return NULL;
   memcpy(a.etag, it->etag, strlen(it->etag) + 1);
-  if (!node_update_locked(i, &a, l->asof, l->fresh_until)) {
+  if (!node_update_locked(i, &a, NULL, l->asof, l->fresh_until)) {
     node_settle_locked(n, i);
     return NULL;
   }
@@ -196,11 +218,16 @@ struct node *find_attach_locked(struct ns *n, struct node *dir, const struct ite
 }
 
 static struct node *fresh_child_locked(struct ns *n, struct node *dir, const char *name) {
-  struct node *i = node_child_locked(n, dir, name, NODE_DIR);
+  static const enum node_kind kinds[] = {NODE_DIR, NODE_FILE, NODE_LINK};
+  struct node *newest = NULL;
 
-  if (i == NULL || i->fresh_until <= ns_now(n))
-    i = node_child_locked(n, dir, name, NODE_FILE);
-  return i != NULL && i->fresh_until > ns_now(n) ? i : NULL;
+  for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+    struct node *i = node_child_locked(n, dir, name, kinds[k]);
+
+    if (i != NULL && i->fresh_until > ns_now(n) && (newest == NULL || i->asof > newest->asof))
+      newest = i;
+  }
+  return newest;
 }
 
 /* What is known: 0 and the node, -errno, or -EAGAIN. */
@@ -242,7 +269,8 @@ static int note_answer_locked(struct ns *n, struct node *dir, const char *name,
     return -ENOMEM;
   if (a->denied && a->kind == NODE_DIR)
     i->dir.denied_until = now + dir->root->options.metadata_ttl_ms;
-  if (!node_update_locked(i, &a->attr, asof, now + ttl_of(dir, a))) {
+  if (!node_update_locked(i, &a->attr, a->has_posix ? &a->posix : NULL, asof,
+                          now + ttl_of(dir, a))) {
     node_settle_locked(n, i);
     return -ENOMEM;
   }
@@ -265,8 +293,8 @@ static int find_remote_locked(struct ns *n, struct node *dir, const char *name,
   struct answer a;
   int rc;
 
+  rc = question_init_locked(&q, n, dir, name, p);
   mtx_unlock(&n->synced.lock);
-  rc = question_init(&q, n, dir, name, p);
   if (rc == 0)
     rc = ask(&q, denied, &a);
   question_fini(&q);
@@ -294,7 +322,7 @@ static int find_locked(struct ns *n, struct node *dir, const char *name, const s
                        struct node **out) {
   int rc;
 
-  if (dir->kind == NODE_FILE)
+  if (!node_is_dir(dir))
     return -ENOTDIR;
   if (dir->kind == NODE_ABOVE)
     return find_above_locked(n, dir, name, out);
@@ -349,9 +377,10 @@ static int ask_file(struct question *q, struct answer *out) {
   int rc;
 
   *out = (struct answer){.kind = NODE_FILE};
-  rc = ask_head(q, &out->attr);
+  rc = ask_head(q, out);
   if (rc == -EACCES && ask_listed(q, &out->attr) == 0)
     rc = 0;
+  out->kind = file_kind(out);
   return rc;
 }
 
@@ -365,14 +394,18 @@ static int refresh_remote_locked(struct ns *n, struct node *i, const struct pati
 
   if (denied)
     return note_answer_locked(n, i->parent, i->name, &a, asof, &same);
+  rc = question_init_locked(&q, n, i->parent, i->name, p);
   mtx_unlock(&n->synced.lock);
-  rc = question_init(&q, n, i->parent, i->name, p);
   if (rc == 0)
-    rc = i->kind == NODE_FILE ? ask_file(&q, &a) : ask_dir(&q, &a);
+    rc = node_is_dir(i) ? ask_dir(&q, &a) : ask_file(&q, &a);
   question_fini(&q);
   mtx_lock(&n->synced.lock);
   if (rc == 0)
-    return note_answer_locked(n, i->parent, i->name, &a, asof, &same);
+    rc = note_answer_locked(n, i->parent, i->name, &a, asof, &same);
+  if (rc == 0 && same != i) {
+    node_settle_locked(n, same);
+    return -ESTALE; /* another type: the name has to be looked up again */
+  }
   if (rc == -ENOENT)
     absent_put_locked(n, node_child_hash(i->parent, i->name), rc, asof,
                       i->root->options.negative_ttl_ms);
@@ -387,7 +420,7 @@ int find_refresh_locked(struct ns *n, struct node *i, const struct patience *p) 
     return 0;
   l = listing_fresh_locked(n, i->parent);
   it = l != NULL ? listing_find_locked(l, i->name) : NULL;
-  if (it != NULL && it->is_dir == (i->kind == NODE_DIR)) {
+  if (it != NULL && find_item_kind_locked(n, i->parent, it) == i->kind) {
     find_attach_locked(n, i->parent, it, l);
     if (i->fresh_until > ns_now(n))
       return 0;

@@ -94,7 +94,7 @@ struct listing *listing_new_locked(struct ns *n, struct node *dir) {
 
   if (l == NULL)
     return NULL;
-  l->prefix = node_key(dir);
+  l->prefix = node_key_locked(dir);
   if (l->prefix == NULL || add_slot_locked(l, NULL) != 0) {
     free(l->prefix);
     free(l);

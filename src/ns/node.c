@@ -15,6 +15,7 @@
 #define FNV_START 0xcbf29ce484222325u
 #define FNV_PRIME 0x100000001b3u
 #define INO_MIN 16
+#define NS_PER_S 1000000000LL
 
 static uint64_t hash_bytes(uint64_t h, const char *s, size_t len) {
   for (size_t i = 0; i < len; i++)
@@ -38,7 +39,9 @@ uint64_t node_child_hash(const struct node *parent, const char *name) {
 static uint64_t child_hash(const struct node *parent, const char *name, enum node_kind kind) {
   uint64_t h = node_child_hash(parent, name);
 
-  return kind == NODE_FILE ? h : hash_bytes(h, "/", 1);
+  if (kind == NODE_FILE)
+    return h;
+  return hash_bytes(h, kind == NODE_LINK ? "@" : "/", 1);
 }
 
 uint64_t node_child_ino(const struct node *parent, const char *name, enum node_kind kind) {
@@ -52,7 +55,8 @@ int node_table_new(struct ns *n) {
 }
 
 static void node_free(struct node *i) {
-  if (i->kind == NODE_FILE)
+  free(i->posix);
+  if (!node_is_dir(i))
     free(i->file.etag);
   else if (i->dir.listing != NULL)
     listing_unref_locked(i->dir.listing);
@@ -160,7 +164,7 @@ static struct node *node_new(struct node *parent, const char *name, enum node_ki
   i->root = root;
   i->asof = INT64_MIN;
   i->fresh_until = INT64_MIN;
-  if (kind != NODE_FILE)
+  if (node_is_dir(i))
     i->dir.denied_until = INT64_MIN;
   if (parent != NULL)
     node_ref_locked(parent);
@@ -178,7 +182,7 @@ struct node *node_make_locked(struct ns *n, struct node *parent, const char *nam
   if (i == NULL)
     return NULL;
   i->ino = ino;
-  if (kind != NODE_FILE)
+  if (node_is_dir(i))
     i->dir.hash = child_hash(parent, name, kind);
   insert_locked(n, i);
   return i;
@@ -243,13 +247,13 @@ static bool is_top(const struct node *i) {
   return i->parent == NULL || i->parent->root != i->root;
 }
 
-char *node_key(const struct node *i) {
+char *node_key_locked(const struct node *i) {
   size_t len = 0;
   char *key;
   char *at;
 
   for (const struct node *j = i; !is_top(j); j = j->parent)
-    len += strlen(j->name) + (j->kind == NODE_FILE ? 0 : 1);
+    len += strlen(j->name) + (node_is_dir(j) ? 1 : 0);
   key = malloc(len + 1);
   if (key == NULL)
     return NULL;
@@ -258,7 +262,7 @@ char *node_key(const struct node *i) {
   for (const struct node *j = i; !is_top(j); j = j->parent) {
     size_t n = strlen(j->name);
 
-    if (j->kind != NODE_FILE)
+    if (node_is_dir(j))
       *--at = '/';
     at -= n;
     memcpy(at, j->name, n);
@@ -266,13 +270,18 @@ char *node_key(const struct node *i) {
   return key;
 }
 
+/* Permission bits as the object's metadata or the root's options have them. */
 static mode_t node_mode_locked(struct ns *n, const struct node *i) {
   const struct root *r = i->root;
   mode_t mode;
 
   if (r == NULL)
     return S_IFDIR | 0555;
+  if (i->kind == NODE_LINK)
+    return S_IFLNK | 0777;
   mode = i->kind == NODE_FILE ? r->options.file_mode : r->options.dir_mode;
+  if (i->posix != NULL && i->posix->has_mode)
+    mode = i->posix->mode;
   if (r->store->read_only)
     mode &= ~(mode_t)0222;
   if (i->kind == NODE_FILE)
@@ -282,38 +291,62 @@ static mode_t node_mode_locked(struct ns *n, const struct node *i) {
   return S_IFDIR | (mode & 07777);
 }
 
+/* The time of a change is the object's; programs may have set the others. */
+static void node_times_locked(struct ns *n, const struct node *i, struct ns_attr *out) {
+  const struct posix *p = i->posix;
+
+  out->ctime_ns = (node_is_dir(i) ? n->mount_time : i->file.mtime) * NS_PER_S;
+  out->mtime_ns = p != NULL && p->has_mtime ? p->mtime_ns : out->ctime_ns;
+  out->atime_ns = p != NULL && p->has_atime ? p->atime_ns : out->mtime_ns;
+}
+
 void node_attr_locked(struct ns *n, const struct node *i, struct ns_attr *out) {
-  int64_t ttl = i->root != NULL ? i->root->options.metadata_ttl_ms : 0;
+  const struct root_options *o = &(i->root != NULL ? i->root : n->catalog->roots)->options;
+  int64_t ttl = i->root != NULL ? o->metadata_ttl_ms : 0;
 
   if (i->fresh_until != INT64_MAX)
     ttl = i->fresh_until > ns_now(n) ? i->fresh_until - ns_now(n) : 0;
   *out = (struct ns_attr){
       .ino = i->ino,
       .mode = node_mode_locked(n, i),
-      .uid = i->root != NULL ? i->root->options.uid : n->catalog->roots[0].options.uid,
-      .gid = i->root != NULL ? i->root->options.gid : n->catalog->roots[0].options.gid,
-      .size = i->kind == NODE_FILE ? i->file.size : 0,
-      .mtime = i->kind == NODE_FILE ? i->file.mtime : n->mount_time,
+      .uid = i->posix != NULL && i->posix->has_uid ? i->posix->uid : o->uid,
+      .gid = i->posix != NULL && i->posix->has_gid ? i->posix->gid : o->gid,
+      .size = node_is_dir(i) ? 0 : i->file.size,
       .ttl_ms = ttl,
   };
+  node_times_locked(n, i, out);
 }
 
-bool node_update_locked(struct node *i, const struct store_attr *a, int64_t asof,
-                        int64_t fresh_until) {
-  char *etag = NULL;
+static bool take_object(struct node *i, const struct store_attr *a, const struct posix *posix) {
+  bool same = i->file.etag != NULL && a->etag[0] != '\0' && strcmp(i->file.etag, a->etag) == 0;
+  char *etag = strdup(a->etag);
+  struct posix *p = posix != NULL ? malloc(sizeof(*p)) : NULL;
 
+  if (etag == NULL || (posix != NULL && p == NULL)) {
+    free(etag);
+    free(p);
+    return false;
+  }
+  if (p != NULL)
+    *p = *posix;
+  if (p != NULL || !same) {
+    free(i->posix);
+    i->posix = p;
+  }
+  free(i->file.etag);
+  i->file.etag = etag;
+  i->file.size = a->size;
+  i->file.mtime = a->mtime;
+  i->file.archived = a->archived;
+  return true;
+}
+
+bool node_update_locked(struct node *i, const struct store_attr *a, const struct posix *posix,
+                        int64_t asof, int64_t fresh_until) {
   if (asof <= i->asof || i->fresh_until == INT64_MAX)
     return true;
-  if (i->kind == NODE_FILE) {
-    etag = strdup(a->etag);
-    if (etag == NULL)
-      return false;
-    free(i->file.etag);
-    i->file.etag = etag;
-    i->file.size = a->size;
-    i->file.mtime = a->mtime;
-    i->file.archived = a->archived;
-  }
+  if (!node_is_dir(i) && !take_object(i, a, posix))
+    return false;
   i->asof = asof;
   i->fresh_until = fresh_until;
   return true;

@@ -193,9 +193,9 @@ static int use_object(struct ns *n, const struct node *i, void *out) {
   struct ns_object o = {.root = i->root};
 
   (void)n;
-  if (i->kind != NODE_FILE)
+  if (node_is_dir(i))
     return -EISDIR;
-  o.key = node_key(i);
+  o.key = node_key_locked(i);
   if (o.key == NULL)
     return -ENOMEM;
   o.attr.size = i->file.size;
@@ -222,7 +222,7 @@ int ns_get_key(struct ns *n, uint64_t ino, const struct root **root, char **key)
   mtx_lock(&n->synced.lock);
   i = node_find_locked(n, ino);
   if (i != NULL)
-    k = node_key(i);
+    k = node_key_locked(i);
   if (k != NULL) {
     *root = i->root;
     *key = k;

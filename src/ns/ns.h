@@ -17,11 +17,12 @@ enum node_kind {
   NODE_ABOVE, /* a directory above the roots */
   NODE_DIR,
   NODE_FILE,
+  NODE_LINK, /* a symbolic link: an object whose metadata says so */
 };
 
 struct node {
   struct node *chain;      /* in its bucket */
-  uint64_t ino;            /* fixed, as are parent, root, kind and name */
+  uint64_t ino;            /* fixed, as are root and kind */
   struct node *parent;     /* NULL: the mount's root */
   const struct root *root; /* NULL: above the roots */
   uint64_t nlookup;
@@ -29,15 +30,16 @@ struct node {
   enum node_kind kind;
   int64_t asof;        /* tick of the call that told what follows */
   int64_t fresh_until; /* INT64_MAX: for ever */
+  struct posix *posix; /* what its metadata says; NULL: not known */
   union {
     struct {
       uint64_t size;
       int64_t mtime;
       char *etag;
       bool archived;
-    } file;
+    } file; /* links too */
     struct {
-      uint64_t hash; /* fixed: of the key with its '/' */
+      uint64_t hash; /* fixed: of the key with its '/' that it was found by */
       struct listing *listing;
       int64_t denied_until; /* LIST of it was denied */
     } dir;
@@ -84,6 +86,10 @@ struct ns {
   } synced;
 };
 
+static inline bool node_is_dir(const struct node *i) {
+  return i->kind == NODE_ABOVE || i->kind == NODE_DIR;
+}
+
 static inline int64_t ns_now(const struct ns *n) {
   return clock_mono_ms(n->clock);
 }
@@ -114,13 +120,14 @@ void node_unref_locked(struct ns *n, struct node *i);
 /* Frees it when nothing needs it. */
 void node_settle_locked(struct ns *n, struct node *i);
 /* Key below the root, '/' at the end for directories; "" for the root itself.
- * The caller holds a reference; no lock needed. NULL: no memory. */
-char *node_key(const struct node *i);
+ * NULL: no memory. */
+char *node_key_locked(const struct node *i);
 void node_attr_locked(struct ns *n, const struct node *i, struct ns_attr *out);
-/* Takes what was found at `asof`, unless something newer is known. False: no
+/* Takes what was found at `asof`, unless something newer is known. posix NULL: the
+ * metadata was not asked for; what is known of the same version stays. False: no
  * memory, nothing changed. */
-bool node_update_locked(struct node *i, const struct store_attr *a, int64_t asof,
-                        int64_t fresh_until);
+bool node_update_locked(struct node *i, const struct store_attr *a, const struct posix *posix,
+                        int64_t asof, int64_t fresh_until);
 
 /* --- absent.c --- */
 int absent_new(struct ns *n);
@@ -139,6 +146,7 @@ int remote_list(struct ns *n, const struct root *r, const char *prefix, const ch
 int remote_wait(struct remote *c, const struct patience *p);
 /* Valid after remote_wait() gave 0. */
 const struct store_attr *remote_attr(const struct remote *c);
+const struct posix *remote_posix(const struct remote *c); /* of remote_head() */
 struct store_page *remote_page(struct remote *c);
 /* Frees it, or leaves that to the call's end. NULL is fine. */
 void remote_drop(struct remote *c);
@@ -219,6 +227,7 @@ const struct item *listing_find_locked(const struct listing *l, const char *name
 bool listing_proves_absence_locked(const struct listing *l);
 
 /* --- find.c --- */
+enum node_kind find_item_kind_locked(struct ns *n, struct node *dir, const struct item *it);
 /* The node of a listed item, updated from it. NULL: no memory. */
 struct node *find_attach_locked(struct ns *n, struct node *dir, const struct item *it,
                                 const struct listing *l);

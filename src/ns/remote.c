@@ -19,6 +19,7 @@ struct remote {
   char *token;
   unsigned max;
   struct store_attr attr;
+  struct posix posix;
   struct store_page page;
   struct {
     struct mtx lock;
@@ -48,6 +49,18 @@ static void remote_leave(struct remote *c) {
     remote_free(c);
 }
 
+static int run_head(struct remote *c) {
+  struct kvlist meta;
+  int err;
+
+  kvlist_init(&meta);
+  err = c->store->ops->head(c->store, c->key, &c->attr, &meta);
+  if (err == 0)
+    posix_from_meta(&meta, &c->posix);
+  kvlist_fini(&meta);
+  return err;
+}
+
 static void remote_run(void *arg) {
   struct remote *c = arg;
   const struct store_ops *ops = c->store->ops;
@@ -58,7 +71,7 @@ static void remote_run(void *arg) {
     err = ops->list(c->store, c->key, true, c->token, c->max, &c->page);
   } else {
     atomic_fetch_add(&c->ns->heads, 1);
-    err = ops->head(c->store, c->key, &c->attr, NULL);
+    err = run_head(c);
   }
   mtx_lock(&c->synced.lock);
   c->synced.err = err;
@@ -123,6 +136,10 @@ int remote_wait(struct remote *c, const struct patience *p) {
 
 const struct store_attr *remote_attr(const struct remote *c) {
   return &c->attr;
+}
+
+const struct posix *remote_posix(const struct remote *c) {
+  return &c->posix;
 }
 
 struct store_page *remote_page(struct remote *c) {

@@ -56,6 +56,9 @@ int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry 
 void fs_forget(struct fs *fs, uint64_t ino, uint64_t nlookup);
 int fs_getattr(struct fs *fs, uint64_t ino, struct stat *out, double *attr_ttl_s);
 
+/* The target of a symbolic link, without an end mark; appended. */
+int fs_readlink(struct fs *fs, uint64_t ino, struct buf *out);
+
 /* Directories. A handle streams the listing page by page; offsets stay valid
  * for seekdir within the handle's life. */
 int fs_opendir(struct fs *fs, uint64_t ino, uint64_t *handle);

@@ -18,6 +18,7 @@
 #include "s3apfs/base/budget.h"
 #include "s3apfs/base/clock.h"
 #include "s3apfs/base/patience.h"
+#include "s3apfs/ns/posix.h"
 #include "s3apfs/store/catalog.h"
 
 #define NS_ROOT_INO 1 /* the mount's own root; never forgotten */
@@ -42,7 +43,10 @@ struct ns_attr {
   uid_t uid;
   gid_t gid;
   uint64_t size;
-  int64_t mtime;  /* seconds since 1970 */
+  int64_t mtime_ns; /* since 1970, as are the others */
+  int64_t atime_ns;
+  int64_t ctime_ns;
+  bool gone;      /* it has no name any more */
   int64_t ttl_ms; /* how long this may be used */
 };
 

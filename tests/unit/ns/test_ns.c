@@ -151,7 +151,7 @@ Test(ns, files_and_folders) {
   cr_expect_eq(a.size, 7);
   cr_expect_eq(a.uid, 12);
   cr_expect_eq(a.gid, 34);
-  cr_expect_gt(a.mtime, 1767225600);
+  cr_expect_gt(a.mtime_ns, 1767225600LL * 1000000000);
   cr_expect_eq(a.ttl_ms, TTL);
   cr_assert_eq(walk("a/b", &a), 0);
   cr_expect_eq(a.mode, (mode_t)(S_IFDIR | 0755));
