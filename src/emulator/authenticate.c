@@ -42,7 +42,12 @@ static int refuse_key(struct exchange *x, const char *access_key_id) {
   return err;
 }
 
-static const char *token_of(const struct exchange *x, const struct sigv4_auth *c) {
+static const char *token_of(const struct exchange *x, const struct sigv4_auth *c, bool express) {
+  if (express) {
+    const char *own = c->presigned ? exchange_query(x, "X-Amz-S3session-Token")
+                                   : exchange_header(x, "x-amz-s3session-token");
+    return own ? own : "";
+  }
   const char *t = c->presigned ? exchange_query(x, "X-Amz-Security-Token")
                                : exchange_header(x, "x-amz-security-token");
   return t ? t : "";
@@ -50,7 +55,7 @@ static const char *token_of(const struct exchange *x, const struct sigv4_auth *c
 
 static int check_token(struct exchange *x, const struct sigv4_auth *c, const struct world_key *k) {
   const char *wanted = k->session_token ? k->session_token : "";
-  const char *sent = token_of(x, c);
+  const char *sent = token_of(x, c, k->express);
   if (strcmp(wanted, sent) != 0) {
     if (x->to.service == SERVICE_STS)
       return reply_error(x, 403, "InvalidClientTokenId",
@@ -205,11 +210,29 @@ static int check_coverage(struct exchange *x, const struct sigv4_auth *c) {
 static const char *service_name(const struct exchange *x, const struct sigv4_auth *c) {
   if (x->to.service == SERVICE_STS)
     return strcmp(c->service, "iam") == 0 ? "iam" : "sts";
-  return "s3";
+  switch (x->to.kind == ADDRESS_ACCESS_POINT ? x->to.access_point : ACCESS_POINT_GENERAL) {
+  case ACCESS_POINT_OBJECT_LAMBDA:
+    return x->to.by_alias ? "s3" : "s3-object-lambda";
+  case ACCESS_POINT_OUTPOSTS:
+    return "s3-outposts";
+  case ACCESS_POINT_DIRECTORY:
+    return "s3express";
+  default:
+    return x->to.named && world_is_directory_bucket(x->to.named) ? "s3express" : "s3";
+  }
+}
+
+/* No Region's signature is good for a Multi-Region Access Point. */
+static bool needs_sigv4a(const struct exchange *x) {
+  return x->to.kind == ADDRESS_ACCESS_POINT && x->to.access_point == ACCESS_POINT_MULTI_REGION;
 }
 
 static int check_scope(struct exchange *x, const struct sigv4_auth *c) {
   const char *wanted = service_name(x, c);
+  if (needs_sigv4a(x) && !c->asymmetric)
+    return reply_error(x, 400, "InvalidRequest",
+                       "The authorization mechanism you have provided is not supported. Please use "
+                       "AWS4-ECDSA-P256-SHA256.");
   if (strcmp(c->service, wanted) == 0)
     return 0;
   return reply_error(x, 400, "AuthorizationHeaderMalformed",

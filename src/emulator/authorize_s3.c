@@ -13,12 +13,15 @@
 #include "authorize_s3.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "access.h"
 #include "s3_context.h"
 #include "s3apfs/base/text.h"
+
+#define ACTION_MAX 64
 
 struct question {
   struct world *w;
@@ -28,6 +31,7 @@ struct question {
   const struct access_point *access_point; /* NULL: by bucket name */
   const struct vpc_endpoint *endpoint;     /* NULL: from the internet */
   const char *owner;                       /* account that answers for the resource addressed */
+  char action[ACTION_MAX];                 /* as the policies of this kind of resource name it */
 };
 
 void s3_verdict_fini(struct s3_verdict *v) {
@@ -79,7 +83,7 @@ static bool from_wrong_network(const struct question *q) {
 /* Someone else's object, in a bucket whose ACLs are on: the owner of the bucket
  * may delete it, and list it, but not read it. */
 static bool is_foreign_object(const struct question *q) {
-  const char *action = q->a->action;
+  const char *action = q->action;
 
   if (q->bucket == NULL || q->a->object_owner == NULL || q->a->key == NULL ||
       q->bucket->ownership == OWNERSHIP_BUCKET_OWNER_ENFORCED)
@@ -98,6 +102,39 @@ static void put_object_arn(struct buf *out, const char *base, const char *separa
     buf_printf(out, "%s%s", separator, key);
 }
 
+static bool is_directory(const struct question *q) {
+  return q->a->bucket != NULL && world_is_directory_bucket(q->a->bucket);
+}
+
+static char *bucket_arn(const struct question *q) {
+  if (is_directory(q) && q->bucket != NULL)
+    return text_printf("arn:aws:s3express:%s:%s:bucket/%s", q->bucket->region,
+                       q->bucket->account->id, q->a->bucket);
+  return text_printf("arn:aws:s3:::%s", q->a->bucket != NULL ? q->a->bucket : "*");
+}
+
+/* A function or an Outpost stands behind these: what they do below themselves
+ * is their owner's business, no bucket policy is asked. */
+static bool stands_alone(const struct question *q) {
+  return q->access_point != NULL && (q->access_point->kind == ACCESS_POINT_OBJECT_LAMBDA ||
+                                     q->access_point->kind == ACCESS_POINT_OUTPOSTS);
+}
+
+/* The one permission of directory buckets covers every call in them. */
+static void name_action(struct question *q) {
+  const char *service = "s3";
+
+  if (is_directory(q)) {
+    snprintf(q->action, sizeof(q->action), "s3express:CreateSession");
+    return;
+  }
+  if (q->access_point != NULL && q->access_point->kind == ACCESS_POINT_OBJECT_LAMBDA)
+    service = "s3-object-lambda";
+  if (q->access_point != NULL && q->access_point->kind == ACCESS_POINT_OUTPOSTS)
+    service = "s3-outposts";
+  snprintf(q->action, sizeof(q->action), "%s:%s", service, strchr(q->a->action, ':') + 1);
+}
+
 struct resources {
   struct buf bucket_arn;
   struct buf access_point_arn;
@@ -107,14 +144,14 @@ struct resources {
 
 static int fill_resources(const struct question *q, struct resources *r) {
   const struct block_public_access *own;
-  char *base = text_printf("arn:aws:s3:::%s", q->a->bucket != NULL ? q->a->bucket : "*");
+  char *base = bucket_arn(q);
 
   buf_init(&r->bucket_arn, 0);
   buf_init(&r->access_point_arn, 0);
   if (base == NULL)
     return -ENOMEM;
   if (q->a->bucket != NULL)
-    put_object_arn(&r->bucket_arn, base, "/", q->a->key);
+    put_object_arn(&r->bucket_arn, base, "/", is_directory(q) ? NULL : q->a->key);
   else
     buf_puts(&r->bucket_arn, "*");
   free(base);
@@ -129,7 +166,8 @@ static int fill_resources(const struct question *q, struct resources *r) {
   }
   if (q->access_point != NULL) {
     own = &q->access_point->bpa;
-    put_object_arn(&r->access_point_arn, q->access_point->arn, "/object/", q->a->key);
+    put_object_arn(&r->access_point_arn, q->access_point->arn, "/object/",
+                   is_directory(q) ? NULL : q->a->key);
     r->access_point.layer = POLICY_LAYER_ACCESS_POINT;
     r->access_point.arn = buf_cstr(&r->access_point_arn);
     r->access_point.account = q->access_point->account->id;
@@ -159,11 +197,13 @@ static int tell_refusal(const struct question *q, const struct authorize_verdict
   struct buf message;
   int rc;
 
+  if (is_directory(q)) /* "Access Denied" is all that S3 Express says */
+    return refuse_plainly(out);
   if (v->layer == POLICY_LAYER_ENDPOINT &&
       (q->caller == NULL || strcmp(q->caller->account->id, owner) != 0))
     return refuse_plainly(out);
   buf_init(&message, 0);
-  access_describe_locked(q->w, q->caller, q->a->action, owner, v, &message);
+  access_describe_locked(q->w, q->caller, q->action, owner, v, &message);
   rc = refuse(out, 403, "AccessDenied", buf_cstr(&message));
   buf_fini(&message);
   return rc;
@@ -176,9 +216,9 @@ static int ask_policies(const struct question *q, const struct authorize_request
   struct resources resources = {0};
   int rc = fill_resources(q, &resources);
 
-  request.action = q->a->action;
-  request.resource = &resources.bucket;
-  if (q->access_point != NULL)
+  request.action = q->action;
+  request.resource = stands_alone(q) ? &resources.access_point : &resources.bucket;
+  if (q->access_point != NULL && !stands_alone(q))
     request.access_point = &resources.access_point;
   if (q->endpoint != NULL)
     request.endpoint = q->endpoint->policy.policy;
@@ -212,6 +252,26 @@ static int decide_policies(const struct question *q, struct s3_verdict *out) {
   return rc;
 }
 
+/* --- sessions of directory buckets --- */
+
+static bool only_reads(const char *action) {
+  return strncmp(action, "s3:Get", 6) == 0 || strncmp(action, "s3:List", 7) == 0;
+}
+
+/* It is good for what it was made for, until it ends, whatever policies say by
+ * then. */
+static int decide_session(const struct question *q, struct s3_verdict *out) {
+  struct resources resources = {0};
+  int rc = fill_resources(q, &resources);
+  const char *arn =
+      buf_cstr(q->access_point != NULL ? &resources.access_point_arn : &resources.bucket_arn);
+
+  out->allowed = rc == 0 && is_directory(q) && strcmp(q->caller->express_arn, arn) == 0 &&
+                 (!q->caller->express_read_only || only_reads(q->a->action));
+  fini_resources(&resources);
+  return rc != 0 || out->allowed ? rc : refuse_plainly(out);
+}
+
 /* --- the whole --- */
 
 static int find_parties(struct world *w, const struct s3_access *a, struct question *q) {
@@ -240,6 +300,9 @@ static int decide_locked(struct world *w, const struct s3_access *a, struct s3_v
 
   if (rc != 0 || expects_other_owner(&q) || lacks_payer(&q) || from_wrong_network(&q))
     return refuse_plainly(out);
+  name_action(&q);
+  if (q.caller != NULL && q.caller->express_arn != NULL)
+    return decide_session(&q, out);
   rc = decide_policies(&q, out);
   if (rc == 0 && out->allowed && is_foreign_object(&q))
     rc = refuse_plainly(out);

@@ -78,6 +78,8 @@ struct address {
   char *bucket;  /* the bucket behind it; "" when an access point is unknown */
   char *account; /* s3control: from x-amz-account-id or the host; access point: its owner */
   char *access_point_arn;
+  enum access_point_kind access_point; /* of ADDRESS_ACCESS_POINT */
+  struct access_point_function function;
   bool by_alias;
   char *key; /* decoded object key; "" for bucket-level requests */
 };
@@ -101,6 +103,7 @@ struct reply {
   int fd; /* owned; -1 when the body is in memory */
   uint64_t offset;
   uint64_t length;
+  bool hide_length; /* sent in chunks */
   char *error_code; /* owned; NULL on success */
 };
 

@@ -29,6 +29,21 @@ int host_split_access_point(const char *label, char **name, char **account) {
   return 0;
 }
 
+/* A PrivateLink host has the endpoint's labels behind the name, an Outposts host has the
+ * Outpost's, a Multi-Region one the word accesspoint. */
+char *host_bare_name(const char *name) {
+  const char *dot = strrchr(name, '.');
+  const char *link = strstr(name, ".accesspoint.vpce-");
+  if (!link)
+    link = strstr(name, ".bucket.vpce-");
+  if (link)
+    return text_dup_n(name, (size_t)(link - name));
+  bool extra = dot && (text_has_prefix(dot, ".op-") || strcmp(dot, ".ec2") == 0 ||
+                       strcmp(dot, ".accesspoint") == 0);
+
+  return extra ? text_dup_n(name, (size_t)(dot - name)) : strdup(name);
+}
+
 void host_fini(struct host *h) {
   free(h->name);
   free(h->region);
@@ -43,8 +58,14 @@ static bool label_is(const char *label, size_t len, const char *what) {
 static int service_label(const char *l, size_t len) {
   if (label_is(l, len, "s3") || label_is(l, len, "s3-fips"))
     return HOST_BUCKET;
-  if (label_is(l, len, "s3-accesspoint") || label_is(l, len, "s3-accesspoint-fips"))
+  if (label_is(l, len, "s3-accesspoint") || label_is(l, len, "s3-accesspoint-fips") ||
+      label_is(l, len, "s3-object-lambda") || label_is(l, len, "s3-object-lambda-fips") ||
+      label_is(l, len, "s3-outposts") || label_is(l, len, "s3-global"))
     return HOST_ACCESS_POINT;
+  if (label_is(l, len, "s3express-control") || label_is(l, len, "s3express-control-fips"))
+    return HOST_PLAIN;
+  if (len > 10 && strncmp(l, "s3express-", 10) == 0)
+    return HOST_BUCKET;
   if (label_is(l, len, "s3-control") || label_is(l, len, "s3-control-fips"))
     return HOST_CONTROL;
   if (label_is(l, len, "sts") || label_is(l, len, "sts-fips") || label_is(l, len, "iam"))

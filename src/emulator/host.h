@@ -2,6 +2,8 @@
  * or any other suffix):
  *   NAME.s3.REGION.SUFFIX  NAME-ACCOUNT.s3-accesspoint.REGION.SUFFIX
  *   ACCOUNT.s3-control.REGION.SUFFIX  sts.REGION.SUFFIX  NAME.localhost
+ *   NAME-ACCOUNT.s3-object-lambda.REGION.SUFFIX  NAME.s3express-ZONE.REGION.SUFFIX
+ *   NAME-ACCOUNT.OUTPOST.s3-outposts.REGION.SUFFIX  ALIAS.mrap.accesspoint.s3-global.SUFFIX
  * with "-fips" and "dualstack" in between. Pure. */
 #ifndef S3APFS_EMULATOR_HOST_H
 #define S3APFS_EMULATOR_HOST_H
@@ -11,8 +13,8 @@
 enum host_kind {
   HOST_PLAIN,        /* localhost, an address, a service's bare host: path style */
   HOST_ANY,          /* NAME.localhost: what the name is shows in the world */
-  HOST_BUCKET,       /* NAME.s3...: bucket or alias */
-  HOST_ACCESS_POINT, /* NAME-ACCOUNT.s3-accesspoint... */
+  HOST_BUCKET,       /* NAME.s3..., NAME.s3express-ZONE...: bucket or alias */
+  HOST_ACCESS_POINT, /* NAME-ACCOUNT.s3-accesspoint... and its kin */
   HOST_CONTROL,      /* ACCOUNT.s3-control..., s3-control... */
 };
 
@@ -29,5 +31,8 @@ void host_fini(struct host *h);
 /* "NAME-123456789012" into its parts (owned); -EINVAL when it is not of that form. */
 int host_split_access_point(const char *label, char **name, char **account);
 bool host_is_account(const char *s);
+/* A host's name without the labels of an Outpost or PrivateLink endpoint, or ".accesspoint",
+ * behind it; owned. */
+char *host_bare_name(const char *name);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "s3_directory.h"
 #include "s3apfs/base/text.h"
 
 #define AP true       /* also through an access point */
@@ -17,6 +18,7 @@
 static const struct operation table[] = {
     {"ListBuckets", "GET", LEVEL_SERVICE, NULL, NULL, DIRECT, ABSENT, op_list_buckets},
 
+    {"CreateSession", "GET", LEVEL_BUCKET, "session", NULL, AP, PRESENT, op_create_session},
     {"ListObjectsV2", "GET", LEVEL_BUCKET, "list-type", NULL, AP, PRESENT, op_list_objects_v2},
     {"ListMultipartUploads", "GET", LEVEL_BUCKET, "uploads", NULL, AP, PRESENT, op_list_uploads},
     {"GetBucketLocation", "GET", LEVEL_BUCKET, "location", NULL, AP, PRESENT,
@@ -76,10 +78,14 @@ static const struct operation table[] = {
 /* Subresources of S3 that are not here: a request for one must not be taken for
  * the plain operation. */
 static const char *const unknown_subresources[] = {
-    "accelerate",  "acl",          "analytics",   "cors",    "encryption",    "intelligent-tiering",
-    "inventory",   "legal-hold",   "lifecycle",   "logging", "metrics",       "notification",
-    "object-lock", "renameObject", "replication", "restore", "retention",     "select",
-    "session",     "torrent",      "versions",    "website", "metadataTable",
+    "accelerate",    "acl",          "analytics",
+    "cors",          "encryption",   "intelligent-tiering",
+    "inventory",     "legal-hold",   "lifecycle",
+    "logging",       "metrics",      "notification",
+    "object-lock",   "renameObject", "replication",
+    "restore",       "retention",    "select",
+    "torrent",       "versions",     "website",
+    "metadataTable",
 };
 
 static int level_of(const struct exchange *x) {
@@ -192,6 +198,8 @@ void operation_run(const struct operation *op, struct exchange *x) {
     refuse_method(x);
     return;
   }
+  if (directory_refuse(op, x) || access_point_refuse(op, x))
+    return;
   if (x->bucket.requester_pays && exchange_header(x, "x-amz-request-payer"))
     reply_header(x, "x-amz-request-charged", "requester");
   op->run(x);

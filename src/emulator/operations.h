@@ -24,6 +24,7 @@ const struct operation *operation_select(const struct exchange *x);
 void operation_run(const struct operation *op, struct exchange *x);
 
 void op_list_buckets(struct exchange *x);
+void op_create_session(struct exchange *x);
 
 void op_create_bucket(struct exchange *x);
 void op_delete_bucket(struct exchange *x);

@@ -30,6 +30,8 @@ static int set(char **field, const char *value) {
 
 static int take_access_point(struct world_access_point *ap, struct address *a) {
   a->kind = ADDRESS_ACCESS_POINT;
+  a->access_point = ap->kind;
+  a->function = ap->function;
   int err = set(&a->bucket, ap->bucket);
   if (!err)
     err = set(&a->account, ap->account);
@@ -65,26 +67,36 @@ static int resolve_by_label(struct world *w, const char *named, const char *regi
   return err;
 }
 
-int route_resolve(struct world *w, const char *named, const char *region, const char *key,
-                  struct address *a) {
-  int err = set(&a->named, named);
-  if (!err)
-    err = set(&a->key, key);
+static int resolve_bucket(struct world *w, const char *named, struct address *a) {
+  struct world_bucket b;
+  int err = world_find_bucket(w, named, &b);
   if (err)
     return err;
-  struct world_bucket b;
-  err = world_find_bucket(w, named, &b);
-  if (!err) {
-    world_bucket_fini(&b);
-    a->kind = ADDRESS_BUCKET;
-    return set(&a->bucket, named);
-  }
+  world_bucket_fini(&b);
+  a->kind = ADDRESS_BUCKET;
+  return set(&a->bucket, named);
+}
+
+static int resolve_name(struct world *w, const char *named, const char *region, struct address *a) {
   struct world_access_point ap;
+  int err = set(&a->named, named);
+  if (!err)
+    err = resolve_bucket(w, named, a);
   if (err == -ENOENT && (err = world_find_access_point_by_alias(w, named, &ap)) == 0) {
     a->by_alias = true;
     return take_access_point(&ap, a);
   }
   return err == -ENOENT ? resolve_by_label(w, named, region, a) : err;
+}
+
+int route_resolve(struct world *w, const char *named, const char *region, const char *key,
+                  struct address *a) {
+  char *bare = host_bare_name(named);
+  int err = bare ? set(&a->key, key) : -ENOMEM;
+  if (!err)
+    err = resolve_name(w, bare, region, a);
+  free(bare);
+  return err;
 }
 
 /* --- the request --- */

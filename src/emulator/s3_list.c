@@ -9,6 +9,7 @@
 #include "objects.h"
 #include "operations.h"
 #include "permit.h"
+#include "s3_directory.h"
 #include "s3_list.h"
 #include "s3_object.h"
 #include "s3apfs/aws/xml.h"
@@ -117,7 +118,8 @@ static int find_page(struct exchange *x, const struct list_params *p, const char
                      struct key_page *page) {
   struct key_query q = {
       .prefix = p->prefix, .delimiter = p->delimiter, .after = after, .max = p->max};
-  if (objects_page(x->emulator->objects, x->to.bucket, &q, page))
+  if (directory_is(x) ? directory_page(x, &q, page)
+                      : objects_page(x->emulator->objects, x->to.bucket, &q, page))
     return reply_error(x, 500, "InternalError", "Out of memory.");
   return 0;
 }

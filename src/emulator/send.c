@@ -39,6 +39,7 @@ struct stream {
   uint64_t offset;
   uint64_t stop_at;
   bool hang;     /* at stop_at; else close */
+  bool ends;     /* at stop_at, in good order */
   uint64_t rate; /* bytes a second, 0 = no limit */
   int64_t start_ms;
 };
@@ -75,6 +76,8 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *out, size_t max) {
   if (pos >= s->stop_at) {
     if (s->hang)
       hang(s);
+    if (s->ends)
+      return MHD_CONTENT_READER_END_OF_STREAM;
     return MHD_CONTENT_READER_END_WITH_ERROR;
   }
   if (max > s->stop_at - pos)
@@ -101,6 +104,10 @@ static void set_limits(const struct exchange *x, struct stream *s) {
   if (x->fault.kind == FAULT_SHORTER)
     s->stop_at = bytes < length ? length - bytes : 0;
   s->hang = x->fault.kind == FAULT_HANG;
+  if (x->reply.hide_length && s->stop_at > length) {
+    s->stop_at = length;
+    s->ends = true;
+  }
 }
 
 static struct MHD_Response *make_stream(struct exchange *x, struct MHD_Connection *c) {
@@ -116,6 +123,8 @@ static struct MHD_Response *make_stream(struct exchange *x, struct MHD_Connectio
   s->fd = x->reply.fd;
   x->reply.fd = -1;
   s->bytes = s->fd < 0 ? buf_take(&x->reply.body) : NULL;
+  if (x->reply.hide_length)
+    length = MHD_SIZE_UNKNOWN;
   struct MHD_Response *r =
       MHD_create_response_from_callback(length, 64 << 10, stream_read, s, stream_free);
   if (!r)
@@ -138,8 +147,8 @@ static bool needs_stream(const struct exchange *x) {
   enum fault_kind k = x->fault.kind;
   if (reply_length(&x->reply) == 0)
     return false;
-  return k == FAULT_DROP || k == FAULT_SHORTER || k == FAULT_HANG || k == FAULT_SLOW ||
-         faults_bandwidth(x->emulator->faults) > 0;
+  return x->reply.hide_length || k == FAULT_DROP || k == FAULT_SHORTER || k == FAULT_HANG ||
+         k == FAULT_SLOW || faults_bandwidth(x->emulator->faults) > 0;
 }
 
 /* --- by hand --- */

@@ -56,10 +56,16 @@ struct world_key {
   char *account;       /* 12 digits */
   char *arn;           /* user, assumed-role session or account root */
   char *user_id;       /* AIDA..., AROA...:session, or the account id */
+  bool express;        /* a directory bucket's session: its token has a header of its own */
 };
 /* -ENOENT: no such key. Expired keys are found: comparing is the caller's. */
 int world_find_key(struct world *w, const char *access_key_id, struct world_key *out);
 void world_key_fini(struct world_key *k); /* wipes */
+/* A session of five minutes for one directory bucket or its access point, of the
+ * holder of a key. -ENOENT: the key is gone. */
+int world_create_express_session(struct world *w, const char *access_key_id, const char *arn,
+                                 bool read_only, struct world_key *out);
+bool world_is_directory_bucket(const char *name); /* BASE--ZONE--x-s3 */
 
 /* --- where it arrived ----------------------------------------------------------------------------
  */
@@ -139,14 +145,32 @@ int world_ownership_parse(const char *s, enum world_ownership *out);
 
 /* --- access points --- */
 
+enum access_point_kind {
+  ACCESS_POINT_GENERAL,
+  ACCESS_POINT_OBJECT_LAMBDA,
+  ACCESS_POINT_OUTPOSTS,
+  ACCESS_POINT_MULTI_REGION,
+  ACCESS_POINT_DIRECTORY,
+};
+
+/* What stands for the function of an Object Lambda access point. */
+struct access_point_function {
+  enum { FUNCTION_COPY, FUNCTION_UPPER, FUNCTION_TWICE } transform;
+  bool takes_ranges;  /* else Range is answered with 501 */
+  bool hides_length;  /* no Content-Length: it is not known when the reply starts */
+  bool tells_version; /* an ETag of its own */
+};
+
 struct world_access_point {
+  enum access_point_kind kind;
+  struct access_point_function function;
   char *name;
   char *account; /* the access point's owner */
   char *region;
   char *bucket;
   char *bucket_account;
   char *alias;
-  char *arn; /* arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME */
+  char *arn; /* arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME and its kin */
   char *vpc; /* NULL: network origin Internet */
 };
 /* region NULL: any (names are unique per account and region; the first wins). */

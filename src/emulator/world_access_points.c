@@ -16,6 +16,7 @@ static void free_access_point(struct access_point *p) {
   free(p->bucket);
   free(p->bucket_account);
   free(p->vpc);
+  free(p->outpost);
   free(p);
 }
 
@@ -86,6 +87,8 @@ void world_free_access_points(struct world *w) {
 /* --- copies for the data plane --- */
 
 static int copy_access_point(const struct access_point *p, struct world_access_point *out) {
+  out->kind = p->kind;
+  out->function = p->function;
   out->name = strdup(p->name);
   out->account = strdup(p->account->id);
   out->region = strdup(p->region);

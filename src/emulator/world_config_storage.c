@@ -74,9 +74,44 @@ static int read_access_point_bucket(const struct cfg *item, struct world *w,
 
 struct access_point_wish {
   struct account *account;
-  const char *name, *region, *alias, *vpc;
+  const char *name, *region, *alias, *vpc, *outpost;
+  enum access_point_kind kind;
   int64_t created;
 };
+
+static int read_kind(const struct cfg *item, struct access_point_wish *wish) {
+  const char *kind = NULL;
+  int rc = cfg_string(item, "kind", &kind);
+
+  if (rc == 0 && kind != NULL && world_access_point_kind_parse(kind, &wish->kind) != 0)
+    return cfg_fail(item, "kind: general, object-lambda, outposts, multi-region or directory");
+  return rc == 0 ? cfg_string(item, "outpost", &wish->outpost) : rc;
+}
+
+static int read_function(const struct cfg *item, struct access_point_function *f) {
+  static const char *const names[] = {"transform", "takes-ranges", "hides-length", "tells-version",
+                                      NULL};
+  struct cfg m = cfg_member(item, "function");
+  const char *transform = "copy";
+  int rc;
+
+  if (m.json == NULL)
+    return 0;
+  rc = cfg_only(&m, names);
+  if (rc == 0)
+    rc = cfg_string(&m, "transform", &transform);
+  if (rc == 0 && strcmp(transform, "upper") == 0)
+    f->transform = FUNCTION_UPPER;
+  else if (rc == 0 && strcmp(transform, "twice") == 0)
+    f->transform = FUNCTION_TWICE;
+  else if (rc == 0 && strcmp(transform, "copy") != 0)
+    rc = cfg_fail(&m, "transform: copy, upper or twice is expected");
+  if (rc == 0)
+    rc = cfg_bool(&m, "takes-ranges", &f->takes_ranges);
+  if (rc == 0)
+    rc = cfg_bool(&m, "hides-length", &f->hides_length);
+  return rc == 0 ? cfg_bool(&m, "tells-version", &f->tells_version) : rc;
+}
 
 static int read_access_point_wish(const struct cfg *item, struct world *w,
                                   struct access_point_wish *wish) {
@@ -91,6 +126,8 @@ static int read_access_point_wish(const struct cfg *item, struct world *w,
     rc = cfg_string(item, "alias", &wish->alias);
   if (rc == 0)
     rc = cfg_string(item, "vpc", &wish->vpc);
+  if (rc == 0)
+    rc = read_kind(item, wish);
   return rc == 0 ? cfg_time(item, "created", &wish->created) : rc;
 }
 
@@ -109,21 +146,18 @@ static int add_access_point(const struct cfg *item, struct world *w,
     return cfg_fail(item, "\"%s\" is no access point name", wish->name);
   if (rc == -EEXIST)
     return cfg_fail(item, "access point %s is given twice", wish->name);
+  if (rc == 0)
+    rc = world_set_access_point_kind_locked(*out, wish->kind, wish->outpost, wish->alias);
+  if (rc == -EINVAL)
+    return cfg_fail(item, "name, alias or outpost are not those of kind %s",
+                    world_access_point_kind_name(wish->kind));
   return rc;
 }
 
 int config_read_access_point(const struct cfg *item, void *arg) {
-  static const char *const names[] = {"name",
-                                      "account",
-                                      "region",
-                                      "bucket",
-                                      "bucket-account",
-                                      "alias",
-                                      "vpc",
-                                      "policy",
-                                      "public-access-block",
-                                      "created",
-                                      NULL};
+  static const char *const names[] = {
+      "name", "account", "region",   "bucket", "bucket-account",      "alias",   "vpc",
+      "kind", "outpost", "function", "policy", "public-access-block", "created", NULL};
   struct access_point_wish wish = {0};
   struct access_point *p = NULL;
   bool has_bpa;
@@ -140,6 +174,8 @@ int config_read_access_point(const struct cfg *item, void *arg) {
   rc = read_access_point_bucket(item, arg, p);
   if (rc == 0)
     rc = config_copy(&p->vpc, wish.vpc);
+  if (rc == 0)
+    rc = read_function(item, &p->function);
   if (rc == 0)
     rc = config_document(item, "policy", &p->policy);
   return rc == 0 ? config_bpa(item, "public-access-block", &has_bpa, &p->bpa) : rc;

@@ -41,6 +41,7 @@ static void free_credential(struct credential *c) {
   free(c->session_name);
   free(c->source_identity);
   free(c->grants_instance);
+  free(c->express_arn);
   document_fini(&c->session_policy);
   kvlist_fini(&c->session_tags);
   kvlist_fini(&c->transitive_tags);
@@ -169,6 +170,7 @@ static int copy_key(const struct credential *c, struct world_key *out) {
   out->session_token = c->token != NULL ? strdup(c->token) : NULL;
   out->expiration = c->expiration;
   out->active = c->active;
+  out->express = c->express_arn != NULL;
   out->account = strdup(c->account->id);
   out->arn = buf_take(&arn);
   out->user_id = buf_take(&id);

@@ -103,7 +103,7 @@ bool world_valid_bucket_name(const char *s) {
       looks_like_ipv4(s) || text_has_prefix(s, "xn--") || text_has_prefix(s, "sthree-"))
     return false;
   for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
-    if (text_has_suffix(s, suffixes[i]))
+    if (text_has_suffix(s, suffixes[i]) && !world_is_directory_bucket(s))
       return false;
   }
   return true;

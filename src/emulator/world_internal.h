@@ -84,6 +84,8 @@ struct credential {
   bool mfa;
   int64_t mfa_time;      /* when the code was given */
   char *grants_instance; /* ARN: vended by Access Grants */
+  char *express_arn;     /* CreateSession: the one resource it is for */
+  bool express_read_only;
   UT_hash_handle hh;
 };
 
@@ -100,6 +102,9 @@ struct bucket {
 };
 
 struct access_point {
+  enum access_point_kind kind;
+  char *outpost; /* "op-...", or NULL */
+  struct access_point_function function;
   char *name, *region, *alias, *arn;
   struct account *account;
   char *bucket, *bucket_account;
@@ -265,6 +270,12 @@ struct access_point *world_access_point_locked(struct world *w, const char *acco
 struct access_point *world_access_point_by_arn_locked(struct world *w, const char *arn);
 int world_add_access_point_locked(struct world *w, struct account *a, const char *region,
                                   const char *name, const char *alias, struct access_point **out);
+/* Gives a new access point its kind, and the ARN and alias that go with it.
+ * -EINVAL: the name or alias is not one of that kind. */
+int world_set_access_point_kind_locked(struct access_point *p, enum access_point_kind kind,
+                                       const char *outpost, const char *alias);
+const char *world_access_point_kind_name(enum access_point_kind kind);
+int world_access_point_kind_parse(const char *s, enum access_point_kind *out); /* -EINVAL */
 void world_drop_access_point_locked(struct world *w, struct access_point *p);
 
 /* --- Access Grants (world_grants.c) --- */

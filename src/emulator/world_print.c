@@ -211,6 +211,21 @@ cJSON *config_print_buckets(struct world *w) {
   return list;
 }
 
+static void print_kind(cJSON *o, const struct access_point *p) {
+  static const char *const transforms[] = {"copy", "upper", "twice"};
+  cJSON *f;
+
+  config_put_string(o, "kind", world_access_point_kind_name(p->kind));
+  config_put_string(o, "outpost", p->outpost);
+  if (p->kind != ACCESS_POINT_OBJECT_LAMBDA)
+    return;
+  f = cJSON_AddObjectToObject(o, "function");
+  config_put_string(f, "transform", transforms[p->function.transform]);
+  cJSON_AddBoolToObject(f, "takes-ranges", p->function.takes_ranges);
+  cJSON_AddBoolToObject(f, "hides-length", p->function.hides_length);
+  cJSON_AddBoolToObject(f, "tells-version", p->function.tells_version);
+}
+
 cJSON *config_print_access_points(struct world *w) {
   cJSON *list = cJSON_CreateArray();
   const struct access_point *p;
@@ -225,6 +240,7 @@ cJSON *config_print_access_points(struct world *w) {
     config_put_string(o, "bucket-account", p->bucket_account);
     config_put_string(o, "alias", p->alias);
     config_put_string(o, "vpc", p->vpc);
+    print_kind(o, p);
     config_put_document(o, "policy", &p->policy);
     config_put_bpa(o, "public-access-block", true, &p->bpa);
     config_put_time(o, "created", p->created);

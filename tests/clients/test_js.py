@@ -19,8 +19,8 @@ def node(run):
     program = shutil.which("node")
     if not program or not (pathlib.Path(path) / "@aws-sdk" / "client-s3").exists():
         pytest.skip(f"no node, or no AWS SDK for JavaScript in {path}")
-    return lambda script, *args: json.loads(
-        run([program, HERE / "js" / script, *args], env={"NODE_PATH": path}))
+    return lambda script, *args, **more: json.loads(
+        run([program, HERE / "js" / script, *args], env={"NODE_PATH": path}, **more))
 
 
 @pytest.mark.subdomains

@@ -48,6 +48,34 @@ Test(host, services) {
   expect("s3-control.us-east-1.amazonaws.com", HOST_CONTROL, "", "us-east-1");
 }
 
+Test(host, targets_of_other_kinds) {
+  expect("ap-222222222222.s3-object-lambda.us-east-1.amazonaws.com", HOST_ACCESS_POINT,
+         "ap-222222222222", "us-east-1");
+  expect("ap-222222222222.op-01.s3-outposts.us-east-1.amazonaws.com", HOST_ACCESS_POINT,
+         "ap-222222222222.op-01", "us-east-1");
+  expect("abc.mrap.accesspoint.s3-global.amazonaws.com", HOST_ACCESS_POINT, "abc.mrap.accesspoint",
+         "");
+  expect("b--use1-az4--x-s3.s3express-use1-az4.us-east-1.amazonaws.com", HOST_BUCKET,
+         "b--use1-az4--x-s3", "us-east-1");
+  expect("s3express-control.us-east-1.amazonaws.com", HOST_PLAIN, "", "us-east-1");
+}
+
+static void expect_bare(const char *name, const char *wanted) {
+  char *bare = host_bare_name(name);
+  cr_expect_str_eq(bare, wanted);
+  free(bare);
+}
+
+Test(host, labels_behind_a_name_are_not_the_name) {
+  expect_bare("ap-222222222222.op-01", "ap-222222222222");
+  expect_bare("alias--op-s3.ec2", "alias--op-s3");
+  expect_bare("abc.mrap.accesspoint", "abc.mrap");
+  expect_bare("ap-222222222222.accesspoint.vpce-0a", "ap-222222222222");
+  expect_bare("b.c.bucket.vpce-0a", "b.c");
+  expect_bare("my.dotted.bucket", "my.dotted.bucket");
+  expect_bare("plain", "plain");
+}
+
 Test(host, access_point_labels) {
   char *name, *account;
   cr_assert_eq(host_split_access_point("my-ap-1-222222222222", &name, &account), 0);
