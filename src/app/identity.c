@@ -174,6 +174,7 @@ void identity_site(const struct identity *id, const struct settings *s, struct s
       .path_style = s->path_style || aws_settings_s3_path_style(id->profile),
       .use_arn_region = aws_settings_s3_use_arn_region(env, id->profile),
       .disable_multi_region_access_points = aws_settings_s3_disable_multi_region(env, id->profile),
+      .disable_express_session_auth = aws_settings_s3_disable_express_auth(env, id->profile),
   };
 }
 

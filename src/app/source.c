@@ -3,6 +3,7 @@
  * direct: identity's keys -> client -> store
  * grants: identity's keys -> vending cache -> granted keys -> client -> store; the
  *         identity's own keys never sign a data request then
+ * directory buckets: identity's keys -> CreateSession, cached -> client -> store
  *
  * A source that cannot be used at mount time stays wired when others can: its
  * store answers with the errno of the day and heals by itself. */
@@ -14,6 +15,8 @@
 
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
+#include "s3apfs/cred/provider.h"
+#include "s3apfs/s3/session.h"
 #include "s3apfs/s3/store.h"
 
 struct grants_entry {
@@ -119,6 +122,39 @@ static int open_granted(struct source *s, struct grants_set *set, struct buf *wh
   return rc;
 }
 
+static bool is_directory(enum target_kind kind) {
+  return kind == TARGET_DIRECTORY_BUCKET || kind == TARGET_DIRECTORY_ACCESS_POINT;
+}
+
+static int open_session(struct source *s, struct caller *c, const struct s3_site *site,
+                        struct buf *why) {
+  const struct config_dir *d = s->dir;
+  struct s3_session_options so = {
+      .site = *site, .read_only = true, .deadline_ms = d->settings.deadline_ms};
+  struct cred_cache_options co = {.lead_s = S3_SESSION_LEAD_S};
+  struct key_source *fresh;
+  int rc = s3_session_keys_new(c, identity_keys(s->identity), d->target.bucket, &so, &fresh, why);
+
+  if (rc != 0)
+    return rc;
+  rc = cred_cached_new(fresh, &co, &s->session);
+  if (rc != 0)
+    key_source_free(fresh);
+  return rc;
+}
+
+static struct key_source *keys_of(const struct source *s) {
+  if (s->granted != NULL)
+    return s->granted;
+  return s->session != NULL ? s->session : identity_keys(s->identity);
+}
+
+/* Where nobody names a Region: an ARN's own, else where redirects start from. */
+static void complete_site(const struct target *t, struct s3_site *site) {
+  if (site->region == NULL)
+    site->region = t->region != NULL && *t->region != '\0' ? t->region : "us-east-1";
+}
+
 static int open_store(struct source *s, struct caller *c, struct buf *why) {
   const struct config_dir *d = s->dir;
   struct s3_client_options co = {.requester_pays = d->settings.requester_pays,
@@ -134,11 +170,14 @@ static int open_store(struct source *s, struct caller *c, struct buf *why) {
   int rc;
 
   identity_site(s->identity, &d->settings, &co.site);
-  if (co.site.region == NULL)
-    co.site.region =
-        d->target.region != NULL && *d->target.region != '\0' ? d->target.region : "us-east-1";
-  rc = s3_client_new(c, s->granted != NULL ? s->granted : identity_keys(s->identity),
-                     d->target.bucket, &co, &client, why);
+  complete_site(&d->target, &co.site);
+  if (is_directory(d->target.kind) && !co.site.disable_express_session_auth) {
+    rc = open_session(s, c, &co.site, why);
+    if (rc != 0)
+      return rc;
+    co.plain_keys = identity_keys(s->identity);
+  }
+  rc = s3_client_new(c, keys_of(s), d->target.bucket, &co, &client, why);
   if (rc != 0)
     return rc;
   rc = s3_store_new(client, &so, &s->store);
@@ -147,19 +186,13 @@ static int open_store(struct source *s, struct caller *c, struct buf *why) {
   return rc;
 }
 
-static bool supported(enum target_kind kind) {
-  return kind == TARGET_BUCKET || kind == TARGET_ACCESS_POINT ||
-         kind == TARGET_ACCESS_POINT_ALIAS || kind == TARGET_OBJECT_LAMBDA ||
-         kind == TARGET_OUTPOSTS || kind == TARGET_OUTPOSTS_ALIAS || kind == TARGET_MULTI_REGION;
-}
-
 int source_open(struct source *s, const struct config_dir *dir, struct caller *c,
                 struct identities *ids, struct grants_set *grants, struct buf *why) {
   int rc;
 
   memset(s, 0, sizeof(*s));
   s->dir = dir;
-  if (!supported(dir->target.kind)) {
+  if (dir->target.kind == TARGET_GRANTS) {
     buf_printf(why, "%s: mounting a %s is not supported by this version", dir->source,
                target_kind_name(dir->target.kind));
     return -EINVAL;
@@ -178,10 +211,11 @@ void source_close(struct source *s) {
   if (!s->store_given)
     store_free(s->store);
   key_source_free(s->granted);
+  key_source_free(s->session);
   free(s->note);
   free(s->problem);
   s->store = NULL;
-  s->granted = NULL;
+  s->granted = s->session = NULL;
   s->note = s->problem = NULL;
 }
 
@@ -223,9 +257,9 @@ static bool may_read_by_name(const struct source *s, const struct s3_error *e) {
 
   if (strcmp(e->code, "AccessDenied") != 0 || e->http_status != 403)
     return false;
-  if (s->granted == NULL)
+  if (s->granted == NULL && s->session == NULL)
     return true;
-  if (key_source_get(s->granted, &k, NULL) != 0)
+  if (key_source_get(keys_of(s), &k, NULL) != 0)
     return false;
   keys_unref(k);
   return true;

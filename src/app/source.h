@@ -17,6 +17,7 @@ struct source {
   struct identity *identity;
   struct grants *grants;      /* of the set; NULL for direct access */
   struct key_source *granted; /* owned; NULL for direct access */
+  struct key_source *session; /* owned; of directory buckets, else NULL */
   struct store *store;
   bool store_given; /* a catalog owns the store now */
   char *note;       /* "listing is not allowed, ..." or NULL */

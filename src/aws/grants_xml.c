@@ -235,3 +235,19 @@ int assume_role_parse(const void *xml, size_t len, struct aws_keys *keys, char *
     aws_keys_fini(&k);
   return rc;
 }
+
+int create_session_parse(const void *xml, size_t len, struct aws_keys *keys) {
+  struct aws_keys k = {0};
+  struct xml_doc *d;
+  int rc = open_reply(xml, len, "CreateSessionResult", &d);
+
+  if (rc != 0)
+    return rc;
+  rc = take_keys(xml_child(xml_root(d), "Credentials"), &k);
+  xml_free(d);
+  if (rc == 0)
+    *keys = k;
+  else
+    aws_keys_fini(&k);
+  return rc;
+}

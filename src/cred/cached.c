@@ -34,6 +34,7 @@ struct cache {
   bool own_pool;
   double (*random)(void *arg);
   void *random_arg;
+  int64_t lead_s;
   struct {
     struct mtx lock;
     struct cond changed;
@@ -99,6 +100,12 @@ static void forget_failure_locked(struct cache *c) {
   c->synced.failure = 0;
 }
 
+static int64_t due_of(const struct cache *c, int64_t now, int64_t expiration) {
+  if (c->lead_s == 0 || expiration == 0)
+    return renewal_due(now, expiration, c->random(c->random_arg));
+  return expiration - c->lead_s;
+}
+
 /* Returns the keys that are no longer held. */
 static struct keys *keep_keys_locked(struct cache *c, struct keys *fresh) {
   struct keys *old = c->synced.keys;
@@ -113,7 +120,7 @@ static struct keys *keep_keys_locked(struct cache *c, struct keys *fresh) {
     return fresh;
   }
   c->synced.keys = fresh;
-  c->synced.due_s = renewal_due(now, fresh->expiration, c->random(c->random_arg));
+  c->synced.due_s = due_of(c, now, fresh->expiration);
   c->synced.hold_ms = 0;
   c->synced.again_ms = 0;
   return old;
@@ -292,6 +299,7 @@ int cred_cached_new(struct key_source *inner, const struct cred_cache_options *o
   c->clock = o->clock != NULL ? o->clock : &clock_system;
   c->random = o->random != NULL ? o->random : system_random;
   c->random_arg = o->random_arg;
+  c->lead_s = o->lead_s;
   c->pool = o->pool;
   c->own_pool = o->pool == NULL;
   if (c->own_pool)

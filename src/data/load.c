@@ -68,6 +68,7 @@ void load_start(struct extent *e) {
 
   e->get = (struct store_get){.key = v->key,
                               .if_match = v->etag[0] != '\0' ? v->etag : NULL,
+                              .size = &v->size,
                               .offset = e->offset,
                               .length = e->length,
                               .dst = e->data,

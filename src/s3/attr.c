@@ -45,11 +45,14 @@ static int size_from_headers(const struct kvlist *headers, uint64_t *out) {
   return text_parse_u64(length, out) == 0 ? 0 : -EBADMSG;
 }
 
-int s3_attr_from_headers(const struct kvlist *headers, struct store_attr *out) {
+int s3_attr_from_headers(const struct kvlist *headers, bool uncounted, struct store_attr *out) {
   struct store_attr a = {0};
   const char *modified = kvlist_get_ci(headers, "last-modified");
   const char *etag = kvlist_get_ci(headers, "etag");
   int rc = size_from_headers(headers, &a.size);
+
+  if (rc != 0 && uncounted && kvlist_get_ci(headers, "content-length") == NULL)
+    rc = 0;
 
   if (rc == 0 && modified != NULL && text_parse_http_date(modified, &a.mtime) != 0)
     rc = -EBADMSG;

@@ -41,6 +41,7 @@ static int where_new(const struct s3_client *c, const char *region, struct s3_wh
       .force_path_style = c->site.path_style,
       .use_arn_region = c->site.use_arn_region,
       .disable_multi_region_access_points = c->site.disable_multi_region_access_points,
+      .disable_s3express_session_auth = c->site.disable_express_session_auth,
   };
   struct s3_where *w = calloc(1, sizeof(*w));
   int rc;
@@ -84,11 +85,17 @@ int s3_client_new(struct caller *caller, struct key_source *keys, const char *bu
   mtx_init(&c->synced.lock, RANK_S3);
   c->caller = caller;
   c->keys = keys;
+  c->plain_keys = o->plain_keys;
   c->requester_pays = o->requester_pays;
   c->deadline_ms = o->deadline_ms != 0 ? o->deadline_ms : DEFAULT_DEADLINE_MS;
   c->region_fixed = text_has_prefix(bucket, "arn:");
+  c->lambda = strstr(bucket, ":s3-object-lambda:") != NULL || text_has_suffix(bucket, "--ol-s3");
+  c->directory = text_has_suffix(bucket, "--x-s3") || text_has_suffix(bucket, "--xa-s3");
+  atomic_init(&c->ranges, S3_RANGES_UNKNOWN);
   c->bucket = strdup(bucket);
   rc = c->bucket == NULL ? -ENOMEM : site_copy(&o->site, &c->site);
+  if (rc == 0 && c->lambda)
+    rc = s3_lambda_sizes_new(&c->sizes);
   if (rc == 0 && o->expected_bucket_owner != NULL) {
     c->expected_bucket_owner = strdup(o->expected_bucket_owner);
     rc = c->expected_bucket_owner == NULL ? -ENOMEM : 0;
@@ -107,6 +114,7 @@ void s3_client_free(struct s3_client *c) {
   if (c == NULL)
     return;
   s3_where_unref(c->synced.where);
+  s3_lambda_sizes_free(c->sizes);
   mtx_fini(&c->synced.lock);
   free((void *)c->site.region);
   free((void *)c->site.endpoint_url);
@@ -207,6 +215,12 @@ static int op_once(struct s3_client *c, struct s3_op *op, struct http_reply *rep
     for (size_t i = 0; rc == 0 && op->headers != NULL && i < op->headers->count; i++)
       rc = kvlist_add(&r.headers, op->headers->items[i].name, op->headers->items[i].value);
     s3_client_call(c, w, &r, &q);
+    if (op->plain && c->plain_keys != NULL) {
+      q.keys = c->plain_keys;
+      q.auth = AUTH_SIGV4;
+    }
+    q.accept = op->accept;
+    q.arg = op->arg;
     q.body = op->body;
     q.body_len = op->body_len;
     q.max_attempts = op->max_attempts;
@@ -255,7 +269,11 @@ int s3_client_head(struct s3_client *c, const char *key, struct store_attr *out,
 
   if (rc != 0)
     return rc;
-  rc = s3_attr_from_headers(&reply.headers, out);
+  rc = s3_attr_from_headers(&reply.headers, c->lambda, out);
+  if (rc == 0 && c->lambda) {
+    out->etag[0] = '\0'; /* of the object that the function works on, not of what it makes */
+    s3_lambda_apply(c->sizes, key, &out->size);
+  }
   if (rc == 0 && meta != NULL)
     rc = s3_meta_from_headers(&reply.headers, meta);
   kvlist_fini(&reply.headers);
@@ -278,6 +296,14 @@ static int list_query(const char *prefix, const char *delimiter, const char *tok
   return rc != 0 ? -ENOMEM : 0;
 }
 
+/* A listing tells of the objects that the function works on. */
+static void apply_lambda(struct s3_client *c, struct listing *l) {
+  for (size_t i = 0; i < l->object_count; i++) {
+    l->objects[i].etag[0] = '\0';
+    s3_lambda_apply(c->sizes, l->objects[i].key, &l->objects[i].size);
+  }
+}
+
 int s3_client_list(struct s3_client *c, const char *prefix, const char *delimiter,
                    const char *token, unsigned max, struct listing *out, struct s3_error *error) {
   struct s3_op op = {.method = "GET"};
@@ -286,6 +312,11 @@ int s3_client_list(struct s3_client *c, const char *prefix, const char *delimite
   struct buf body;
   int rc;
 
+  /* Directory buckets list folders only. */
+  if (c->directory && *prefix != '\0' && !text_has_suffix(prefix, "/")) {
+    s3_error_from_local(error, -EACCES, "InvalidPrefix", "a directory bucket lists folders only");
+    return -EACCES;
+  }
   kvlist_init(&query);
   rc = list_query(prefix, delimiter, token, max, &query);
   op.query = &query;
@@ -295,6 +326,8 @@ int s3_client_list(struct s3_client *c, const char *prefix, const char *delimite
   if (rc != 0)
     return rc;
   rc = listing_parse(buf_cstr(&body), body.len, out);
+  if (rc == 0 && c->lambda)
+    apply_lambda(c, out);
   if (rc == -EBADMSG)
     s3_error_from_local(error, -EIO, "MalformedReply", "the listing is not one that S3 would send");
   kvlist_fini(&reply.headers);

@@ -12,12 +12,20 @@ struct s3_where {
   struct endpoint endpoint;
 };
 
+/* Whether a target takes Range. */
+enum s3_ranges { S3_RANGES_UNKNOWN, S3_RANGES_YES, S3_RANGES_NO };
+
 struct s3_client {
   struct caller *caller;
-  struct key_source *keys; /* borrowed */
+  struct key_source *keys;       /* borrowed */
+  struct key_source *plain_keys; /* borrowed; those behind a session's, or NULL */
   char *bucket;
-  bool region_fixed;   /* the target's ARN names the Region: never followed elsewhere */
-  struct s3_site site; /* strings owned */
+  bool region_fixed;             /* the target's ARN names the Region: never followed elsewhere */
+  bool lambda;                   /* a function makes the bytes, see get.c */
+  bool directory;                /* a directory bucket or its access point */
+  atomic_int ranges;             /* enum s3_ranges, of a lambda */
+  struct s3_lambda_sizes *sizes; /* of a lambda's answers, else NULL */
+  struct s3_site site;           /* strings owned */
   bool requester_pays;
   char *expected_bucket_owner;
   int64_t deadline_ms;
@@ -26,6 +34,15 @@ struct s3_client {
     struct s3_where *where;
   } synced;
 };
+
+/* Sizes of what a function made, by key; thread-safe. */
+struct s3_lambda_sizes;
+int s3_lambda_sizes_new(struct s3_lambda_sizes **out);
+void s3_lambda_sizes_free(struct s3_lambda_sizes *l);
+/* Remembers; without memory for it the next open asks once more. */
+void s3_lambda_learn(struct s3_lambda_sizes *l, const char *key, uint64_t size);
+/* *size becomes the one of the last answer, if there was one. */
+void s3_lambda_apply(struct s3_lambda_sizes *l, const char *key, uint64_t *size);
 
 struct s3_where *s3_client_where(struct s3_client *c); /* a reference */
 void s3_where_unref(struct s3_where *w);
@@ -53,7 +70,10 @@ struct s3_op {
   unsigned max_attempts; /* 0: the caller's */
   int64_t silence_ms;    /* how long the service may say nothing; 0: as ever */
   int64_t more_ms;       /* beyond the client's deadline */
-  bool repeated;         /* result: an earlier attempt may have been carried out */
+  int (*accept)(void *arg, const struct http_reply *r); /* as in call.h, or NULL */
+  void *arg;
+  bool plain;    /* never with a session's keys: directory buckets do not copy with them */
+  bool repeated; /* result: an earlier attempt may have been carried out */
 };
 /* On success *reply and *body are the caller's (kvlist_fini, buf_fini). Follows
  * the bucket to its Region. */
@@ -62,10 +82,13 @@ int s3_client_do(struct s3_client *c, struct s3_op *op, struct http_reply *reply
 /* x-amz-meta-* headers, without that prefix, are added. */
 int s3_meta_from_headers(const struct kvlist *headers, struct kvlist *meta);
 
+/* Asks a lambda once whether it takes ranges, of this key; blocks. */
+void s3_client_learn_ranges(struct s3_client *c, const char *key);
 /* Size, time, etag and archive state from reply headers. -EBADMSG when a number
  * is malformed or the etag too long. size is taken from Content-Range's total
- * when present, else from Content-Length. */
-int s3_attr_from_headers(const struct kvlist *headers, struct store_attr *out);
+ * when present, else from Content-Length; uncounted: it may be missing, the
+ * size is 0 then. */
+int s3_attr_from_headers(const struct kvlist *headers, bool uncounted, struct store_attr *out);
 /* An etag without its quotes (and W/); -EBADMSG when it does not fit. */
 int s3_etag_copy(const char *quoted, char out[STORE_ETAG_MAX]);
 

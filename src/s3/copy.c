@@ -40,6 +40,7 @@ static int do_copy(struct s3_client *c, struct s3_op *op, const char *root,
   int rc;
 
   op->method = "PUT";
+  op->plain = true;
   op->silence_ms = COPY_SILENCE_MS;
   rc = s3_change_do(c, op, t, &reply, &body);
   if (rc != 0)

@@ -56,7 +56,7 @@ static int detail_from_headers(const struct kvlist *headers, struct store_detail
   const char *tags = kvlist_get_ci(headers, "x-amz-tagging-count");
   struct store_detail d = {0};
   uint64_t n = 0;
-  int rc = s3_attr_from_headers(headers, &d.attr);
+  int rc = s3_attr_from_headers(headers, false, &d.attr);
 
   kvlist_init(&d.meta);
   kvlist_init(&d.headers);

@@ -1,5 +1,5 @@
-/* Codecs of the S3 Control and STS replies the client needs. Every parse gives
- * -EBADMSG for a reply that is another call's or lacks what the call promises
+/* Codecs of the S3 Control and STS replies the client needs, and of the one S3 reply with keys.
+ * Every parse gives -EBADMSG for a reply that is another call's or lacks what the call promises
  * (temporary keys: all four members, printable and without blanks), -ENOMEM. */
 #ifndef S3APFS_AWS_GRANTS_XML_H
 #define S3APFS_AWS_GRANTS_XML_H
@@ -50,5 +50,8 @@ void caller_identity_fini(struct caller_identity *c);
 
 /* sts:AssumeRole and AssumeRoleWithWebIdentity: keys and the session's ARN. */
 int assume_role_parse(const void *xml, size_t len, struct aws_keys *keys, char **session_arn);
+
+/* s3:CreateSession (directory buckets). */
+int create_session_parse(const void *xml, size_t len, struct aws_keys *keys);
 
 #endif

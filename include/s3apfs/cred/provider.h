@@ -54,6 +54,7 @@ struct cred_cache_options {
   struct pool *pool;           /* for renewal ahead of need; NULL: one of its own */
   double (*random)(void *arg); /* [0, 1); NULL: the system's */
   void *random_arg;
+  int64_t lead_s; /* renewed when so many seconds are left; 0: as net/renewal.h says */
 };
 /* Keeps keys and renews them ahead of their end (net/renewal.h), one fetch at a
  * time: readers go on with the old ones while they live and wait for one fetch

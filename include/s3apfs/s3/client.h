@@ -23,10 +23,12 @@ struct s3_site {
   bool no_account_prefix; /* S3 Control custom endpoint takes no ACCOUNT. label */
   enum tristate use_arn_region;
   enum tristate disable_multi_region_access_points;
+  bool disable_express_session_auth; /* directory buckets: every call signed with plain keys */
 };
 
 struct s3_client_options {
   struct s3_site site;
+  struct key_source *plain_keys; /* those that made the session of a directory bucket; borrowed */
   bool requester_pays;
   const char *expected_bucket_owner; /* NULL: not sent */
   int64_t deadline_ms;               /* per call; 0: 60 s */

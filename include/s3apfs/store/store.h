@@ -43,6 +43,8 @@ void store_page_fini(struct store_page *p);
 struct store_get {
   const char *key;
   const char *if_match; /* etag, or NULL */
+  const uint64_t *size; /* what the caller takes for the object's size, or NULL; a back end
+                         * that sees another one says -ESTALE */
   uint64_t offset;
   size_t length;            /* > 0 */
   void *dst;                /* length bytes */

@@ -223,3 +223,17 @@ Test(grants_xml, refuses_a_role_without_session) {
   cr_assert_null(k.access_key_id);
   cr_assert_null(arn);
 }
+
+Test(grants_xml, reads_a_session_of_a_directory_bucket) {
+  static const char xml[] = "<CreateSessionResult>" KEYS "</CreateSessionResult>";
+  static const char other[] = "<OtherResult>" KEYS "</OtherResult>";
+  static const char empty[] = "<CreateSessionResult><Credentials/></CreateSessionResult>";
+  struct aws_keys k = {0};
+
+  cr_assert_eq(create_session_parse(xml, strlen(xml), &k), 0);
+  expect_keys(&k);
+  aws_keys_fini(&k);
+  cr_assert_eq(create_session_parse(other, strlen(other), &k), -EBADMSG);
+  cr_assert_eq(create_session_parse(empty, strlen(empty), &k), -EBADMSG);
+  cr_assert_null(k.access_key_id);
+}

@@ -79,8 +79,8 @@ static double half(void *arg) {
   return 0.5;
 }
 
-static void world_init(struct cache_world *w, int64_t life_s) {
-  struct cred_cache_options o = {.clock = &w->clock.base, .random = half};
+static void world_init_lead(struct cache_world *w, int64_t life_s, int64_t lead_s) {
+  struct cred_cache_options o = {.clock = &w->clock.base, .random = half, .lead_s = lead_s};
 
   log_set_level(LOG_LEVEL_ERROR); /* failing renewals are logged */
 
@@ -93,6 +93,10 @@ static void world_init(struct cache_world *w, int64_t life_s) {
   cr_assert_eq(pool_new("test", 1, &w->pool), 0);
   o.pool = w->pool;
   cr_assert_eq(cred_cached_new(&w->origin.base, &o, &w->cached), 0);
+}
+
+static void world_init(struct cache_world *w, int64_t life_s) {
+  world_init_lead(w, life_s, 0);
 }
 
 static void world_fini(struct cache_world *w) {
@@ -177,6 +181,23 @@ Test(cached, renewed_ahead_in_the_background) {
   expect_id(&w, "ID1");
   advance(&w, 20);
   expect_id(&w, "ID1"); /* the old ones are handed out while the renewal starts */
+  settle(&w);
+  expect_id(&w, "ID2");
+  cr_assert_eq(atomic_load(&w.origin.gets), 2);
+  world_fini(&w);
+}
+
+Test(cached, renewed_when_the_wanted_time_is_left) {
+  struct cache_world w;
+
+  world_init_lead(&w, 300, 60);
+  expect_id(&w, "ID1");
+  advance(&w, 239);
+  expect_id(&w, "ID1");
+  settle(&w);
+  expect_id(&w, "ID1");
+  advance(&w, 1);
+  expect_id(&w, "ID1");
   settle(&w);
   expect_id(&w, "ID2");
   cr_assert_eq(atomic_load(&w.origin.gets), 2);
