@@ -198,7 +198,7 @@ void operation_run(const struct operation *op, struct exchange *x) {
     refuse_method(x);
     return;
   }
-  if (directory_refuse(op, x) || access_point_refuse(op, x))
+  if (directory_refuse(op->name, x) || access_point_refuse(op->name, x))
     return;
   if (x->bucket.requester_pays && exchange_header(x, "x-amz-request-payer"))
     reply_header(x, "x-amz-request-charged", "requester");

@@ -1,4 +1,4 @@
-/* Directory buckets: CreateSession, unordered listings, and what they refuse.
+/* Directory buckets: unordered listings, and what they refuse.
  *
  * A listing's order is that of a hash of the keys, over all pages: a client that
  * counts on byte order fails here as it would on AWS. Its token is a position. */
@@ -8,18 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "permit.h"
-#include "s3_object.h"
-#include "s3apfs/aws/xml.h"
 #include "s3apfs/base/text.h"
 
 bool directory_is(const struct exchange *x) {
   return x->to.bucket && world_is_directory_bucket(x->to.bucket);
 }
 
-static bool named(const struct operation *op, const char *const *list) {
+static bool named(const char *operation, const char *const *list) {
   for (; *list; list++)
-    if (strcmp(op->name, *list) == 0)
+    if (strcmp(operation, *list) == 0)
       return true;
   return false;
 }
@@ -40,7 +37,7 @@ static int check_listing(struct exchange *x) {
   return 0;
 }
 
-int directory_refuse(const struct operation *op, struct exchange *x) {
+int directory_refuse(const char *operation, struct exchange *x) {
   static const char *const absent[] = {"ListObjects",
                                        "GetBucketVersioning",
                                        "GetBucketOwnershipControls",
@@ -52,15 +49,16 @@ int directory_refuse(const struct operation *op, struct exchange *x) {
                                        "DeleteObjectTagging",
                                        NULL};
   if (!directory_is(x))
-    return strcmp(op->name, "CreateSession") == 0
+    return strcmp(operation, "CreateSession") == 0
                ? reply_error(x, 400, "InvalidRequest", "Only directory buckets have sessions.")
                : 0;
-  if (named(op, absent) || exchange_header(x, "x-amz-acl") || exchange_header(x, "x-amz-tagging"))
+  if (named(operation, absent) || exchange_header(x, "x-amz-acl") ||
+      exchange_header(x, "x-amz-tagging"))
     return not_here(x);
-  return strcmp(op->name, "ListObjectsV2") == 0 ? check_listing(x) : 0;
+  return strcmp(operation, "ListObjectsV2") == 0 ? check_listing(x) : 0;
 }
 
-int access_point_refuse(const struct operation *op, struct exchange *x) {
+int access_point_refuse(const char *operation, struct exchange *x) {
   static const char *const multi_region[] = {
       "HeadBucket",      "ListObjects",       "DeleteObjects",       "CopyObject", "UploadPartCopy",
       "GetBucketPolicy", "GetBucketLocation", "GetObjectAttributes", NULL};
@@ -69,64 +67,12 @@ int access_point_refuse(const struct operation *op, struct exchange *x) {
   if (x->to.kind != ADDRESS_ACCESS_POINT)
     return 0;
   if (x->to.access_point == ACCESS_POINT_MULTI_REGION)
-    refused = named(op, multi_region);
+    refused = named(operation, multi_region);
   else if (text_has_suffix(x->to.named, "-ext-s3alias"))
-    refused = named(op, file_system);
+    refused = named(operation, file_system);
   return refused ? reply_error(x, 405, "MethodNotAllowed",
                                "The specified method is not allowed against this resource.")
                  : 0;
-}
-
-/* --- sessions --- */
-
-static int session_arn(struct exchange *x, char **out) {
-  *out = x->to.access_point_arn ? strdup(x->to.access_point_arn)
-                                : text_printf("arn:aws:s3express:%s:%s:bucket/%s", x->bucket.region,
-                                              x->bucket.account, x->to.bucket);
-  return *out ? 0 : reply_error(x, 500, "InternalError", "Out of memory.");
-}
-
-static int session_mode(struct exchange *x, bool *read_only) {
-  const char *mode = exchange_header(x, "x-amz-create-session-mode");
-  *read_only = mode && strcmp(mode, "ReadOnly") == 0;
-  if (!mode || *read_only || strcmp(mode, "ReadWrite") == 0)
-    return 0;
-  return reply_error(x, 400, "InvalidArgument", "The session mode is ReadOnly or ReadWrite.");
-}
-
-static void put_session(struct exchange *x, const struct world_key *k) {
-  char until[21];
-  struct buf *out = reply_xml(x, 200);
-  text_iso8601(k->expiration, until);
-  xml_open(out, "CreateSessionResult xmlns=\"" S3_XML_NAMESPACE "\"");
-  xml_open(out, "Credentials");
-  xml_element(out, "AccessKeyId", k->access_key_id);
-  xml_element(out, "SecretAccessKey", k->secret);
-  xml_element(out, "SessionToken", k->session_token);
-  xml_element(out, "Expiration", until);
-  xml_close(out, "Credentials");
-  xml_close(out, "CreateSessionResult");
-}
-
-void op_create_session(struct exchange *x) {
-  bool read_only;
-  char *arn;
-  struct world_key k;
-  if (x->caller.anonymous || x->caller.key.express) {
-    reply_error(x, 403, "AccessDenied", "Access Denied");
-    return;
-  }
-  if (session_mode(x, &read_only) || permit(x, &x->to, "s3express:CreateSession", NULL) ||
-      session_arn(x, &arn))
-    return;
-  if (world_create_express_session(x->emulator->world, x->caller.key.access_key_id, arn, read_only,
-                                   &k)) {
-    reply_error(x, 500, "InternalError", "We encountered an internal error.");
-  } else {
-    put_session(x, &k);
-    world_key_fini(&k);
-  }
-  free(arn);
 }
 
 /* --- listings --- */
