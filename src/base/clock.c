@@ -21,3 +21,10 @@ static int64_t system_mono_ms(const struct clock *c) {
 }
 
 const struct clock clock_system = {system_wall_ms, system_mono_ms};
+
+int64_t clock_mono_us(void) {
+  struct timespec ts;
+
+  clock_gettime(CLOCK_MONOTONIC, &ts);
+  return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3apfs/base/clock.h"
+
 /* --- ranges --- */
 
 /* End of the gap that starts at pos, in one part; `at` is the next extent. */
@@ -69,6 +71,7 @@ static int pin_locked(struct cache *c, struct version *v, struct store *s, uint6
     } else {
       e = v->extents[at];
       extent_unshelve_locked(e);
+      e->passed = false; /* somebody came back */
       e->pins++;
       c->synced.stats.hits++;
     }
@@ -187,6 +190,7 @@ void cache_unwant(struct cache *c, struct extent *const *extents, size_t count, 
 
     mtx_lock(&c->synced.lock);
     e->wanted--;
+    e->passed = true;
     end_it = cancel && e->loading && e->pins == 0 && e->wanted == 0;
     if (end_it) {
       e->pins++;
@@ -213,6 +217,9 @@ void cache_load_ended(struct extent *e) {
 
   mtx_lock(&c->synced.lock);
   e->loading = false;
+  if (e->mapped && e->first_us != 0)
+    pace_note_locked(c, e->store, e->length, clock_mono_us() - e->started_us,
+                     e->first_us - e->started_us);
   extent_settle_locked(e);
   memory_feed_locked(c);
   if (--c->synced.loading == 0)
@@ -220,12 +227,16 @@ void cache_load_ended(struct extent *e) {
   mtx_unlock(&c->synced.lock);
 }
 
-size_t cache_stream_share(struct cache *c, int streams_change) {
+size_t cache_stream_share(struct cache *c, const struct store *s, int streams_change) {
   size_t share;
+  size_t pace;
 
   mtx_lock(&c->synced.lock);
   c->synced.streams += (unsigned)streams_change;
   share = budget_size(c->budget) / 4 * 3 / (c->synced.streams > 0 ? c->synced.streams : 1);
+  pace = pace_window_locked(c, s);
+  if (pace < share)
+    share = pace;
   mtx_unlock(&c->synced.lock);
   return share;
 }
@@ -241,6 +252,10 @@ int cache_new(struct budget *b, struct cache **out) {
   if (c == NULL)
     return -ENOMEM;
   c->budget = b;
+  if (buffers_init(c) != 0) {
+    free(c);
+    return -ENOMEM;
+  }
   mtx_init(&c->synced.lock, RANK_DATA);
   cond_init(&c->synced.idle);
   *out = c;
@@ -281,6 +296,7 @@ void cache_free(struct cache *c) {
     cond_wait(&c->synced.idle, &c->synced.lock);
   while (memory_evict_locked(c, true))
     continue;
+  buffers_fini(c);
   mtx_unlock(&c->synced.lock);
   cond_fini(&c->synced.idle);
   mtx_fini(&c->synced.lock);

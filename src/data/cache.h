@@ -1,5 +1,6 @@
-/* The cache's inside, shared by extent.c (extents and memory), cache.c (ranges),
- * load.c (filling extents) and reader.c (windows and replies). */
+/* The cache's inside, shared by extent.c (extents), memory.c (who may have memory,
+ * and buffers), cache.c (ranges), load.c (filling extents), pace.c (how fast stores
+ * are) and reader.c (read-ahead and replies). */
 #ifndef S3APFS_SRC_DATA_CACHE_H
 #define S3APFS_SRC_DATA_CACHE_H
 
@@ -37,12 +38,16 @@ struct extent {
   uint64_t offset;
   size_t length;
   unsigned char *data;
+  size_t capacity;    /* of data */
+  int64_t started_us; /* when its load began */
+  int64_t first_us;   /* when its first bytes came; the store's thread's own */
   struct store_get get;
   /* under the cache's lock: */
   unsigned pins;   /* readers that wait or reply, and cancellers */
   unsigned wanted; /* readers whose window holds it */
   bool loading;    /* done() has not come */
   bool mapped;     /* found by version->extents */
+  bool passed;     /* a stream went over it: the first to go */
   enum shelf shelf;
   struct extent *prev;
   struct extent *next;
@@ -57,8 +62,24 @@ struct extent {
   } synced;
 };
 
+/* Buffers kept for reuse take one part in so many of the budget. */
+#define SPARE_SHARE 8
+#define SPARES_MAX 64
+struct spare {
+  void *data;
+  size_t capacity;
+};
+
+/* What loads of one store taught. */
+#define PACES_MAX 16
+struct pace {
+  const struct store *store;
+  int64_t part_us; /* time for DATA_PART bytes at best; 0: unknown */
+};
+
 struct cache {
   struct budget *budget;
+  size_t spare_limit; /* bytes of the budget that belong to spares */
   struct {
     struct mtx lock;
     struct cond idle; /* loading fell to 0 */
@@ -68,6 +89,11 @@ struct cache {
     unsigned streams;          /* readers that read sequentially */
     unsigned loading;
     uint64_t anonymous; /* versions without an etag so far */
+    struct spare spares[SPARES_MAX];
+    unsigned spare_count;
+    size_t spare_bytes;
+    struct pace paces[PACES_MAX];
+    unsigned pace_next; /* the place that the next store takes */
     struct cache_stats stats;
   } synced;
 };
@@ -90,6 +116,13 @@ void extent_unshelve_locked(struct extent *e);
 /* Puts an extent where its counts say: nowhere, on a shelf, or out of memory. */
 void extent_settle_locked(struct extent *e);
 
+/* --- memory.c --- */
+int buffers_init(struct cache *c);
+void buffers_fini(struct cache *c);
+/* length bytes or a little more; NULL: no memory. What the cache's budget says of
+ * them is the caller's business. */
+void *buffers_take_locked(struct cache *c, size_t length, size_t *capacity);
+void buffers_give_locked(struct cache *c, void *data, size_t capacity);
 bool memory_evict_locked(struct cache *c, bool demand);
 /* Reserves, evicting what may be evicted; does not wait. */
 bool memory_try_locked(struct cache *c, size_t bytes, bool demand);
@@ -114,15 +147,24 @@ void cache_fill_gaps(struct cache *c, struct version *v, struct store *s, uint64
                      uint64_t to, struct extent **made, size_t *count, size_t max,
                      uint64_t *reached);
 void cache_unpin(struct cache *c, struct extent *const *pins, size_t count);
-/* Takes them out of a window; with `cancel`, ends loads that nobody needs now. */
+/* Takes them out of a window, as passed or given up; with `cancel`, ends loads that
+ * nobody needs now. */
 void cache_unwant(struct cache *c, struct extent *const *extents, size_t count, bool cancel);
-/* Counts readers that stream (+1, 0, -1); the bytes each may read ahead. */
-size_t cache_stream_share(struct cache *c, int change);
+/* Counts readers that stream (+1, 0, -1); the bytes that one may read ahead from
+ * this store. */
+size_t cache_stream_share(struct cache *c, const struct store *s, int change);
 /* Takes a failed extent out of the map, before its waiters learn of it: one that
  * tries again must not find it. */
 void cache_load_failed(struct extent *e);
 /* A load is over. The extent may be gone afterwards. */
 void cache_load_ended(struct extent *e);
+
+/* --- pace.c --- */
+/* Notes a load of `length` bytes that took `us`, the first byte after `first_us`. */
+void pace_note_locked(struct cache *c, const struct store *s, size_t length, int64_t us,
+                      int64_t first_us);
+/* Bytes to have under way so that the fastest reader need not wait for this store. */
+size_t pace_window_locked(const struct cache *c, const struct store *s);
 
 /* --- load.c --- */
 /* Starts the GET that fills a new extent. */

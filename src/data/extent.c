@@ -6,26 +6,17 @@
  * it), wanted (it lies in a reader's window), loading or mapped. A load that
  * fails, and one that is cancelled, unmaps its extent at once, so whoever comes
  * later starts anew. extent_settle_locked() is the one place where an extent moves
- * between the shelves and out of memory.
- *
- * Memory is reserved before an extent exists. A reader reserves all that one
- * read lacks in one step and holds no pin while it waits, so readers cannot
- * wait for each other in a circle: every pinned extent loads and is put back
- * without needing more memory. */
+ * between the shelves and out of memory. */
 #include "cache.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <utlist.h>
 
 #include "s3apfs/base/text.h"
 
 #define PAGE ((size_t)4096)
-/* From here on memory comes from the kernel and goes back to it: the allocator
- * would keep freed megabytes resident. */
-#define MMAP_MIN ((size_t)64 << 10)
 
 /* --- extents --- */
 
@@ -33,29 +24,13 @@ size_t extent_cost(size_t length) {
   return (length + PAGE - 1) / PAGE * PAGE + sizeof(struct extent);
 }
 
-static void *data_new(size_t length) {
-  void *p;
-
-  if (length < MMAP_MIN)
-    return malloc(length);
-  p = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return p != MAP_FAILED ? p : NULL;
-}
-
-static void data_free(void *data, size_t length) {
-  if (length < MMAP_MIN)
-    free(data);
-  else
-    munmap(data, length);
-}
-
-static struct extent *extent_new(struct version *v, struct store *s, uint64_t offset,
-                                 size_t length) {
+static struct extent *extent_new(struct cache *c, struct version *v, struct store *s,
+                                 uint64_t offset, size_t length) {
   struct extent *e = calloc(1, sizeof(*e));
 
   if (e == NULL)
     return NULL;
-  e->data = data_new(length);
+  e->data = buffers_take_locked(c, length, &e->capacity);
   if (e->data == NULL) {
     free(e);
     return NULL;
@@ -90,7 +65,7 @@ static void version_unref_locked(struct cache *c, struct version *v) {
 static void extent_drop_data_locked(struct extent *e) {
   struct cache *c = e->cache;
 
-  data_free(e->data, e->length);
+  buffers_give_locked(c, e->data, e->capacity);
   e->data = NULL;
   budget_release(c->budget, extent_cost(e->length));
   c->synced.stats.bytes -= e->length;
@@ -157,7 +132,10 @@ void extent_settle_locked(struct extent *e) {
     return;
   if (e->mapped) {
     e->shelf = e->wanted > 0 ? SHELF_WANTED : SHELF_IDLE;
-    DL_APPEND(e->cache->synced.shelves[e->shelf], e);
+    if (e->passed)
+      DL_PREPEND(e->cache->synced.shelves[e->shelf], e);
+    else
+      DL_APPEND(e->cache->synced.shelves[e->shelf], e);
     return;
   }
   if (e->data != NULL)
@@ -169,12 +147,12 @@ void extent_settle_locked(struct extent *e) {
 
 int extent_make_locked(struct cache *c, struct version *v, struct store *s, size_t at, uint64_t pos,
                        uint64_t end, struct extent **out) {
-  struct extent *e = extent_new(v, s, pos, (size_t)(end - pos));
+  struct extent *e = extent_new(c, v, s, pos, (size_t)(end - pos));
 
   if (e == NULL)
     return -ENOMEM;
   if (map_locked(v, at, e) != 0) {
-    data_free(e->data, e->length);
+    buffers_give_locked(c, e->data, e->capacity);
     extent_free(e);
     return -ENOMEM;
   }
@@ -187,71 +165,6 @@ int extent_make_locked(struct cache *c, struct version *v, struct store *s, size
   c->synced.stats.extents++;
   *out = e;
   return 0;
-}
-
-/* --- memory --- */
-
-bool memory_evict_locked(struct cache *c, bool demand) {
-  enum shelf from = c->synced.shelves[SHELF_IDLE] != NULL || !demand ? SHELF_IDLE : SHELF_WANTED;
-  struct extent *e = c->synced.shelves[from];
-
-  if (e == NULL)
-    return false;
-  DL_DELETE(c->synced.shelves[from], e);
-  e->shelf = SHELF_NONE;
-  c->synced.stats.evicted++;
-  extent_unmap_locked(e);
-  extent_settle_locked(e);
-  return true;
-}
-
-bool memory_try_locked(struct cache *c, size_t bytes, bool demand) {
-  while (!budget_try(c->budget, bytes))
-    if (!memory_evict_locked(c, demand))
-      return false;
-  return true;
-}
-
-/* Something may have become evictable: readers that wait for memory come first. */
-void memory_feed_locked(struct cache *c) {
-  while (c->synced.demanded > 0 &&
-         budget_size(c->budget) - budget_used(c->budget) < c->synced.demanded)
-    if (!memory_evict_locked(c, true))
-      return;
-}
-
-static bool demand_now(struct cache *c, size_t bytes) {
-  bool got;
-
-  mtx_lock(&c->synced.lock);
-  got = memory_try_locked(c, bytes, true);
-  mtx_unlock(&c->synced.lock);
-  return got;
-}
-
-static void demand_count(struct cache *c, size_t add, size_t sub) {
-  mtx_lock(&c->synced.lock);
-  c->synced.demanded += add;
-  c->synced.demanded -= sub;
-  mtx_unlock(&c->synced.lock);
-}
-
-int memory_demand(struct cache *c, size_t bytes, const struct patience *p) {
-  int rc;
-
-  if (demand_now(c, bytes))
-    return 0;
-  demand_count(c, bytes, 0);
-  for (;;) {
-    rc = patience_check(p);
-    if (rc != 0 || demand_now(c, bytes))
-      break;
-    rc = budget_reserve(c->budget, bytes, patience_slice(p));
-    if (rc != -ETIMEDOUT)
-      break;
-  }
-  demand_count(c, 0, bytes);
-  return rc;
 }
 
 /* --- versions --- */

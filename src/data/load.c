@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "s3apfs/base/clock.h"
+
 static struct extent *extent_of(struct store_get *g) {
   return (struct extent *)((char *)g - offsetof(struct extent, get));
 }
@@ -22,6 +24,8 @@ static void wake_locked(struct extent *e) {
 static void on_progress(struct store_get *g, size_t have) {
   struct extent *e = extent_of(g);
 
+  if (e->first_us == 0)
+    e->first_us = clock_mono_us();
   mtx_lock(&e->synced.lock);
   e->synced.have = have;
   if (have >= e->synced.wake_at)
@@ -66,6 +70,7 @@ void load_start(struct extent *e) {
   const struct version *v = e->version;
   int rc;
 
+  e->started_us = clock_mono_us();
   e->get = (struct store_get){.key = v->key,
                               .if_match = v->etag[0] != '\0' ? v->etag : NULL,
                               .size = &v->size,

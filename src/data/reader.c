@@ -1,15 +1,13 @@
-/* A reader: one open version, its read-ahead window, and replies.
+/* A reader: one open version, what it reads ahead, and replies.
  *
  * A read pins the extents that cover it (on the grid, so a random read costs at
- * most a grid cell more at either side), starts what is new, then looks ahead,
- * then waits for its own bytes. Read-ahead follows the run: the bytes read in
- * sequence so far. The window is twice the run, up to WINDOW_MAX and to the
- * reader's share of memory: so it doubles, the first read loads nothing but what
- * was asked for, and a jump starts over. The kernel sends the parts of one
- * read-ahead to several threads in any order, so "in sequence" allows SLACK.
+ * most a grid cell more at either side), starts what is new, then starts what the
+ * pattern of its reads (pattern.c) asks for ahead, then waits for its own bytes.
+ * How far ahead is bounded by the reader's share of memory and by what the store's
+ * pace makes useful.
  *
- * Extents read ahead are kept (wanted) until the run has passed them; when the
- * reader goes, loads that only it wanted are cancelled. */
+ * Extents read ahead are kept (wanted) until the plan no longer expects them;
+ * when the reader goes, loads that only it wanted are cancelled. */
 #include "s3apfs/data/reader.h"
 
 #include "cache.h"
@@ -18,10 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WINDOW_MAX ((size_t)32 << 20) /* four parts under way for one stream */
-#define SLACK ((uint64_t)2 << 20)     /* two requests of the kernel */
-#define KEPT_MAX 32
-#define AHEAD_MAX (WINDOW_MAX / DATA_PART + 1) /* extents begun at once */
+#include "pattern.h"
+
+#define KEPT_MAX 64
+#define AHEAD_MAX 64 /* extents begun at once */
 #define CANCEL_TRIES 2
 
 struct reader {
@@ -30,9 +28,7 @@ struct reader {
   struct version *version;
   struct {
     struct mtx lock;
-    uint64_t next;  /* where a sequential read goes on */
-    uint64_t run;   /* bytes read in sequence */
-    uint64_t ahead; /* read ahead up to here */
+    struct pattern pattern;
     bool streaming;
     struct extent *kept[KEPT_MAX];
     size_t kept_count;
@@ -63,7 +59,7 @@ void reader_free(struct reader *r) {
     return;
   cache_unwant(r->cache, r->synced.kept, r->synced.kept_count, true);
   if (r->synced.streaming)
-    cache_stream_share(r->cache, -1);
+    cache_stream_share(r->cache, r->store, -1);
   version_put(r->cache, r->version);
   mtx_fini(&r->synced.lock);
   free(r);
@@ -73,16 +69,16 @@ uint64_t reader_size(const struct reader *r) {
   return r->version->size;
 }
 
-/* Moves the kept extents that end before `offset` to the caller. */
-static void take_passed_locked(struct reader *r, uint64_t offset, struct extent **out,
-                               size_t *count) {
+/* Moves the kept extents that lie outside of what the plan keeps to the caller. */
+static void take_passed_locked(struct reader *r, const struct pattern_plan *plan,
+                               struct extent **out, size_t *count) {
   size_t left = 0;
 
   *count = 0;
   for (size_t i = 0; i < r->synced.kept_count; i++) {
     struct extent *e = r->synced.kept[i];
 
-    if (e->offset + e->length <= offset)
+    if (e->offset + e->length <= plan->keep_from || e->offset >= plan->keep_to)
       out[(*count)++] = e;
     else
       r->synced.kept[left++] = e;
@@ -90,96 +86,61 @@ static void take_passed_locked(struct reader *r, uint64_t offset, struct extent 
   r->synced.kept_count = left;
 }
 
-static bool in_sequence_locked(const struct reader *r, uint64_t offset) {
-  return offset <= r->synced.next + SLACK && offset + SLACK >= r->synced.next;
-}
+static size_t stream_share_locked(struct reader *r) {
+  bool streams = r->synced.pattern.kind != PATTERN_RANDOM && r->synced.pattern.run > 0;
+  int change = (int)streams - (int)r->synced.streaming;
 
-static void set_streaming_locked(struct reader *r, bool on, size_t *share) {
-  int change = (int)on - (int)r->synced.streaming;
-
-  r->synced.streaming = on;
-  *share = cache_stream_share(r->cache, change);
-}
-
-/* What to read ahead once [offset, end) is asked for: [*from, *to), or nothing. */
-static void look_ahead_locked(struct reader *r, uint64_t end, size_t share, uint64_t *from,
-                              uint64_t *to) {
-  uint64_t size = r->version->size;
-  uint64_t window = r->synced.run * 2;
-  uint64_t start = grid_up(end, size);
-  uint64_t target;
-
-  *from = *to = 0;
-  if (window > WINDOW_MAX)
-    window = WINDOW_MAX;
-  if (window > share)
-    window = share;
-  if (r->synced.ahead > start)
-    start = r->synced.ahead;
-  target = window < size - end ? grid_down(end + window) : size;
-  if (target < size && target > start && target - start >= DATA_PART)
-    target -= target % DATA_PART;
-  /* Not in crumbs: half a window or a part at a time, or the rest. */
-  if (target <= start ||
-      (target < size && target - start < window / 2 && target - start < DATA_PART))
-    return;
-  *from = start;
-  *to = target;
-  r->synced.ahead = target;
+  r->synced.streaming = streams;
+  return cache_stream_share(r->cache, r->store, change);
 }
 
 /* Notes a read and plans what to read ahead. *passed gets what the window leaves behind. */
-static void plan(struct reader *r, uint64_t offset, uint64_t end, uint64_t *from, uint64_t *to,
+static void note(struct reader *r, uint64_t offset, uint64_t end, struct pattern_plan *plan,
                  struct extent **passed, size_t *passed_count) {
-  size_t share;
+  struct pattern_limits l = {.size = r->version->size, .part = DATA_PART, .grid = DATA_GRID};
 
   mtx_lock(&r->synced.lock);
-  if (in_sequence_locked(r, offset)) {
-    set_streaming_locked(r, r->synced.run > 0, &share);
-    look_ahead_locked(r, end, share, from, to);
-    if (end > r->synced.next) {
-      /* What was skipped was not read. */
-      r->synced.run += end - (offset > r->synced.next ? offset : r->synced.next);
-      r->synced.next = end;
-    }
-    take_passed_locked(r, offset > SLACK ? offset - SLACK : 0, passed, passed_count);
-  } else {
-    set_streaming_locked(r, false, &share);
-    *from = *to = 0;
-    r->synced.run = end - offset;
-    r->synced.next = end;
-    r->synced.ahead = 0;
-    take_passed_locked(r, UINT64_MAX, passed, passed_count);
-  }
+  l.window = stream_share_locked(r);
+  pattern_note(&r->synced.pattern, offset, end, &l, plan);
+  take_passed_locked(r, plan, passed, passed_count);
   mtx_unlock(&r->synced.lock);
 }
 
 /* Keeps as many as the window has room for; returns how many. */
-static size_t keep(struct reader *r, struct extent *const *made, size_t count, uint64_t wished,
+static size_t keep(struct reader *r, struct extent *const *made, size_t count, uint64_t planned,
                    uint64_t reached) {
   size_t kept = 0;
 
   mtx_lock(&r->synced.lock);
   while (kept < count && r->synced.kept_count < KEPT_MAX)
     r->synced.kept[r->synced.kept_count++] = made[kept++];
-  if (r->synced.ahead == wished)
-    r->synced.ahead = reached;
+  if (reached < planned)
+    pattern_stopped(&r->synced.pattern, planned, reached);
   mtx_unlock(&r->synced.lock);
   return kept;
 }
 
-static void read_ahead(struct reader *r, uint64_t from, uint64_t to) {
+/* False: memory ran out. */
+static bool read_ahead_range(struct reader *r, const struct pattern_range *range) {
   struct extent *made[AHEAD_MAX];
   uint64_t reached;
   size_t count;
   size_t kept;
 
-  cache_fill_gaps(r->cache, r->version, r->store, from, to, made, &count, AHEAD_MAX, &reached);
+  cache_fill_gaps(r->cache, r->version, r->store, range->from, range->to, made, &count, AHEAD_MAX,
+                  &reached);
   for (size_t i = 0; i < count; i++)
     load_start(made[i]);
-  kept = keep(r, made, count, to, reached);
+  kept = keep(r, made, count, range->to, reached);
   cache_unwant(r->cache, made + kept, count - kept, false);
   cache_unpin(r->cache, made, count);
+  return reached >= range->to;
+}
+
+static void read_ahead(struct reader *r, const struct pattern_plan *plan) {
+  for (size_t i = 0; i < plan->count; i++)
+    if (!read_ahead_range(r, &plan->ranges[i]))
+      return;
 }
 
 static int pin(struct reader *r, uint64_t offset, uint64_t end, const struct patience *p,
@@ -238,8 +199,9 @@ static void make_reply(const struct pin_list *l, uint64_t offset, uint64_t end,
 
 /* Tried again: a load that the store ended by itself, and one whose bad luck this
  * reader only inherited. */
-static int pin_and_wait(struct reader *r, uint64_t offset, uint64_t end, uint64_t ahead_from,
-                        uint64_t ahead_to, const struct patience *p, struct pin_list *l) {
+static int pin_and_wait(struct reader *r, uint64_t offset, uint64_t end,
+                        const struct pattern_plan *plan, const struct patience *p,
+                        struct pin_list *l) {
   bool joined;
   int rc = -ECANCELED;
 
@@ -247,8 +209,8 @@ static int pin_and_wait(struct reader *r, uint64_t offset, uint64_t end, uint64_
     rc = pin(r, offset, end, p, l);
     if (rc != 0)
       return rc;
-    if (i == 0 && ahead_to > ahead_from)
-      read_ahead(r, ahead_from, ahead_to);
+    if (i == 0 && plan != NULL)
+      read_ahead(r, plan);
     rc = wait_all(l, offset, end, p, &joined);
     if (rc != 0)
       cache_unpin(r->cache, l->pins, l->count);
@@ -263,8 +225,7 @@ int reader_read(struct reader *r, uint64_t offset, size_t size, const struct pat
   struct extent *passed[KEPT_MAX];
   struct pin_list l;
   size_t passed_count;
-  uint64_t ahead_from;
-  uint64_t ahead_to;
+  struct pattern_plan plan;
   uint64_t end;
   int rc;
 
@@ -276,9 +237,9 @@ int reader_read(struct reader *r, uint64_t offset, size_t size, const struct pat
     return 0;
   }
   end = size < r->version->size - offset ? offset + size : r->version->size;
-  plan(r, offset, end, &ahead_from, &ahead_to, passed, &passed_count);
+  note(r, offset, end, &plan, passed, &passed_count);
   cache_unwant(r->cache, passed, passed_count, false);
-  rc = pin_and_wait(r, offset, end, ahead_from, ahead_to, p, &l);
+  rc = pin_and_wait(r, offset, end, &plan, p, &l);
   if (rc == 0)
     make_reply(&l, offset, end, out);
   return rc;
@@ -296,7 +257,7 @@ int reader_probe(struct reader *r, const struct patience *p) {
 
   if (r->version->size == 0)
     return 0;
-  rc = pin_and_wait(r, 0, 1, 0, 0, p, &l);
+  rc = pin_and_wait(r, 0, 1, NULL, p, &l);
   if (rc == 0)
     cache_unpin(r->cache, l.pins, l.count);
   return rc;

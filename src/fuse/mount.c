@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "ops.h"
+#include "readahead.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/pool.h"
 
@@ -184,6 +185,7 @@ int fuse_mount_open(struct fs *fs, const struct fuse_mount_options *o, struct fu
     return rc;
   }
   m->context.session = m->session;
+  readahead_raise(o->dir);
   fs_set_changed(fs, on_changed, m);
   fs_set_interrupted(fs, ops_interrupted, &m->context);
   *out = m;

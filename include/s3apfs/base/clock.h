@@ -19,5 +19,7 @@ static inline int64_t clock_wall_ms(const struct clock *c) {
 static inline int64_t clock_mono_ms(const struct clock *c) {
   return c->mono_ms(c);
 }
+/* The system's monotonic time in microseconds, for measuring durations. */
+int64_t clock_mono_us(void);
 
 #endif

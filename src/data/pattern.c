@@ -1,0 +1,197 @@
+/* Read-ahead as arithmetic; pattern.h says what the patterns are.
+ *
+ * Forward wins where several fit: it is by far the most frequent, and its slack
+ * hides the others, so they have to show themselves several times in a row. */
+#include "pattern.h"
+
+#include <stdbool.h>
+
+#define SLACK ((uint64_t)2 << 20) /* a few requests of the kernel */
+#define BACK_STEPS 3
+#define BACK_GAP ((uint64_t)128 << 10)
+#define REPEATS 3
+
+static uint64_t down(uint64_t offset, size_t grid) {
+  return offset - offset % grid;
+}
+
+static uint64_t up(uint64_t offset, const struct pattern_limits *l) {
+  uint64_t u = down(offset + l->grid - 1, l->grid);
+
+  return u < l->size ? u : l->size;
+}
+
+static void plan_add(struct pattern_plan *out, uint64_t from, uint64_t to) {
+  if (from < to && out->count < PATTERN_RANGES_MAX)
+    out->ranges[out->count++] = (struct pattern_range){from, to};
+}
+
+static uint64_t window_of(const struct pattern *p, const struct pattern_limits *l) {
+  uint64_t window = p->run * PATTERN_GROWTH;
+
+  return window < l->window ? window : l->window;
+}
+
+/* --- what a read is --- */
+
+static bool goes_forward(const struct pattern *p, uint64_t offset) {
+  return offset <= p->next + SLACK && offset + SLACK >= p->next;
+}
+
+static bool steps_back(const struct pattern *p, uint64_t end) {
+  return p->end > p->from && end <= p->from && p->from - end <= BACK_GAP;
+}
+
+static void note_steps(struct pattern *p, uint64_t offset, uint64_t end) {
+  int64_t stride = (int64_t)(offset - p->from);
+
+  p->back_steps = steps_back(p, end) ? p->back_steps + 1 : 0;
+  p->repeats = stride == p->stride && stride != 0 ? p->repeats + 1 : 0;
+  p->stride = stride;
+}
+
+static bool is_strided(const struct pattern *p, uint64_t offset, uint64_t end) {
+  uint64_t distance = (uint64_t)(p->stride < 0 ? -p->stride : p->stride);
+
+  return p->repeats + 1 >= REPEATS && distance >= 2 * (end - offset);
+}
+
+static enum pattern_kind kind_of(const struct pattern *p, uint64_t offset, uint64_t end) {
+  if (is_strided(p, offset, end))
+    return PATTERN_STRIDED;
+  if (p->back_steps >= BACK_STEPS)
+    return PATTERN_BACKWARD;
+  return goes_forward(p, offset) ? PATTERN_FORWARD : PATTERN_RANDOM;
+}
+
+/* --- what to fetch --- */
+
+/* Not in crumbs: half a window or a part at a time, or the rest. */
+static bool worth_it(uint64_t bytes, uint64_t window, const struct pattern_limits *l, bool rest) {
+  return rest || bytes >= window / 2 || bytes >= l->part;
+}
+
+static void plan_forward(struct pattern *p, uint64_t end, const struct pattern_limits *l,
+                         struct pattern_plan *out) {
+  uint64_t window = window_of(p, l);
+  uint64_t start = up(end, l);
+  uint64_t target = window < l->size - end ? down(end + window, l->grid) : l->size;
+
+  if (p->ahead > start)
+    start = p->ahead;
+  if (target < l->size && target > start && target - start >= l->part)
+    target -= target % l->part;
+  if (target <= start || !worth_it(target - start, window, l, target == l->size))
+    return;
+  plan_add(out, start, target);
+  p->ahead = target;
+}
+
+static void note_forward(struct pattern *p, uint64_t offset, uint64_t end) {
+  if (end <= p->next)
+    return;
+  /* What was skipped was not read. */
+  p->run += end - (offset > p->next ? offset : p->next);
+  p->next = end;
+}
+
+static void plan_backward(struct pattern *p, uint64_t offset, const struct pattern_limits *l,
+                          struct pattern_plan *out) {
+  uint64_t window = window_of(p, l);
+  uint64_t start = down(offset, l->grid);
+  uint64_t target = window < offset ? down(offset - window, l->grid) : 0;
+
+  if (p->ahead < start)
+    start = p->ahead;
+  if (target >= start || !worth_it(start - target, window, l, target == 0))
+    return;
+  /* Nearest first: that is what comes next. */
+  for (uint64_t to = start; to > target && out->count < PATTERN_RANGES_MAX;) {
+    uint64_t from = to - target > l->part ? to - l->part : target;
+
+    plan_add(out, from, to);
+    p->ahead = from;
+    to = from;
+  }
+}
+
+static void plan_strided(const struct pattern *p, uint64_t offset, uint64_t end,
+                         const struct pattern_limits *l, struct pattern_plan *out) {
+  uint64_t cost = up(end, l) - down(offset, l->grid);
+  unsigned count = p->repeats < PATTERN_RANGES_MAX ? p->repeats : PATTERN_RANGES_MAX;
+
+  if (cost == 0)
+    return;
+  if ((uint64_t)count * cost > l->window)
+    count = (unsigned)(l->window / cost);
+  for (unsigned i = 1; i <= count; i++) {
+    int64_t at = (int64_t)offset + p->stride * (int64_t)i;
+    uint64_t to = (uint64_t)at + (end - offset);
+
+    if (at < 0 || (uint64_t)at >= l->size)
+      return;
+    plan_add(out, down((uint64_t)at, l->grid), up(to < l->size ? to : l->size, l));
+  }
+}
+
+static void keep(struct pattern_plan *out, uint64_t from, uint64_t to) {
+  out->keep_from = from;
+  out->keep_to = to;
+}
+
+/* The kind changes: what was fetched for the old one does not count. */
+static void become(struct pattern *p, enum pattern_kind kind, uint64_t offset, uint64_t end) {
+  p->kind = kind;
+  p->next = end;
+  p->run = kind == PATTERN_RANDOM ? end - offset : 0;
+  p->ahead = kind == PATTERN_BACKWARD ? UINT64_MAX : 0;
+}
+
+static void plan_kind(struct pattern *p, uint64_t offset, uint64_t end,
+                      const struct pattern_limits *l, struct pattern_plan *out) {
+  switch (p->kind) {
+  case PATTERN_FORWARD:
+    /* A late part of an older read-ahead, or a step back, asks for nothing. */
+    if (end > p->next || p->run == 0)
+      plan_forward(p, end, l, out);
+    note_forward(p, offset, end);
+    keep(out, offset > SLACK ? offset - SLACK : 0, UINT64_MAX);
+    break;
+  case PATTERN_BACKWARD:
+    p->run += end - offset;
+    p->next = end;
+    plan_backward(p, offset, l, out);
+    keep(out, 0, end + BACK_GAP);
+    break;
+  case PATTERN_STRIDED:
+    p->next = end;
+    plan_strided(p, offset, end, l, out);
+    keep(out, p->stride > 0 ? down(offset, l->grid) : 0, p->stride > 0 ? UINT64_MAX : end);
+    break;
+  case PATTERN_RANDOM:
+    break;
+  }
+}
+
+void pattern_note(struct pattern *p, uint64_t offset, uint64_t end, const struct pattern_limits *l,
+                  struct pattern_plan *out) {
+  enum pattern_kind kind;
+
+  out->count = 0;
+  keep(out, 0, 0);
+  note_steps(p, offset, end);
+  kind = kind_of(p, offset, end);
+  /* A second read that goes on makes a forward reader out of a random one. */
+  if (kind == PATTERN_FORWARD && p->kind == PATTERN_RANDOM)
+    p->kind = PATTERN_FORWARD;
+  else if (kind != p->kind || kind == PATTERN_RANDOM)
+    become(p, kind, offset, end);
+  plan_kind(p, offset, end, l, out);
+  p->from = offset;
+  p->end = end;
+}
+
+void pattern_stopped(struct pattern *p, uint64_t planned, uint64_t reached) {
+  if (p->ahead == planned && p->kind == PATTERN_FORWARD)
+    p->ahead = reached;
+}

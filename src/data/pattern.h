@@ -1,0 +1,64 @@
+/* How a file is being read, and what to fetch before it is asked for. Pure: no
+ * I/O, no locks, no clock.
+ *
+ *   random    no read follows from the one before: nothing is fetched ahead
+ *   forward   reads go on where others ended; the kernel sends the parts of one
+ *             read-ahead to several threads in any order, so "where" has slack
+ *   backward  each read ends where the one before began
+ *   strided   reads of one size at one distance, larger than the reads
+ *
+ * What is fetched ahead grows with what was read in the pattern: PATTERN_GROWTH
+ * times of it, up to the limits. A read that breaks the pattern starts anew. */
+#ifndef S3APFS_SRC_DATA_PATTERN_H
+#define S3APFS_SRC_DATA_PATTERN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A reader at full speed is served from all connections within three round
+ * trips; one that stops has fetched eight times what it used at the most. */
+#define PATTERN_GROWTH 8
+#define PATTERN_RANGES_MAX 16
+
+enum pattern_kind { PATTERN_RANDOM, PATTERN_FORWARD, PATTERN_BACKWARD, PATTERN_STRIDED };
+
+struct pattern {
+  enum pattern_kind kind;
+  uint64_t next;  /* where a forward read goes on */
+  uint64_t run;   /* bytes read in the pattern */
+  uint64_t ahead; /* fetched up to here (backward: down to here) */
+  uint64_t from;  /* the last read */
+  uint64_t end;
+  int64_t stride;      /* distance of the last two reads */
+  unsigned repeats;    /* how often it was the same */
+  unsigned back_steps; /* reads in a row that ended where the last began */
+};
+
+struct pattern_limits {
+  uint64_t size; /* of the file */
+  size_t window; /* bytes that may be fetched ahead */
+  size_t part;   /* a good size for one request */
+  size_t grid;   /* requests begin and end on multiples of it, or at the end */
+};
+
+struct pattern_range {
+  uint64_t from;
+  uint64_t to;
+};
+
+/* What a read leads to. */
+struct pattern_plan {
+  struct pattern_range ranges[PATTERN_RANGES_MAX]; /* to fetch, in order of use */
+  size_t count;
+  /* What was fetched ahead and lies outside of this is no longer expected. */
+  uint64_t keep_from;
+  uint64_t keep_to;
+};
+
+/* Notes the read of [offset, end), end > offset, and plans. */
+void pattern_note(struct pattern *p, uint64_t offset, uint64_t end, const struct pattern_limits *l,
+                  struct pattern_plan *out);
+/* Fetching stopped at `reached` although the plan went on to `planned`. */
+void pattern_stopped(struct pattern *p, uint64_t planned, uint64_t reached);
+
+#endif
