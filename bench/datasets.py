@@ -1,6 +1,6 @@
 """What the bucket holds, put there when the first row needs it.
 
-Each set is a prefix; the object `PREFIX.ready` tells that it is complete, so that a
+Each set is a prefix; the object `PREFIX-SCALE.ready` tells that it is complete, so that a
 kept data folder (BENCH_DATA=) is filled once. SCALE= makes everything smaller, for a
 try of the benchmark itself.
 """
@@ -60,10 +60,12 @@ SETS = {
 
 
 def require(s3, name):
-    if not s3.exists(f"{name}.ready"):
+    mark = f"{name}-{SCALE}.ready"
+    if not s3.exists(mark):
         print(f"putting {name} into the bucket ...", flush=True)
+        s3.delete_below(name + "/")
         SETS[name](s3)
-        s3.put(f"{name}.ready", b"")
+        s3.put(mark, b"")
 
 
 # --- before each mount, for rows that change things ----------------------------------------------

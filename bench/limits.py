@@ -29,7 +29,7 @@ def curl(s3, work, transfers, at_once):
         blocks.append("\n".join(lines))
     config = work / "curl.conf"
     config.write_text("\nnext\n".join(blocks) + "\n")
-    words = ["curl", "-K", str(config)]
+    words = ["curl", "--no-progress-meter", "-K", str(config)]
     if at_once > 1:
         words += ["--parallel", "--parallel-immediate", "--parallel-max", str(at_once)]
     started = time.monotonic()

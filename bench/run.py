@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -62,15 +63,20 @@ class Bench:
         if cache:
             shutil.rmtree(cache, ignore_errors=True)
             cache.mkdir()
-        if row.cache == "again":
-            with Mounted(client, self.s3, self.work, cache) as m:
-                run_limited(self.command(row, m.point), LIMIT, on_limit=m.abandon)
+
+        def work(m):
+            return run_limited(self.command(row, m.point), LIMIT, on_limit=m.abandon)
+
+        if row.cache == "remount":
+            with Mounted(client, access, self.work, cache) as m:
+                work(m)
                 wait_settled(cache)
         with Mounted(client, access, self.work, cache) as m:
+            if row.cache == "again":
+                work(m)
+                wait_settled(cache)
             drop_page_cache()
-            return self.figures(
-                row, relay, lambda: run_limited(self.command(row, m.point), LIMIT,
-                                                on_limit=m.abandon), m)
+            return self.figures(row, relay, lambda: work(m), m)
 
     def figures(self, row, relay, work, mounted=None):
         gib = row.bytes / 2**30 * datasets.SCALE
@@ -145,15 +151,22 @@ def data_folder():
     return pathlib.Path(tempfile.mkdtemp(prefix="s3apfs-bench-", dir=shm if roomy else None)), True
 
 
+STAMP = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+
+
 def save(report):
-    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-    for name in ("latest", stamp):
+    for name in ("latest", STAMP):
         (TOOLS / f"{name}.txt").write_text(report.text())
         (TOOLS / f"{name}.json").write_text(json.dumps(
             {"about": report.about, "rows": report.rows}, indent=1))
 
 
+def stop_on_signal(number, _):
+    raise SystemExit(128 + number)  # through every finally and with
+
+
 def main():
+    signal.signal(signal.SIGTERM, stop_on_signal)
     chosen = table.chosen(os.environ.get("ROWS", ""))
     wanted = [w for w in os.environ.get("CLIENTS", "").split(",") if w]
     clients = [c for c in all_clients() if not wanted or c.name in wanted]
