@@ -24,26 +24,7 @@
 
 #define VERSION_TRIES 3 /* an object that changes faster than it can be opened */
 
-struct view {
-  atomic_uint refs;
-  struct reader *reader;
-  struct store_attr attr;
-  uint64_t generation; /* of a handle that uses the page cache */
-};
-
-struct fs_file {
-  struct fs_handle handle;
-  uint64_t ino;
-  bool direct;
-  atomic_uint refs; /* the handle and every read under way */
-  struct {
-    struct mtx lock;
-    struct view *view;
-    bool delivered; /* direct handles: bytes were given out */
-  } synced;
-};
-
-static struct fs_file *file_of(uint64_t handle) {
+struct fs_file *fs_file_of(uint64_t handle) {
   return (struct fs_file *)(uintptr_t)handle;
 }
 
@@ -125,46 +106,122 @@ static int view_open_current(struct fs *fs, uint64_t ino, const struct patience 
 
 static void file_end(struct fs *fs, struct fs_handle *h);
 
-static int file_new(struct fs *fs, uint64_t ino, struct view *v, bool changed,
-                    struct fs_opened *out) {
+static struct fs_file *file_alloc(uint64_t ino, int flags, const struct fs_opened *how) {
   struct fs_file *f = calloc(1, sizeof(*f));
-  int rc;
 
   if (f == NULL)
-    return -ENOMEM;
-  rc = versions_open(fs, ino, &v->attr, changed, out, &v->generation);
-  if (rc != 0) {
-    free(f);
-    return rc;
-  }
+    return NULL;
   mtx_init(&f->synced.lock, RANK_HANDLE);
   atomic_init(&f->refs, 1);
   f->ino = ino;
-  f->direct = out->direct_io;
-  f->synced.view = v;
+  f->flags = flags;
+  f->direct = how->direct_io;
   f->handle.end = file_end;
+  return f;
+}
+
+static int file_new(struct fs *fs, uint64_t ino, struct view *v, bool changed,
+                    struct fs_opened *out) {
+  struct fs_file *f;
+  int rc = versions_open(fs, ino, &v->attr, changed, out, &v->generation);
+
+  if (rc != 0)
+    return rc;
+  f = file_alloc(ino, O_RDONLY, out);
+  if (f == NULL) {
+    versions_close(fs, ino, out->direct_io);
+    return -ENOMEM;
+  }
+  f->synced.view = v;
   fs_handle_add(fs, &f->handle);
   out->handle = (uint64_t)(uintptr_t)f;
   return 0;
 }
 
-int fs_open(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out) {
+int fs_file_open_writing(struct fs *fs, struct writing *w, int flags, struct fs_opened *out) {
+  struct store_attr attr = {.size = staged_size(w->staged)};
+  struct fs_file *f;
+  uint64_t generation;
+  int rc;
+
+  memcpy(attr.etag, w->base_etag, sizeof(attr.etag));
+  rc = versions_open(fs, w->ino, &attr, false, out, &generation);
+  if (rc != 0)
+    return rc;
+  f = file_alloc(w->ino, flags, out);
+  if (f == NULL) {
+    versions_close(fs, w->ino, out->direct_io);
+    return -ENOMEM;
+  }
+  atomic_store(&f->writing, w);
+  fs_handle_add(fs, &f->handle);
+  out->handle = (uint64_t)(uintptr_t)f;
+  return 0;
+}
+
+void fs_files_join_locked(struct fs *fs, struct writing *w) {
+  struct fs_handle *h;
+
+  DL_FOREACH (fs->synced.handles, h) {
+    struct fs_file *f = (struct fs_file *)h;
+
+    if (h->end != file_end || f->ino != w->ino || atomic_load(&f->writing) != NULL)
+      continue;
+    mtx_lock(&f->synced.lock);
+    if (f->synced.view != NULL && strcmp(f->synced.view->attr.etag, w->base_etag) == 0) {
+      w->refs++;
+      atomic_store(&f->writing, w);
+    }
+    mtx_unlock(&f->synced.lock);
+  }
+}
+
+static int open_view(struct fs *fs, uint64_t ino, struct fs_opened *out) {
   struct patience p = fs_patience(fs);
   struct view *v;
   bool changed;
-  int rc;
+  int rc = view_open_current(fs, ino, &p, &v, &changed);
 
-  if ((flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0)
-    return fs_deny_write(fs, ino);
-  rc = ns_hold(fs->ns, ino);
   if (rc != 0)
     return rc;
-  rc = view_open_current(fs, ino, &p, &v, &changed);
-  if (rc == 0) {
-    rc = file_new(fs, ino, v, changed, out);
+  rc = file_new(fs, ino, v, changed, out);
+  if (rc != 0)
+    view_unref(v);
+  return rc;
+}
+
+static int open_writing(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out) {
+  struct writing *w;
+  int rc = writing_begin(fs, ino, &w);
+
+  if (rc == 0 && (flags & O_TRUNC) != 0) {
+    rc = staged_truncate(w->staged, 0);
+    writing_touch(w);
     if (rc != 0)
-      view_unref(v);
+      writing_put(fs, w);
   }
+  if (rc != 0)
+    return rc;
+  rc = fs_file_open_writing(fs, w, flags, out);
+  if (rc != 0)
+    writing_put(fs, w);
+  return rc;
+}
+
+int fs_open(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out) {
+  bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
+  struct writing *w;
+  int rc = ns_hold(fs->ns, ino);
+
+  if (rc != 0)
+    return rc;
+  w = writes ? NULL : writing_find(fs, ino);
+  if (w != NULL)
+    rc = fs_file_open_writing(fs, w, flags, out);
+  else
+    rc = writes ? open_writing(fs, ino, flags, out) : open_view(fs, ino, out);
+  if (rc != 0 && w != NULL)
+    writing_put(fs, w);
   if (rc != 0)
     ns_release(fs->ns, ino);
   return rc;
@@ -277,31 +334,55 @@ static int read_current(struct fs *fs, struct fs_file *f, uint64_t off, size_t s
   return -ESTALE;
 }
 
-static void file_unref(struct fs *fs, struct fs_file *f) {
+void fs_file_ref(struct fs_file *f) {
+  atomic_fetch_add(&f->refs, 1);
+}
+
+void fs_file_unref(struct fs *fs, struct fs_file *f) {
+  struct writing *w;
+
   if (atomic_fetch_sub(&f->refs, 1) != 1)
     return;
-  view_unref(f->synced.view);
+  w = atomic_load(&f->writing);
+  if (w != NULL)
+    writing_put(fs, w);
+  if (f->synced.view != NULL)
+    view_unref(f->synced.view);
   versions_close(fs, f->ino, f->direct);
   ns_release(fs->ns, f->ino);
   mtx_fini(&f->synced.lock);
   free(f);
 }
 
+static int read_staged(struct fs *fs, struct writing *w, uint64_t off, size_t size, fs_read_fn fn,
+                       void *arg) {
+  struct patience p = fs_patience(fs);
+  struct iovec piece = {.iov_base = malloc(size != 0 ? size : 1)};
+  int rc = piece.iov_base != NULL ? 0 : -ENOMEM;
+
+  if (rc == 0)
+    rc = staged_read(w->staged, off, piece.iov_base, size, &p, &piece.iov_len);
+  if (rc == 0)
+    rc = fn(arg, &piece, 1);
+  free(piece.iov_base);
+  return rc;
+}
+
 int fs_read(struct fs *fs, uint64_t handle, uint64_t off, size_t size, fs_read_fn fn, void *arg) {
-  struct fs_file *f = file_of(handle);
+  struct fs_file *f = fs_file_of(handle);
+  struct writing *w;
   int rc;
 
-  atomic_fetch_add(&f->refs, 1);
-  rc = read_current(fs, f, off, size < DATA_READ_MAX ? size : DATA_READ_MAX, fn, arg);
-  file_unref(fs, f);
+  fs_file_ref(f);
+  if (size > DATA_READ_MAX)
+    size = DATA_READ_MAX;
+  w = atomic_load(&f->writing);
+  rc = w != NULL ? read_staged(fs, w, off, size, fn, arg) : read_current(fs, f, off, size, fn, arg);
+  fs_file_unref(fs, f);
   return rc;
 }
 
 static void file_end(struct fs *fs, struct fs_handle *h) {
   fs_handle_remove(fs, h);
-  file_unref(fs, (struct fs_file *)h);
-}
-
-void fs_release(struct fs *fs, uint64_t handle) {
-  file_end(fs, &file_of(handle)->handle);
+  fs_file_unref(fs, (struct fs_file *)h);
 }

@@ -18,12 +18,17 @@
 static int fs_parts(struct fs *fs, const struct fs_options *o) {
   size_t names = o->memory / 8;
   struct ns_options no = {.clock = o->clock};
+  struct staging_options so = {0};
   int rc = budget_new(o->memory - names, &fs->budget);
 
   if (rc == 0)
     rc = budget_new(names, &fs->names_budget);
   if (rc == 0)
     rc = cache_new(fs->budget, &fs->cache);
+  fs->state = o->state;
+  so.size = o->staging_size;
+  if (rc == 0 && fs->state != NULL)
+    rc = staging_new(fs->state, fs->cache, &so, &fs->staging);
   no.budget = fs->names_budget;
   if (rc == 0)
     rc = ns_new(&fs->catalog, &no, &fs->ns);
@@ -31,6 +36,8 @@ static int fs_parts(struct fs *fs, const struct fs_options *o) {
 }
 
 static void fs_release_parts(struct fs *fs) {
+  writings_free(fs);
+  staging_free(fs->staging);
   if (fs->cache != NULL)
     cache_free(fs->cache);
   if (fs->ns != NULL)
@@ -145,10 +152,13 @@ void fs_fill_entry(const struct ns_attr *a, struct fs_entry *out) {
 void fs_pin_size(struct fs *fs, struct fs_entry *e) {
   uint64_t size;
 
-  if (!S_ISREG(e->st.st_mode) || !versions_pinned_size(fs, e->ino, &size))
+  if (!S_ISREG(e->st.st_mode))
     return;
-  e->st.st_size = (off_t)size;
-  e->attr_ttl_s = 0; /* until those handles are closed */
+  if (versions_pinned_size(fs, e->ino, &size)) {
+    e->st.st_size = (off_t)size;
+    e->attr_ttl_s = 0; /* until those handles are closed */
+  }
+  writing_show(fs, e);
 }
 
 int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *out,
@@ -186,14 +196,13 @@ int fs_getattr(struct fs *fs, uint64_t ino, struct stat *out, double *attr_ttl_s
 }
 
 int fs_statfs(struct fs *fs, uint64_t ino, struct statvfs *out) {
-  (void)fs;
   (void)ino;
   memset(out, 0, sizeof(*out));
   out->f_bsize = out->f_frsize = BLOCK_SIZE;
   out->f_blocks = out->f_bfree = out->f_bavail = STATFS_BLOCKS;
   out->f_files = out->f_ffree = out->f_favail = STATFS_BLOCKS;
   out->f_namemax = NS_NAME_MAX;
-  out->f_flag = ST_RDONLY;
+  out->f_flag = fs->staging != NULL ? 0 : ST_RDONLY;
   return 0;
 }
 

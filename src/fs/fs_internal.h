@@ -2,10 +2,13 @@
 #ifndef FS_INTERNAL_H
 #define FS_INTERNAL_H
 
+#include <stdatomic.h>
+
 #include <uthash.h>
 #include <utlist.h>
 
 #include "s3apfs/base/lock.h"
+#include "s3apfs/data/commit.h"
 #include "s3apfs/data/reader.h"
 #include "s3apfs/fs/fs.h"
 #include "s3apfs/ns/ns.h"
@@ -29,6 +32,43 @@ struct fs_handle {
   struct fs_handle *next;
 };
 
+/* One version of an object and its reader: what a handle reads through until the
+ * inode is written to. */
+struct view {
+  atomic_uint refs;
+  struct reader *reader;
+  struct store_attr attr;
+  uint64_t generation; /* of a handle that uses the page cache */
+};
+
+/* An inode that is written to, or was not committed yet (writing.c). */
+struct writing {
+  uint64_t ino;
+  const struct root *root;
+  struct staged *staged;
+  char base_etag[STORE_ETAG_MAX]; /* it was opened over this version */
+  atomic_int_fast64_t mtime_ns;
+  /* under the file system's lock: */
+  unsigned refs; /* handles and calls under way */
+  bool known;    /* found by its inode */
+  UT_hash_handle hh;
+};
+
+struct fs_file {
+  struct fs_handle handle;
+  uint64_t ino;
+  int flags;    /* of the open */
+  pid_t opener; /* process that opened it; 0: not known */
+  bool direct;
+  atomic_uint refs;                /* the handle and every call under way */
+  struct writing *_Atomic writing; /* once set it stays */
+  struct {
+    struct mtx lock;
+    struct view *view; /* NULL: opened when it was written to already */
+    bool delivered;    /* direct handles: bytes were given out */
+  } synced;
+};
+
 struct fs {
   struct catalog catalog;
   struct budget *budget;
@@ -36,11 +76,14 @@ struct fs {
   struct ns *ns;
   int64_t deadline_ms;
   struct budget *names_budget;
+  struct state *state; /* NULL: nothing can be changed */
+  struct staging *staging;
   bool (*interrupted)(void *arg); /* NULL: never */
   void *interrupted_arg;
   struct {
     struct mtx lock;
     struct fs_handle *handles; /* given to the kernel and not released yet */
+    struct writing *writings;  /* by ino */
     struct version *versions;  /* by ino; dropped when the kernel forgets the inode */
     uint64_t generation;
     uint64_t open_files;
@@ -83,5 +126,34 @@ bool versions_move(struct fs *fs, uint64_t ino, const struct store_attr *attr,
                    uint64_t *generation);
 void versions_close(struct fs *fs, uint64_t ino, bool direct);
 void versions_free(struct fs *fs);
+/* Our own commit made this version of what is in the inode's pages. */
+void versions_own(struct fs *fs, uint64_t ino, const struct store_attr *attr);
+
+/* --- file.c --- */
+struct fs_file *fs_file_of(uint64_t handle);
+/* A handle for an inode that is written to; takes the reference. */
+int fs_file_open_writing(struct fs *fs, struct writing *w, int flags, struct fs_opened *out);
+/* Lets handles of that version read through it; the lock is held. */
+void fs_files_join_locked(struct fs *fs, struct writing *w);
+void fs_file_ref(struct fs_file *f);
+void fs_file_unref(struct fs *fs, struct fs_file *f);
+
+/* --- writing.c --- */
+/* Whether this inode may be written to: 0, -EROFS, -EACCES, -EISDIR. */
+int writing_allowed(struct fs *fs, const struct root *r);
+/* The inode's, with a reference; NULL: it is not written to. */
+struct writing *writing_find(struct fs *fs, uint64_t ino);
+/* Begins to write, over the version that the store has now. */
+int writing_begin(struct fs *fs, uint64_t ino, struct writing **out);
+/* The same for a name that has no object yet. */
+int writing_begin_new(struct fs *fs, uint64_t ino, const struct root *r, const char *key,
+                      struct writing **out);
+void writing_put(struct fs *fs, struct writing *w);
+void writing_touch(struct writing *w);
+/* Brings what was written to the store. */
+int writing_commit(struct fs *fs, struct writing *w);
+/* Size and times of an inode that is written to take the place of the store's. */
+void writing_show(struct fs *fs, struct fs_entry *e);
+void writings_free(struct fs *fs);
 
 #endif

@@ -147,6 +147,20 @@ bool versions_move(struct fs *fs, uint64_t ino, const struct store_attr *attr,
   return moved;
 }
 
+void versions_own(struct fs *fs, uint64_t ino, const struct store_attr *attr) {
+  struct version *v;
+
+  mtx_lock(&fs->synced.lock);
+  v = find_locked(fs, ino);
+  if (v != NULL) {
+    bool paged = v->paged;
+
+    become_locked(fs, v, attr);
+    v->paged = paged;
+  }
+  mtx_unlock(&fs->synced.lock);
+}
+
 void versions_close(struct fs *fs, uint64_t ino, bool direct) {
   struct version *v;
 

@@ -22,6 +22,9 @@
 /* Ten slow requests must not block everybody (libfuse's default is 10). */
 #define THREADS_MAX 64
 #define BACKGROUND_MAX 128
+/* Closes under way at once; each is little but a request that waits. */
+#define SLOW_THREADS 32
+#define WRITE_MAX (1024 * 1024)
 #define READ_MAX (1024 * 1024)
 /* More makes each random page fault fetch megabytes. */
 #define READAHEAD_MAX (1024 * 1024)
@@ -43,6 +46,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn) {
   conn->max_background = BACKGROUND_MAX;
   conn->congestion_threshold = BACKGROUND_MAX * 3 / 4;
   conn->max_read = READ_MAX;
+  conn->max_write = WRITE_MAX;
   conn->max_readahead = READAHEAD_MAX;
   want(conn, FUSE_CAP_ASYNC_READ);
   want(conn, FUSE_CAP_PARALLEL_DIROPS);
@@ -102,7 +106,8 @@ static int mount_words(const struct fuse_mount_options *o, char **out) {
   bad |= fuse_opt_add_opt(&words, "subtype=s3apfs");
   bad |= fuse_opt_add_opt_escaped(&words, buf_cstr(&fsname));
   bad |= fuse_opt_add_opt(&words, "default_permissions");
-  bad |= fuse_opt_add_opt(&words, "ro");
+  if (!o->writable)
+    bad |= fuse_opt_add_opt(&words, "ro");
   bad |= fuse_opt_add_opt(&words, "max_read=1048576");
   if (o->allow_other)
     bad |= fuse_opt_add_opt(&words, "allow_other");
@@ -127,6 +132,7 @@ static int session_new(struct fuse_mount *m, const struct fuse_mount_options *o)
     return rc;
   ops_read_fill(&ops);
   ops_write_fill(&ops);
+  ops_content_fill(&ops);
   if (fuse_opt_add_arg(&args, "s3apfs") != 0 || fuse_opt_add_arg(&args, "-o") != 0 ||
       fuse_opt_add_arg(&args, words) != 0 || (o->debug && fuse_opt_add_arg(&args, "-d") != 0))
     rc = -ENOMEM;
@@ -156,6 +162,7 @@ static int mount_failed(const struct fuse_mount_options *o, struct buf *why) {
 }
 
 static void mount_release(struct fuse_mount *m) {
+  pool_free(m->context.slow);
   pool_free(m->notifier);
   if (m->session != NULL)
     fuse_session_destroy(m->session);
@@ -172,6 +179,8 @@ int fuse_mount_open(struct fs *fs, const struct fuse_mount_options *o, struct fu
   fuse_set_log_func(log_from_libfuse);
   m->context.fs = fs;
   rc = pool_new("s3apfs-notify", 1, &m->notifier);
+  if (rc == 0)
+    rc = pool_new("s3apfs-slow", SLOW_THREADS, &m->context.slow);
   if (rc == 0)
     rc = session_new(m, o);
   if (rc != 0) {

@@ -17,8 +17,15 @@ struct ops_context {
   struct fuse_session *session;
   void (*ready)(void *arg);
   void *ready_arg;
+  struct pool *slow; /* for what may take as long as an upload */
 };
 
+void ops_entry_param(const struct fs_entry *e, struct fuse_entry_param *out);
+/* A new size: through the handle, or, with fi NULL, by name. Replies. */
+void ops_truncate(fuse_req_t req, fuse_ino_t ino, uint64_t size, struct fuse_file_info *fi);
+
+/* Fills in what changes contents. */
+void ops_content_fill(struct fuse_lowlevel_ops *ops);
 /* Fills in what reads, and what is refused because it would write. */
 void ops_read_fill(struct fuse_lowlevel_ops *ops);
 void ops_write_fill(struct fuse_lowlevel_ops *ops);

@@ -26,7 +26,7 @@ bool ops_interrupted(void *arg) {
          (working_for != NULL && fuse_req_interrupted(working_for));
 }
 
-static void entry_param(const struct fs_entry *e, struct fuse_entry_param *out) {
+void ops_entry_param(const struct fs_entry *e, struct fuse_entry_param *out) {
   memset(out, 0, sizeof(*out));
   out->ino = e->ino;
   out->generation = 1;
@@ -52,7 +52,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name) {
     fuse_reply_err(req, -rc);
     return;
   }
-  entry_param(&e, &p);
+  ops_entry_param(&e, &p);
   if (fuse_reply_entry(req, &p) != 0) /* the kernel gave up: it will not forget this one */
     fs_forget(fs, e.ino, 1);
 }
@@ -119,7 +119,7 @@ static bool dir_add(void *arg, const char *name, const struct fs_entry *e, uint6
   struct fuse_entry_param p;
   size_t need;
 
-  entry_param(e, &p);
+  ops_entry_param(e, &p);
   if (d->plus)
     need =
         fuse_add_direntry_plus(d->req, d->data + d->used, d->size - d->used, name, &p, (off_t)next);
@@ -163,22 +163,6 @@ static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info 
   fuse_reply_err(req, 0);
 }
 
-static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
-  struct fs *fs = ops_fs(req);
-  struct fs_opened o;
-  int rc = fs_open(fs, ino, fi->flags, &o);
-
-  if (rc != 0) {
-    fuse_reply_err(req, -rc);
-    return;
-  }
-  fi->fh = o.handle;
-  fi->keep_cache = o.keep_cache;
-  fi->direct_io = o.direct_io;
-  if (fuse_reply_open(req, fi) != 0)
-    fs_release(fs, o.handle);
-}
-
 static int read_reply(void *arg, const struct iovec *iov, int count) {
   fuse_reply_iov(arg, iov, count);
   return 0;
@@ -191,12 +175,6 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
   (void)ino;
   if (rc != 0)
     fuse_reply_err(req, -rc);
-}
-
-static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
-  (void)ino;
-  fs_release(ops_fs(req), fi->fh);
-  fuse_reply_err(req, 0);
 }
 
 static void op_statfs(fuse_req_t req, fuse_ino_t ino) {
@@ -246,9 +224,7 @@ void ops_read_fill(struct fuse_lowlevel_ops *ops) {
   ops->readdir = op_readdir;
   ops->readdirplus = op_readdirplus;
   ops->releasedir = op_releasedir;
-  ops->open = op_open;
   ops->read = op_read;
-  ops->release = op_release;
   ops->statfs = op_statfs;
   ops->getxattr = op_getxattr;
   ops->listxattr = op_listxattr;

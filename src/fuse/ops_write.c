@@ -1,5 +1,5 @@
-/* Operations that would modify: all refused with the errno that the file system
- * gives for the place. The kernel turns most away itself on a read-only mount. */
+/* Operations that would change names and attributes: all refused with the errno that the file
+ * system gives for the place. The kernel turns most away itself on a read-only mount. */
 #include "ops.h"
 
 static void refuse(fuse_req_t req, fuse_ino_t ino) {
@@ -8,10 +8,10 @@ static void refuse(fuse_req_t req, fuse_ino_t ino) {
 
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
                        struct fuse_file_info *fi) {
-  (void)attr;
-  (void)to_set;
-  (void)fi;
-  refuse(req, ino);
+  if ((to_set & FUSE_SET_ATTR_SIZE) != 0)
+    ops_truncate(req, ino, (uint64_t)attr->st_size, fi);
+  else
+    refuse(req, ino);
 }
 
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev) {
@@ -53,32 +53,6 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const 
   refuse(req, newparent);
 }
 
-static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-                      struct fuse_file_info *fi) {
-  (void)name;
-  (void)mode;
-  (void)fi;
-  refuse(req, parent);
-}
-
-static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off,
-                     struct fuse_file_info *fi) {
-  (void)data;
-  (void)size;
-  (void)off;
-  (void)fi;
-  refuse(req, ino);
-}
-
-static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
-                         struct fuse_file_info *fi) {
-  (void)mode;
-  (void)offset;
-  (void)length;
-  (void)fi;
-  refuse(req, ino);
-}
-
 static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
                         size_t size, int flags) {
   (void)name;
@@ -102,9 +76,6 @@ void ops_write_fill(struct fuse_lowlevel_ops *ops) {
   ops->symlink = op_symlink;
   ops->rename = op_rename;
   ops->link = op_link;
-  ops->create = op_create;
-  ops->write = op_write;
-  ops->fallocate = op_fallocate;
   ops->setxattr = op_setxattr;
   ops->removexattr = op_removexattr;
 }

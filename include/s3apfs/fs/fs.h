@@ -2,8 +2,7 @@
  *
  * Thread-safe; calls may block on the store (up to its deadline) and hold no
  * lock while they do. Errors are negative errno as design section "Limits and
- * errors" has them. This version only reads: everything that would modify is
- * answered by fs_deny_write(). */
+ * errors" has them. */
 #ifndef S3APFS_FS_FS_H
 #define S3APFS_FS_FS_H
 
@@ -15,6 +14,7 @@
 
 #include "s3apfs/base/budget.h"
 #include "s3apfs/base/clock.h"
+#include "s3apfs/state/state.h"
 #include "s3apfs/store/catalog.h"
 
 #define FS_ROOT_INO 1
@@ -25,6 +25,8 @@ struct fs_options {
   size_t memory;             /* bytes for blocks, prefetch and listings */
   const struct clock *clock; /* NULL: clock_system */
   int64_t deadline_ms;       /* of one request; 0: 60 s */
+  struct state *state;       /* borrowed; NULL: nothing can be changed */
+  uint64_t staging_size;     /* bytes that may be staged; 0: what the disk holds */
 };
 
 /* Takes the catalog's contents (the struct itself may go). */
@@ -85,7 +87,30 @@ int fs_open(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out);
  * the end of the file. Returns what fn returned, or -errno without calling it. */
 typedef int (*fs_read_fn)(void *arg, const struct iovec *iov, int count);
 int fs_read(struct fs *fs, uint64_t handle, uint64_t off, size_t size, fs_read_fn fn, void *arg);
+/* Commits what is left, then gives the handle up. May take as long as an upload. */
 void fs_release(struct fs *fs, uint64_t handle);
+
+/* --- changing contents; possible with fs_options.state --- */
+/* Opens a name, made when it is not there (with O_EXCL: -EEXIST when it is). Counts a
+ * lookup reference to out->ino. The object is there after the first commit. */
+int fs_create(struct fs *fs, uint64_t parent, const char *name, int flags, struct fs_entry *out,
+              struct fs_opened *opened);
+/* Whether the handle was opened for writing. */
+bool fs_is_writable(uint64_t handle);
+/* The process (thread group) that opened the handle; fs_flush() compares. 0: it
+ * cannot be told. Right after fs_open(). */
+void fs_set_opener(uint64_t handle, pid_t process);
+/* All of it is taken, or -errno. -EBADF: not opened for writing. */
+int fs_write(struct fs *fs, uint64_t handle, uint64_t off, const void *data, size_t size);
+/* A descriptor was closed by that process (0: it cannot be told). */
+int fs_flush(struct fs *fs, uint64_t handle, pid_t process);
+/* Everything written to the file so far is in the store when this returns. */
+int fs_fsync(struct fs *fs, uint64_t handle);
+/* handle 0: by name; that is committed before it returns. */
+int fs_truncate(struct fs *fs, uint64_t ino, uint64_t handle, uint64_t size);
+int fs_allocate(struct fs *fs, uint64_t handle, int mode, uint64_t off, uint64_t size);
+/* SEEK_DATA or SEEK_HOLE. */
+int fs_seek(struct fs *fs, uint64_t handle, uint64_t off, int whence, uint64_t *out);
 
 int fs_statfs(struct fs *fs, uint64_t ino, struct statvfs *out);
 /* User metadata as user.NAME attributes: the list is NUL-separated names. */

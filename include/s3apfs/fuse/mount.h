@@ -11,6 +11,7 @@ struct fuse_mount_options {
   const char *source;       /* shown as the device in /proc/mounts */
   const char *kernel_words; /* "nosuid,nodev,noexec", or "" */
   bool allow_other;
+  bool writable;
   bool debug; /* libfuse's own trace on standard error */
 };
 

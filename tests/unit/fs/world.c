@@ -3,8 +3,10 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "s3apfs/base/text.h"
 #include "support/pattern.h"
 
 static atomic_int_fast64_t fake_ms;
@@ -43,8 +45,31 @@ void world_open(struct world *w, size_t memory, int64_t deadline_ms) {
   cr_assert_eq(fs_new(&w->catalog, &o, &w->fs), 0);
 }
 
+void world_open_writable(struct world *w) {
+  struct fs_options o = {.memory = (size_t)64 << 20, .clock = &fake};
+  struct buf why;
+
+  buf_init(&why, 0);
+  strcpy(w->state_dir, "/tmp/s3apfs-world-XXXXXX");
+  cr_assert_not_null(mkdtemp(w->state_dir));
+  cr_assert_eq(state_open(w->state_dir, "mount", &why, &w->state), 0, "%s", buf_cstr(&why));
+  o.state = w->state;
+  cr_assert_eq(fs_new(&w->catalog, &o, &w->fs), 0);
+  buf_fini(&why);
+}
+
+static void end_state(struct world *w) {
+  char *command = text_printf("rm -rf '%s'", w->state_dir);
+
+  state_close(w->state);
+  cr_assert_eq(system(command), 0);
+  free(command);
+}
+
 void world_fini(struct world *w) {
   fs_free(w->fs);
+  if (w->state != NULL)
+    end_state(w);
   catalog_fini(&w->catalog);
 }
 

@@ -16,6 +16,8 @@ struct world {
   struct store *mem; /* of the first root */
   struct store *faulty;
   struct catalog catalog;
+  struct state *state; /* NULL: read-only */
+  char state_dir[64];
 };
 
 /* One root at `path`; world_open() makes the file system. */
@@ -23,6 +25,8 @@ void world_init(struct world *w, const char *path);
 /* Another root; the store, to be filled. */
 struct store *world_add(struct world *w, const char *path);
 void world_open(struct world *w, size_t memory, int64_t deadline_ms);
+/* The same, and everything may be changed. */
+void world_open_writable(struct world *w);
 void world_fini(struct world *w);
 /* Moves the clock that ages are measured by. */
 void world_later(int64_t ms);

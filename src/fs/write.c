@@ -1,0 +1,201 @@
+/* Changing the contents of files.
+ *
+ * Writes go to staging and are seen by every handle of the mount at once. They
+ * reach the store by flush (a close), fsync, and release. A flush comes at every
+ * close of a duplicated descriptor, from other processes too: only that of the
+ * process that opened the handle commits; one from elsewhere sees half-written
+ * content, which is only made safe in the journal. What is left, release commits:
+ * after a munmap, or when descriptors were passed on.
+ *
+ * flush, fsync, release and truncation without a handle may take as long as an
+ * upload: they must not be called on threads that serve others meanwhile. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs_internal.h"
+#include "s3apfs/base/log.h"
+
+/* The file's writing when the handle was opened for writing. */
+static struct writing *writable(struct fs_file *f) {
+  struct writing *w = atomic_load(&f->writing);
+
+  return w != NULL && (f->flags & O_ACCMODE) != O_RDONLY ? w : NULL;
+}
+
+/* --- creating --- */
+
+static int create_new(struct fs *fs, uint64_t parent, const char *name, int flags,
+                      struct fs_entry *out, struct fs_opened *opened) {
+  struct ns_object o;
+  struct ns_attr a;
+  struct writing *w;
+  int rc = ns_begin_file(fs->ns, parent, name, &o, &a);
+
+  if (rc != 0)
+    return rc;
+  rc = writing_begin_new(fs, a.ino, o.root, o.key, &w);
+  ns_object_fini(&o);
+  if (rc == 0)
+    rc = ns_hold(fs->ns, a.ino);
+  if (rc == 0) {
+    rc = fs_file_open_writing(fs, w, flags, opened);
+    if (rc != 0) {
+      ns_release(fs->ns, a.ino);
+      writing_put(fs, w);
+    }
+  }
+  if (rc != 0) {
+    ns_expire(fs->ns, a.ino, -ENOENT);
+    ns_forget(fs->ns, a.ino, 1);
+    return rc;
+  }
+  fs_fill_entry(&a, out);
+  fs_pin_size(fs, out);
+  return 0;
+}
+
+int fs_create(struct fs *fs, uint64_t parent, const char *name, int flags, struct fs_entry *out,
+              struct fs_opened *opened) {
+  double negative_ttl;
+  const struct root *r;
+  char *key;
+  int rc = ns_get_key(fs->ns, parent, &r, &key);
+
+  if (rc != 0)
+    return rc;
+  free(key);
+  rc = writing_allowed(fs, r);
+  if (rc != 0)
+    return rc;
+  rc = fs_lookup(fs, parent, name, out, &negative_ttl);
+  if (rc == -ENOENT)
+    return create_new(fs, parent, name, flags, out, opened);
+  if (rc != 0)
+    return rc;
+  rc = (flags & O_EXCL) != 0 ? -EEXIST : fs_open(fs, out->ino, flags, opened);
+  if (rc != 0)
+    fs_forget(fs, out->ino, 1);
+  return rc;
+}
+
+/* --- writing --- */
+
+bool fs_is_writable(uint64_t handle) {
+  return writable(fs_file_of(handle)) != NULL;
+}
+
+void fs_set_opener(uint64_t handle, pid_t process) {
+  fs_file_of(handle)->opener = process;
+}
+
+static int write_staged(struct fs_file *f, struct writing *w, uint64_t off, const void *data,
+                        size_t size) {
+  int rc = (f->flags & O_APPEND) != 0 ? staged_append(w->staged, data, size)
+                                      : staged_write(w->staged, off, data, size);
+
+  if (rc != 0)
+    return rc;
+  writing_touch(w);
+  staged_stream(w->staged);
+  return 0;
+}
+
+int fs_write(struct fs *fs, uint64_t handle, uint64_t off, const void *data, size_t size) {
+  struct fs_file *f = fs_file_of(handle);
+  struct writing *w = writable(f);
+  int rc;
+
+  if (w == NULL)
+    return -EBADF;
+  fs_file_ref(f);
+  rc = write_staged(f, w, off, data, size);
+  if (rc == 0 && (f->flags & (O_SYNC | O_DSYNC)) != 0)
+    rc = writing_commit(fs, w);
+  fs_file_unref(fs, f);
+  return rc;
+}
+
+int fs_flush(struct fs *fs, uint64_t handle, pid_t process) {
+  struct fs_file *f = fs_file_of(handle);
+  struct writing *w = writable(f);
+  bool opener = f->opener == 0 || process == 0 || process == f->opener;
+
+  if (w == NULL)
+    return 0;
+  return opener ? writing_commit(fs, w) : staged_acknowledge(w->staged);
+}
+
+int fs_fsync(struct fs *fs, uint64_t handle) {
+  struct writing *w = atomic_load(&fs_file_of(handle)->writing);
+
+  return w != NULL ? writing_commit(fs, w) : 0;
+}
+
+int fs_truncate(struct fs *fs, uint64_t ino, uint64_t handle, uint64_t size) {
+  struct writing *w;
+  int rc;
+
+  if (handle != 0) {
+    w = writable(fs_file_of(handle));
+    if (w == NULL)
+      return -EINVAL;
+    rc = staged_truncate(w->staged, size);
+    if (rc == 0)
+      writing_touch(w);
+    return rc;
+  }
+  rc = writing_begin(fs, ino, &w);
+  if (rc != 0)
+    return rc;
+  rc = staged_truncate(w->staged, size);
+  if (rc == 0) {
+    writing_touch(w);
+    rc = writing_commit(fs, w);
+  }
+  writing_put(fs, w);
+  return rc;
+}
+
+int fs_allocate(struct fs *fs, uint64_t handle, int mode, uint64_t off, uint64_t size) {
+  struct writing *w = writable(fs_file_of(handle));
+  int rc;
+
+  (void)fs;
+  if (w == NULL)
+    return -EBADF;
+  rc = staged_allocate(w->staged, mode, off, size);
+  if (rc == 0)
+    writing_touch(w);
+  return rc;
+}
+
+int fs_seek(struct fs *fs, uint64_t handle, uint64_t off, int whence, uint64_t *out) {
+  struct fs_file *f = fs_file_of(handle);
+  struct writing *w = atomic_load(&f->writing);
+  uint64_t size;
+
+  (void)fs;
+  if (w != NULL)
+    return staged_seek(w->staged, off, whence, out);
+  mtx_lock(&f->synced.lock);
+  size = f->synced.view->attr.size;
+  mtx_unlock(&f->synced.lock);
+  if (off >= size)
+    return -ENXIO;
+  *out = whence == SEEK_DATA ? off : size;
+  return 0;
+}
+
+/* The error has nobody to go to: it is in the log, and in the journal. */
+void fs_release(struct fs *fs, uint64_t handle) {
+  struct fs_file *f = fs_file_of(handle);
+  struct writing *w = writable(f);
+  int rc = w != NULL ? writing_commit(fs, w) : 0;
+
+  if (rc != 0 && rc != -ESTALE)
+    log_error("a file that was closed is not in the store yet: %s", strerror(-rc));
+  f->handle.end(fs, &f->handle);
+}

@@ -1,0 +1,230 @@
+/* Inodes that are written to.
+ *
+ * From the first open for writing until everything is committed and every handle
+ * that saw it is closed, an inode has one `writing`: all its handles read and
+ * write through that, so each sees at once what another wrote. Handles that were
+ * open before join when they show the version that the writing began over; those
+ * of an older version stay with theirs.
+ *
+ *   begun     known by its inode; new opens join
+ *   waiting   no handle is left, but a commit failed: still known, so that what was
+ *             written is seen, and the next commit tries again
+ *   replaced  somebody else's version took its place: not known any more, so new
+ *             opens show that one; handles that are left get ESTALE
+ *
+ * The kernel's pages are right all the time: it writes through, so what it keeps is
+ * what was written. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "fs_internal.h"
+#include "s3apfs/base/log.h"
+
+int writing_allowed(struct fs *fs, const struct root *r) {
+  if (fs->staging == NULL || r == NULL)
+    return -EROFS;
+  if (r->store->write == NULL || r->store->read_only)
+    return -EACCES;
+  return 0;
+}
+
+void writing_touch(struct writing *w) {
+  atomic_store(&w->mtime_ns, clock_wall_ms(&clock_system) * 1000000);
+}
+
+/* --- the table --- */
+
+static struct writing *find_locked(struct fs *fs, uint64_t ino) {
+  struct writing *w;
+
+  HASH_FIND(hh, fs->synced.writings, &ino, sizeof(ino), w);
+  return w;
+}
+
+struct writing *writing_find(struct fs *fs, uint64_t ino) {
+  struct writing *w;
+
+  mtx_lock(&fs->synced.lock);
+  w = find_locked(fs, ino);
+  if (w != NULL)
+    w->refs++;
+  mtx_unlock(&fs->synced.lock);
+  return w;
+}
+
+static void writing_free(struct fs *fs, struct writing *w) {
+  staged_free(w->staged);
+  ns_release(fs->ns, w->ino);
+  free(w);
+}
+
+static void unknow_locked(struct fs *fs, struct writing *w) {
+  if (w->known)
+    HASH_DEL(fs->synced.writings, w);
+  w->known = false;
+}
+
+void writing_put(struct fs *fs, struct writing *w) {
+  bool dirty = staged_is_dirty(w->staged);
+  bool gone;
+
+  mtx_lock(&fs->synced.lock);
+  gone = --w->refs == 0 && (!dirty || !w->known);
+  if (gone)
+    unknow_locked(fs, w);
+  mtx_unlock(&fs->synced.lock);
+  if (gone)
+    writing_free(fs, w);
+}
+
+/* Takes w's place in the table, or finds that somebody was faster. */
+static struct writing *writing_add(struct fs *fs, struct writing *w) {
+  struct writing *other;
+
+  mtx_lock(&fs->synced.lock);
+  other = find_locked(fs, w->ino);
+  if (other != NULL) {
+    other->refs++;
+  } else {
+    HASH_ADD(hh, fs->synced.writings, ino, sizeof(w->ino), w);
+    w->known = true;
+    fs_files_join_locked(fs, w);
+  }
+  mtx_unlock(&fs->synced.lock);
+  if (other == NULL)
+    return w;
+  writing_free(fs, w);
+  return other;
+}
+
+static int writing_new(struct fs *fs, uint64_t ino, const struct root *r, const char *key,
+                       const struct store_attr *attr, struct writing **out) {
+  struct writing *w = calloc(1, sizeof(*w));
+  int rc = w != NULL ? ns_hold(fs->ns, ino) : -ENOMEM;
+
+  if (rc != 0) {
+    free(w);
+    return rc;
+  }
+  rc = staged_new(fs->staging, r->store, key, attr, &w->staged);
+  if (rc != 0) {
+    ns_release(fs->ns, ino);
+    free(w);
+    return rc;
+  }
+  w->ino = ino;
+  w->root = r;
+  w->refs = 1;
+  if (attr != NULL)
+    memcpy(w->base_etag, attr->etag, sizeof(w->base_etag));
+  atomic_init(&w->mtime_ns, attr != NULL ? attr->mtime * 1000000000 : 0);
+  if (attr == NULL)
+    writing_touch(w);
+  *out = writing_add(fs, w);
+  return 0;
+}
+
+/* What the store has now: whoever is about to change an object must not start from
+ * an old one. */
+static int current_version(struct fs *fs, uint64_t ino, struct ns_object *o) {
+  struct patience p = fs_patience(fs);
+  struct store_attr attr;
+  int rc = ns_get_object(fs->ns, ino, &p, o);
+
+  if (rc == 0) {
+    rc = writing_allowed(fs, o->root);
+    if (rc == 0)
+      rc = o->root->store->ops->head(o->root->store, o->key, &attr, NULL);
+    if (rc == 0 && attr.archived)
+      rc = -EACCES;
+    if (rc != 0)
+      ns_object_fini(o);
+  }
+  if (rc == -ENOENT)
+    ns_expire(fs->ns, ino, rc);
+  if (rc != 0)
+    return rc;
+  if (strcmp(attr.etag, o->attr.etag) != 0) {
+    ns_expire(fs->ns, ino, -ESTALE);
+    fs_notify_changed(fs, ino);
+  }
+  o->attr = attr;
+  return 0;
+}
+
+int writing_begin(struct fs *fs, uint64_t ino, struct writing **out) {
+  struct writing *w = writing_find(fs, ino);
+  struct ns_object o;
+  int rc;
+
+  if (w != NULL) {
+    *out = w;
+    return 0;
+  }
+  if (fs->staging == NULL)
+    return fs_deny_write(fs, ino);
+  rc = current_version(fs, ino, &o);
+  if (rc != 0)
+    return rc;
+  rc = writing_new(fs, ino, o.root, o.key, &o.attr, out);
+  ns_object_fini(&o);
+  return rc;
+}
+
+int writing_begin_new(struct fs *fs, uint64_t ino, const struct root *r, const char *key,
+                      struct writing **out) {
+  return writing_new(fs, ino, r, key, NULL, out);
+}
+
+/* --- committing --- */
+
+/* New opens show what stands there now. */
+static void replaced(struct fs *fs, struct writing *w) {
+  mtx_lock(&fs->synced.lock);
+  unknow_locked(fs, w);
+  mtx_unlock(&fs->synced.lock);
+  ns_expire(fs->ns, w->ino, -ESTALE);
+  fs_notify_changed(fs, w->ino);
+}
+
+int writing_commit(struct fs *fs, struct writing *w) {
+  struct commit_result r;
+  int rc = staged_commit(w->staged, &r);
+
+  if (rc == 0 && r.committed) {
+    versions_own(fs, w->ino, &r.attr);
+    ns_own_object(fs->ns, w->ino, &r.attr);
+  } else if (rc == -ESTALE || rc == -EEXIST) {
+    replaced(fs, w);
+  }
+  commit_result_fini(&r);
+  return rc;
+}
+
+void writing_show(struct fs *fs, struct fs_entry *e) {
+  struct writing *w = writing_find(fs, e->ino);
+  int64_t mtime;
+
+  if (w == NULL)
+    return;
+  mtime = atomic_load(&w->mtime_ns);
+  e->st.st_size = (off_t)staged_size(w->staged);
+  e->st.st_blocks = (e->st.st_size + 511) / 512;
+  e->st.st_mtim = (struct timespec){mtime / 1000000000, mtime % 1000000000};
+  e->st.st_ctim = e->st.st_mtim;
+  writing_put(fs, w);
+}
+
+void writings_free(struct fs *fs) {
+  struct writing *w;
+  struct writing *next;
+
+  HASH_ITER (hh, fs->synced.writings, w, next) {
+    HASH_DEL(fs->synced.writings, w);
+#ifndef __clang_analyzer__ /* it does not follow the table's own links */
+    writing_free(fs, w);
+#endif
+  }
+}

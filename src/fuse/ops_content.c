@@ -1,0 +1,221 @@
+/* Operations on the contents of files that change them, or wait for changes.
+ *
+ * What may take as long as an upload (flush, fsync, release, a truncation by name)
+ * goes to a pool and is answered from there: libfuse's threads must not be used up
+ * by a few slow closes. A write itself is answered on the spot: it goes to the
+ * local disk. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ops.h"
+#include "s3apfs/base/pool.h"
+
+/* --- who asks --- */
+
+/* The process that the asking thread belongs to; 0: it cannot be told (another pid
+ * namespace). */
+static pid_t process_of(fuse_req_t req) {
+  pid_t thread = fuse_req_ctx(req)->pid;
+  char path[64];
+  char line[128];
+  pid_t process = 0;
+  FILE *f;
+
+  if (thread <= 0)
+    return 0;
+  snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
+  f = fopen(path, "re");
+  if (f == NULL)
+    return 0;
+  while (process == 0 && fgets(line, sizeof(line), f) != NULL)
+    if (strncmp(line, "Tgid:", 5) == 0)
+      process = (pid_t)strtol(line + 5, NULL, 10);
+  fclose(f);
+  return process;
+}
+
+/* --- slow ones --- */
+
+struct slow {
+  fuse_req_t req;
+  void (*run)(struct slow *s);
+  struct fs *fs;
+  fuse_ino_t ino;
+  uint64_t handle;
+  uint64_t size;
+  pid_t process;
+};
+
+static void slow_run(void *arg) {
+  struct slow *s = arg;
+
+  ops_fs(s->req); /* this thread works for it now */
+  s->run(s);
+  free(s);
+}
+
+static void slow_start(fuse_req_t req, struct slow with) {
+  struct ops_context *c = fuse_req_userdata(req);
+  struct slow *s = malloc(sizeof(*s));
+
+  if (s != NULL) {
+    *s = with;
+    s->req = req;
+    s->fs = c->fs;
+  }
+  if (s == NULL || pool_submit(c->slow, slow_run, s) != 0) {
+    free(s);
+    fuse_reply_err(req, ENOMEM);
+  }
+}
+
+static void reply_attr(fuse_req_t req, struct fs *fs, fuse_ino_t ino, int rc) {
+  struct stat st;
+  double ttl;
+
+  if (rc == 0)
+    rc = fs_getattr(fs, ino, &st, &ttl);
+  if (rc != 0)
+    fuse_reply_err(req, -rc);
+  else
+    fuse_reply_attr(req, &st, ttl);
+}
+
+static void run_flush(struct slow *s) {
+  fuse_reply_err(s->req, -fs_flush(s->fs, s->handle, s->process));
+}
+
+static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
+  (void)ino;
+  if (!fs_is_writable(fi->fh)) {
+    fuse_reply_err(req, 0);
+    return;
+  }
+  slow_start(req, (struct slow){.run = run_flush, .handle = fi->fh, .process = process_of(req)});
+}
+
+static void run_fsync(struct slow *s) {
+  fuse_reply_err(s->req, -fs_fsync(s->fs, s->handle));
+}
+
+static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi) {
+  (void)ino;
+  (void)datasync;
+  slow_start(req, (struct slow){.run = run_fsync, .handle = fi->fh});
+}
+
+static void run_release(struct slow *s) {
+  fs_release(s->fs, s->handle);
+  fuse_reply_err(s->req, 0);
+}
+
+static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
+  (void)ino;
+  if (fs_is_writable(fi->fh)) {
+    slow_start(req, (struct slow){.run = run_release, .handle = fi->fh});
+    return;
+  }
+  fs_release(ops_fs(req), fi->fh);
+  fuse_reply_err(req, 0);
+}
+
+static void run_truncate(struct slow *s) {
+  reply_attr(s->req, s->fs, s->ino, fs_truncate(s->fs, s->ino, 0, s->size));
+}
+
+void ops_truncate(fuse_req_t req, fuse_ino_t ino, uint64_t size, struct fuse_file_info *fi) {
+  struct fs *fs = ops_fs(req);
+
+  if (fi == NULL)
+    slow_start(req, (struct slow){.run = run_truncate, .ino = ino, .size = size});
+  else
+    reply_attr(req, fs, ino, fs_truncate(fs, ino, fi->fh, size));
+}
+
+/* --- quick ones --- */
+
+static void opened(const struct fs_opened *o, struct fuse_file_info *fi) {
+  fi->fh = o->handle;
+  fi->keep_cache = o->keep_cache;
+  fi->direct_io = o->direct_io;
+}
+
+static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
+  struct fs *fs = ops_fs(req);
+  struct fs_opened o;
+  int rc = fs_open(fs, ino, fi->flags, &o);
+
+  if (rc != 0) {
+    fuse_reply_err(req, -rc);
+    return;
+  }
+  opened(&o, fi);
+  if (fs_is_writable(o.handle))
+    fs_set_opener(o.handle, process_of(req));
+  if (fuse_reply_open(req, fi) != 0)
+    fs_release(fs, o.handle);
+}
+
+static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+                      struct fuse_file_info *fi) {
+  struct fs *fs = ops_fs(req);
+  struct fuse_entry_param p;
+  struct fs_opened o;
+  struct fs_entry e;
+  int rc = fs_create(fs, parent, name, fi->flags, &e, &o);
+
+  (void)mode;
+  if (rc != 0) {
+    fuse_reply_err(req, -rc);
+    return;
+  }
+  opened(&o, fi);
+  fs_set_opener(o.handle, process_of(req));
+  ops_entry_param(&e, &p);
+  if (fuse_reply_create(req, &p, fi) != 0) {
+    fs_release(fs, o.handle);
+    fs_forget(fs, e.ino, 1);
+  }
+}
+
+static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off,
+                     struct fuse_file_info *fi) {
+  int rc = fs_write(ops_fs(req), fi->fh, (uint64_t)off, data, size);
+
+  (void)ino;
+  if (rc != 0)
+    fuse_reply_err(req, -rc);
+  else
+    fuse_reply_write(req, size);
+}
+
+static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
+                         struct fuse_file_info *fi) {
+  (void)ino;
+  fuse_reply_err(req, -fs_allocate(ops_fs(req), fi->fh, mode, (uint64_t)offset, (uint64_t)length));
+}
+
+static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
+                     struct fuse_file_info *fi) {
+  uint64_t at;
+  int rc = fs_seek(ops_fs(req), fi->fh, (uint64_t)off, whence, &at);
+
+  (void)ino;
+  if (rc != 0)
+    fuse_reply_err(req, -rc);
+  else
+    fuse_reply_lseek(req, (off_t)at);
+}
+
+void ops_content_fill(struct fuse_lowlevel_ops *ops) {
+  ops->open = op_open;
+  ops->create = op_create;
+  ops->write = op_write;
+  ops->flush = op_flush;
+  ops->fsync = op_fsync;
+  ops->release = op_release;
+  ops->fallocate = op_fallocate;
+  ops->lseek = op_lseek;
+}
