@@ -13,6 +13,7 @@
 #define OFFSET_ITEMS 2 /* behind "." and ".." */
 #define PAGE_BITS 10   /* a page holds at most 1,000 items */
 #define PAGE_MASK ((1u << PAGE_BITS) - 1)
+#define OFFSET_NOTES ((uint64_t)1 << 62) /* names made here that the listing lacks */
 
 struct ns_dir {
   struct ns *ns;
@@ -42,6 +43,8 @@ static int open_locked(struct ns_dir *d, const struct patience *p) {
 
   if (!node_is_dir(d->node))
     return -ENOTDIR;
+  if (d->node->gone)
+    return -ENOENT;
   if (d->node->kind == NODE_ABOVE)
     return 0;
   if (d->node->dir.denied_until > ns_now(n))
@@ -137,7 +140,7 @@ static int show_item_locked(struct ns_dir *d, const struct item *it, bool plus,
 
   memcpy(out->name, it->name, strlen(it->name) + 1);
   if (!plus) {
-    out->attr.ino = node_child_ino(d->node, it->name, kind);
+    out->attr.ino = node_child_ino_locked(d->ns, d->node, it->name, kind);
     out->attr.mode = kind == NODE_DIR ? S_IFDIR : kind == NODE_LINK ? S_IFLNK : S_IFREG;
     return 0;
   }
@@ -148,21 +151,67 @@ static int show_item_locked(struct ns_dir *d, const struct item *it, bool plus,
   return 0;
 }
 
+/* The listing is right about this item; else a note says what became of it. */
+static bool is_shown_locked(const struct ns_dir *d, const struct item *it) {
+  const struct note *t = it->hidden ? NULL : notes_find_locked(d->node, it->name);
+
+  if (it->hidden || !note_is_newer(t, d->listing->asof))
+    return !it->hidden;
+  return t->present && it->is_dir == (t->kind == NODE_DIR);
+}
+
+static int show_note_locked(struct ns_dir *d, const struct note *t, bool plus,
+                            struct ns_entry *out) {
+  struct node *i;
+
+  memcpy(out->name, t->name, strlen(t->name) + 1);
+  out->next = OFFSET_NOTES + t->seq + 1;
+  if (!plus) {
+    out->attr.ino = node_child_ino_locked(d->ns, d->node, t->name, t->kind);
+    out->attr.mode = t->kind == NODE_DIR ? S_IFDIR : t->kind == NODE_LINK ? S_IFLNK : S_IFREG;
+    return 0;
+  }
+  i = node_make_locked(d->ns, d->node, t->name, t->kind);
+  if (i == NULL)
+    return -ENOMEM;
+  show_node_locked(d, i, plus, out);
+  return 0;
+}
+
+/* What was made here since the listing began, in the order it was made. */
+static int note_locked(struct ns_dir *d, uint64_t seq, bool plus, struct ns_entry *out, bool *end) {
+  const struct note *next = NULL;
+
+  for (const struct note *t = d->node->dir.notes; t != NULL; t = t->hh.next) {
+    const struct item *it;
+
+    if (!t->present || t->seq < seq || !note_is_newer(t, d->listing->asof))
+      continue;
+    it = listing_find_locked(d->listing, t->name);
+    if ((it == NULL || it->is_dir != (t->kind == NODE_DIR)) && (next == NULL || t->seq < next->seq))
+      next = t;
+  }
+  *end = next == NULL;
+  return next != NULL ? show_note_locked(d, next, plus, out) : 0;
+}
+
 static int item_locked(struct ns_dir *d, uint64_t offset, bool plus, const struct patience *p,
                        struct ns_entry *out, bool *end) {
   size_t slot = (size_t)((offset - OFFSET_ITEMS) >> PAGE_BITS);
   size_t at = (size_t)((offset - OFFSET_ITEMS) & PAGE_MASK);
 
+  if (offset >= OFFSET_NOTES)
+    return note_locked(d, offset - OFFSET_NOTES, plus, out, end);
   for (;; slot++, at = 0) {
     const struct page *page;
     int rc = listing_load_locked(d->listing, slot, true, p);
 
-    if (rc != 0) {
-      *end = rc == -ERANGE;
-      return *end ? 0 : rc;
-    }
+    if (rc == -ERANGE)
+      return note_locked(d, 0, plus, out, end);
+    if (rc != 0)
+      return rc;
     page = d->listing->slots[slot].page;
-    while (at < page->count && page->items[at].hidden)
+    while (at < page->count && !is_shown_locked(d, &page->items[at]))
       at++;
     if (at == page->count)
       continue;

@@ -23,6 +23,7 @@
 
 #define KEY_MAX 1024 /* bytes; S3's limit */
 #define DENIED_LISTS_MAX 3
+#define RESTARTS_MAX 8
 /* Hidden in listings, so not found either. */
 #define KEEP_FILE ".s3keep"
 
@@ -39,6 +40,7 @@ struct answer {
   struct store_attr attr;
   struct posix posix;
   bool has_posix;  /* the metadata was seen */
+  bool marker;     /* a folder has an object of its own */
   bool denied;     /* LIST of the folder was denied now */
   bool unprovable; /* a directory only because nothing says otherwise */
 };
@@ -76,12 +78,16 @@ static int take_head(struct question *q, struct remote *c, struct answer *out) {
 }
 
 /* 1: something lies below the folder; 0: nothing. */
-static int take_list(struct question *q, struct remote *c) {
+static int take_list(struct question *q, struct remote *c, struct answer *out) {
   int rc = remote_wait(c, q->patience);
 
   remote_note_list(q->ns, q->root, q->folder, rc);
-  if (rc == 0)
-    rc = remote_page(c)->count > 0 || remote_page(c)->next != NULL;
+  if (rc == 0) {
+    const struct store_page *page = remote_page(c);
+
+    rc = page->count > 0 || page->next != NULL;
+    out->marker = page->count > 0 && strcmp(page->entries[0].name, q->folder) == 0;
+  }
   remote_drop(c);
   return rc;
 }
@@ -93,14 +99,14 @@ static int ask_head(struct question *q, struct answer *out) {
   return rc != 0 ? rc : take_head(q, c, out);
 }
 
-static int ask_folder(struct question *q) {
+static int ask_folder(struct question *q, struct answer *out) {
   struct remote *c;
   int rc;
 
   if (strlen(q->folder) > KEY_MAX)
     return 0;
   rc = remote_list(q->ns, q->root, q->folder, NULL, 1, &c);
-  return rc != 0 ? rc : take_list(q, c);
+  return rc != 0 ? rc : take_list(q, c, out);
 }
 
 /* What LIST says about the object itself. */
@@ -129,7 +135,7 @@ static int ask_both(struct question *q, struct answer *out, int *list) {
 
   if (rc != 0)
     return rc;
-  *list = ask_folder(q);
+  *list = ask_folder(q, out);
   if (*list == 1) {
     remote_drop(c);
     return -ENOENT;
@@ -182,7 +188,7 @@ static int ask(struct question *q, bool folder_denied, struct answer *out) {
   } else {
     head = ask_head(q, out);
     if ((head == -ENOENT || head == -EACCES) && !folder_denied && s.denied < DENIED_LISTS_MAX) {
-      list = ask_folder(q);
+      list = ask_folder(q, out);
       out->denied = list == -EACCES;
     }
   }
@@ -234,9 +240,16 @@ static struct node *fresh_child_locked(struct ns *n, struct node *dir, const cha
 static int find_known_locked(struct ns *n, struct node *dir, const char *name, struct node **out) {
   struct listing *l = listing_fresh_locked(n, dir);
   const struct item *it = l != NULL ? listing_find_locked(l, name) : NULL;
+  const struct note *t = notes_find_locked(dir, name);
+  int64_t since = l != NULL ? l->asof : INT64_MIN;
   struct node *i = NULL;
-  int err = absent_get_locked(n, node_child_hash(dir, name), l != NULL ? l->asof : INT64_MIN);
+  int err;
 
+  if (note_is_newer(t, since)) {
+    it = NULL;
+    since = t->tick;
+  }
+  err = absent_get_locked(n, node_child_hash(dir, name), since);
   if (err != 0)
     return err;
   if (it != NULL) {
@@ -250,6 +263,8 @@ static int find_known_locked(struct ns *n, struct node *dir, const char *name, s
   } else {
     i = fresh_child_locked(n, dir, name);
   }
+  if (i == NULL && t != NULL && t->present && t->tick == since)
+    return -EAGAIN; /* made here, and forgotten by the kernel */
   if (i == NULL)
     return l != NULL && listing_proves_absence_locked(l) ? -ENOENT : -EAGAIN;
   *out = i;
@@ -274,6 +289,8 @@ static int note_answer_locked(struct ns *n, struct node *dir, const char *name,
     node_settle_locked(n, i);
     return -ENOMEM;
   }
+  if (a->kind == NODE_DIR)
+    i->dir.marker |= a->marker;
   absent_drop_locked(n, node_child_hash(dir, name));
   *out = i;
   return 0;
@@ -285,10 +302,24 @@ static bool folder_denied_locked(struct ns *n, struct node *dir, const char *nam
   return i != NULL && i->dir.denied_until > ns_now(n);
 }
 
+/* Something was done to the name while the store was asked: the answer is old. */
+static int overtaken_locked(struct ns *n, struct node *dir, const struct note *t,
+                            struct node **out) {
+  struct node *i = t->present ? node_child_locked(n, dir, t->name, t->kind) : NULL;
+
+  if (!t->present)
+    return -ENOENT;
+  if (i == NULL || i->fresh_until <= ns_now(n))
+    return -ERESTART;
+  *out = i;
+  return 0;
+}
+
 static int find_remote_locked(struct ns *n, struct node *dir, const char *name,
                               const struct patience *p, struct node **out) {
   bool denied = folder_denied_locked(n, dir, name);
   int64_t asof = ns_tick_locked(n);
+  const struct note *t;
   struct question q;
   struct answer a;
   int rc;
@@ -299,6 +330,9 @@ static int find_remote_locked(struct ns *n, struct node *dir, const char *name,
     rc = ask(&q, denied, &a);
   question_fini(&q);
   mtx_lock(&n->synced.lock);
+  t = notes_find_locked(dir, name);
+  if ((rc == 0 || rc == -ENOENT) && note_is_newer(t, asof))
+    return overtaken_locked(n, dir, t, out);
   if (rc == 0)
     return note_answer_locked(n, dir, name, &a, asof, out);
   if (rc == -ENOENT || rc == -EACCES)
@@ -328,8 +362,13 @@ static int find_locked(struct ns *n, struct node *dir, const char *name, const s
     return find_above_locked(n, dir, name, out);
   if (strcmp(name, KEEP_FILE) == 0)
     return -ENOENT;
-  rc = find_known_locked(n, dir, name, out);
-  return rc == -EAGAIN ? find_remote_locked(n, dir, name, p, out) : rc;
+  rc = -ERESTART;
+  for (int i = 0; i < RESTARTS_MAX && rc == -ERESTART; i++) {
+    rc = find_known_locked(n, dir, name, out);
+    if (rc == -EAGAIN)
+      rc = find_remote_locked(n, dir, name, p, out);
+  }
+  return rc == -ERESTART ? -EIO : rc;
 }
 
 int ns_lookup(struct ns *n, uint64_t parent, const char *name, const struct patience *p,
@@ -364,7 +403,7 @@ static int ask_dir(struct question *q, struct answer *out) {
 
   *out = (struct answer){.kind = NODE_DIR};
   if (s.listed || s.denied < DENIED_LISTS_MAX) {
-    list = ask_folder(q);
+    list = ask_folder(q, out);
     out->denied = list == -EACCES;
   }
   out->unprovable = list == -EACCES;
@@ -400,6 +439,8 @@ static int refresh_remote_locked(struct ns *n, struct node *i, const struct pati
     rc = node_is_dir(i) ? ask_dir(&q, &a) : ask_file(&q, &a);
   question_fini(&q);
   mtx_lock(&n->synced.lock);
+  if (i->gone || i->local || i->asof > asof)
+    return 0; /* meanwhile something newer is known */
   if (rc == 0)
     rc = note_answer_locked(n, i->parent, i->name, &a, asof, &same);
   if (rc == 0 && same != i) {
@@ -416,11 +457,12 @@ int find_refresh_locked(struct ns *n, struct node *i, const struct patience *p) 
   struct listing *l;
   const struct item *it;
 
-  if (i->fresh_until > ns_now(n))
+  if (i->fresh_until > ns_now(n) || i->gone)
     return 0;
   l = listing_fresh_locked(n, i->parent);
   it = l != NULL ? listing_find_locked(l, i->name) : NULL;
-  if (it != NULL && find_item_kind_locked(n, i->parent, it) == i->kind) {
+  if (it != NULL && !note_is_newer(notes_find_locked(i->parent, i->name), l->asof) &&
+      find_item_kind_locked(n, i->parent, it) == i->kind) {
     find_attach_locked(n, i->parent, it, l);
     if (i->fresh_until > ns_now(n))
       return 0;

@@ -79,6 +79,28 @@ static void uncache_locked(struct listing *l) {
   listing_unref_locked(l);
 }
 
+struct within {
+  struct node *top;
+  bool below;
+};
+
+static void forget_one(struct node *i, void *arg) {
+  const struct within *w = arg;
+
+  if (i->kind == NODE_DIR && i->dir.listing != NULL &&
+      (i == w->top || (w->below && node_is_below_locked(i, w->top))))
+    uncache_locked(i->dir.listing);
+}
+
+void listing_forget_locked(struct ns *n, struct node *dir, bool below) {
+  struct within w = {.top = dir, .below = below};
+
+  if (below)
+    node_each_locked(n, forget_one, &w);
+  else
+    forget_one(dir, &w);
+}
+
 static int add_slot_locked(struct listing *l, char *token) {
   struct slot *grown = realloc(l->slots, (l->count + 1) * sizeof(*grown));
 
@@ -102,6 +124,7 @@ struct listing *listing_new_locked(struct ns *n, struct node *dir) {
   }
   l->ns = n;
   l->dir = dir;
+  notes_prune_locked(n, dir);
   l->asof = ns_tick_locked(n);
   l->fresh_until = ns_now(n) + dir->root->options.metadata_ttl_ms;
   DL_APPEND(n->synced.listings, l);
@@ -181,6 +204,8 @@ static int install_locked(struct listing *l, size_t slot, struct page *page, cha
   } else if (*next == NULL && slot + 1 == l->count) {
     l->ended = true;
   }
+  if (slot == 0)
+    l->dir->dir.marker = page->marker;
   s->page = page;
   s->odd = page->odd;
   s->hidden = 0;

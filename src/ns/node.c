@@ -33,19 +33,15 @@ static uint64_t hash_to_ino(uint64_t h) {
 }
 
 uint64_t node_child_hash(const struct node *parent, const char *name) {
-  return hash_bytes(parent->dir.hash, name, strlen(name));
+  return hash_bytes(FNV_START ^ parent->ino * FNV_PRIME, name, strlen(name));
 }
 
 static uint64_t child_hash(const struct node *parent, const char *name, enum node_kind kind) {
-  uint64_t h = node_child_hash(parent, name);
+  uint64_t h = hash_bytes(parent->dir.hash, name, strlen(name));
 
   if (kind == NODE_FILE)
     return h;
   return hash_bytes(h, kind == NODE_LINK ? "@" : "/", 1);
-}
-
-uint64_t node_child_ino(const struct node *parent, const char *name, enum node_kind kind) {
-  return hash_to_ino(child_hash(parent, name, kind));
 }
 
 int node_table_new(struct ns *n) {
@@ -56,10 +52,15 @@ int node_table_new(struct ns *n) {
 
 static void node_free(struct node *i) {
   free(i->posix);
-  if (!node_is_dir(i))
+  if (i->name != i->first_name)
+    free(i->name);
+  if (!node_is_dir(i)) {
     free(i->file.etag);
-  else if (i->dir.listing != NULL)
-    listing_unref_locked(i->dir.listing);
+  } else {
+    notes_free_locked(i);
+    if (i->dir.listing != NULL)
+      listing_unref_locked(i->dir.listing);
+  }
   free(i);
 }
 
@@ -74,6 +75,7 @@ void node_table_free(struct ns *n) {
   }
   free(n->synced.buckets);
   free(n->synced.fixed);
+  free(n->synced.displaced);
 }
 
 static struct node **bucket_locked(struct ns *n, uint64_t ino) {
@@ -122,6 +124,11 @@ static void remove_locked(struct ns *n, struct node *i) {
     b = &(*b)->chain;
   *b = i->chain;
   n->synced.node_count--;
+  for (size_t k = 0; i->displaced && k < n->synced.displaced_count; k++)
+    if (n->synced.displaced[k] == i) {
+      n->synced.displaced[k] = n->synced.displaced[--n->synced.displaced_count];
+      break;
+    }
 }
 
 struct node *node_find_locked(struct ns *n, uint64_t ino) {
@@ -132,16 +139,34 @@ struct node *node_find_locked(struct ns *n, uint64_t ino) {
   return i;
 }
 
+static bool is_child(const struct node *i, const struct node *parent, const char *name,
+                     enum node_kind kind) {
+  return i->parent == parent && i->kind == kind && !i->gone && strcmp(i->name, name) == 0;
+}
+
 /* The child, or NULL and the inode number it would get. */
 static struct node *probe_locked(struct ns *n, struct node *parent, const char *name,
                                  enum node_kind kind, uint64_t *ino) {
   struct node *i;
 
-  for (*ino = node_child_ino(parent, name, kind);; ++*ino) {
+  for (size_t k = 0; k < n->synced.displaced_count; k++)
+    if (is_child(n->synced.displaced[k], parent, name, kind)) {
+      *ino = n->synced.displaced[k]->ino;
+      return n->synced.displaced[k];
+    }
+  for (*ino = hash_to_ino(child_hash(parent, name, kind));; ++*ino) {
     i = node_find_locked(n, *ino);
-    if (i == NULL || (i->parent == parent && i->kind == kind && strcmp(i->name, name) == 0))
+    if (i == NULL || is_child(i, parent, name, kind))
       return i;
   }
+}
+
+uint64_t node_child_ino_locked(struct ns *n, struct node *parent, const char *name,
+                               enum node_kind kind) {
+  uint64_t ino;
+
+  probe_locked(n, parent, name, kind, &ino);
+  return ino;
 }
 
 struct node *node_child_locked(struct ns *n, struct node *parent, const char *name,
@@ -158,6 +183,7 @@ static struct node *node_new(struct node *parent, const char *name, enum node_ki
 
   if (i == NULL)
     return NULL;
+  i->name = i->first_name;
   memcpy(i->name, name, len);
   i->parent = parent;
   i->kind = kind;
@@ -219,6 +245,56 @@ int node_add_fixed(struct ns *n, struct node *parent, const char *name, const st
   n->synced.fixed[n->synced.fixed_count++] = i;
   *out = i;
   return 0;
+}
+
+static bool note_displaced_locked(struct ns *n, struct node *i) {
+  size_t cap = n->synced.displaced_cap != 0 ? n->synced.displaced_cap * 2 : 16;
+  struct node **grown;
+
+  if (n->synced.displaced_count == n->synced.displaced_cap) {
+    grown = realloc(n->synced.displaced, cap * sizeof(struct node *));
+    if (grown == NULL)
+      return false;
+    n->synced.displaced = grown;
+    n->synced.displaced_cap = cap;
+  }
+  n->synced.displaced[n->synced.displaced_count++] = i;
+  i->displaced = true;
+  return true;
+}
+
+bool node_move_locked(struct ns *n, struct node *i, struct node *parent, const char *name) {
+  char *copy = strdup(name);
+  struct node *old = i->parent;
+
+  if (copy == NULL || (!i->displaced && !note_displaced_locked(n, i))) {
+    free(copy);
+    return false;
+  }
+  if (i->name != i->first_name)
+    free(i->name);
+  i->name = copy;
+  i->parent = parent;
+  node_ref_locked(parent);
+  node_unref_locked(n, old);
+  return true;
+}
+
+void node_detach_locked(struct node *i) {
+  i->gone = true;
+  i->fresh_until = INT64_MAX;
+}
+
+bool node_is_below_locked(const struct node *i, const struct node *top) {
+  while (i != NULL && i != top)
+    i = i->parent;
+  return i != NULL;
+}
+
+void node_each_locked(struct ns *n, void (*fn)(struct node *i, void *arg), void *arg) {
+  for (size_t b = 0; b < n->synced.bucket_count; b++)
+    for (struct node *i = n->synced.buckets[b]; i != NULL; i = i->chain)
+      fn(i, arg);
 }
 
 void node_ref_locked(struct node *i) {
@@ -304,7 +380,9 @@ void node_attr_locked(struct ns *n, const struct node *i, struct ns_attr *out) {
   const struct root_options *o = &(i->root != NULL ? i->root : n->catalog->roots)->options;
   int64_t ttl = i->root != NULL ? o->metadata_ttl_ms : 0;
 
-  if (i->fresh_until != INT64_MAX)
+  if (i->gone || i->local)
+    ttl = 0;
+  else if (i->fresh_until != INT64_MAX)
     ttl = i->fresh_until > ns_now(n) ? i->fresh_until - ns_now(n) : 0;
   *out = (struct ns_attr){
       .ino = i->ino,
@@ -312,6 +390,7 @@ void node_attr_locked(struct ns *n, const struct node *i, struct ns_attr *out) {
       .uid = i->posix != NULL && i->posix->has_uid ? i->posix->uid : o->uid,
       .gid = i->posix != NULL && i->posix->has_gid ? i->posix->gid : o->gid,
       .size = node_is_dir(i) ? 0 : i->file.size,
+      .gone = i->gone,
       .ttl_ms = ttl,
   };
   node_times_locked(n, i, out);
@@ -343,7 +422,7 @@ static bool take_object(struct node *i, const struct store_attr *a, const struct
 
 bool node_update_locked(struct node *i, const struct store_attr *a, const struct posix *posix,
                         int64_t asof, int64_t fresh_until) {
-  if (asof <= i->asof || i->fresh_until == INT64_MAX)
+  if (asof <= i->asof || i->fresh_until == INT64_MAX || i->local)
     return true;
   if (!node_is_dir(i) && !take_object(i, a, posix))
     return false;

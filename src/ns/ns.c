@@ -238,7 +238,7 @@ void ns_expire(struct ns *n, uint64_t ino, int err) {
 
   mtx_lock(&n->synced.lock);
   i = node_find_locked(n, ino);
-  if (i != NULL && i->fresh_until != INT64_MAX) {
+  if (i != NULL && i->fresh_until != INT64_MAX && !i->local) {
     i->asof = ns_tick_locked(n);
     i->fresh_until = INT64_MIN;
     if (err == -ENOENT)

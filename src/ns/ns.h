@@ -8,6 +8,7 @@
 #define S3APFS_SRC_NS_NS_H
 
 #include <stdatomic.h>
+#include <uthash.h>
 
 #include "s3apfs/base/lock.h"
 #include "s3apfs/base/pool.h"
@@ -20,6 +21,16 @@ enum node_kind {
   NODE_LINK, /* a symbolic link: an object whose metadata says so */
 };
 
+/* What this mount itself did to a name: newer than any listing that began before. */
+struct note {
+  UT_hash_handle hh;
+  int64_t tick;
+  uint64_t seq; /* its place in directory handles */
+  enum node_kind kind;
+  bool present; /* false: removed, moved away */
+  char name[];
+};
+
 struct node {
   struct node *chain;      /* in its bucket */
   uint64_t ino;            /* fixed, as are root and kind */
@@ -28,6 +39,9 @@ struct node {
   uint64_t nlookup;
   unsigned refs; /* children, handles, calls under way, the catalog */
   enum node_kind kind;
+  bool gone;           /* it has no name any more */
+  bool local;          /* newer here than in the store: what is known stays */
+  bool displaced;      /* moved: not where its inode number would be looked for */
   int64_t asof;        /* tick of the call that told what follows */
   int64_t fresh_until; /* INT64_MAX: for ever */
   struct posix *posix; /* what its metadata says; NULL: not known */
@@ -41,10 +55,13 @@ struct node {
     struct {
       uint64_t hash; /* fixed: of the key with its '/' that it was found by */
       struct listing *listing;
+      struct note *notes;   /* by name */
       int64_t denied_until; /* LIST of it was denied */
+      bool marker;          /* it has an object of its own, as far as is known */
     } dir;
   };
-  char name[];
+  char *name;
+  char first_name[];
 };
 
 /* What the calls to one root taught. */
@@ -75,6 +92,10 @@ struct ns {
     struct node **buckets;
     size_t bucket_count; /* a power of two */
     size_t node_count;
+    struct node **displaced;
+    size_t displaced_count;
+    size_t displaced_cap;
+    uint64_t notes;      /* made so far */
     struct node **fixed; /* the mount's root, roots, and what lies above them */
     size_t fixed_count;
     struct root_state *roots; /* as the catalog's */
@@ -112,9 +133,19 @@ struct node *node_child_locked(struct ns *n, struct node *parent, const char *na
 /* The same, made when there is none; it stays while the lock is held. NULL: no memory. */
 struct node *node_make_locked(struct ns *n, struct node *parent, const char *name,
                               enum node_kind kind);
-uint64_t node_child_ino(const struct node *parent, const char *name, enum node_kind kind);
-/* Hash of the key that `name` has as a file below the parent. */
+/* The inode number it has, or would get. */
+uint64_t node_child_ino_locked(struct ns *n, struct node *parent, const char *name,
+                               enum node_kind kind);
+/* Tells the names of all directories apart. */
 uint64_t node_child_hash(const struct node *parent, const char *name);
+/* Gives the node another place. False: no memory, nothing changed. */
+bool node_move_locked(struct ns *n, struct node *i, struct node *parent, const char *name);
+/* Takes its name away; it lives on for those who refer to it. */
+void node_detach_locked(struct node *i);
+/* i is `top` or lies below it. */
+bool node_is_below_locked(const struct node *i, const struct node *top);
+/* Calls fn on every node; it must not make or free any. */
+void node_each_locked(struct ns *n, void (*fn)(struct node *i, void *arg), void *arg);
 void node_ref_locked(struct node *i);
 void node_unref_locked(struct ns *n, struct node *i);
 /* Frees it when nothing needs it. */
@@ -135,6 +166,17 @@ void absent_put_locked(struct ns *n, uint64_t hash, int err, int64_t asof, int64
 /* The error, or 0 when nothing is known that is newer than `asof`. */
 int absent_get_locked(struct ns *n, uint64_t hash, int64_t asof);
 void absent_drop_locked(struct ns *n, uint64_t hash);
+
+/* --- notes.c --- */
+/* False: no memory; then no cached listing of the directory is left either. */
+bool notes_put_locked(struct ns *n, struct node *dir, const char *name, enum node_kind kind,
+                      bool present);
+const struct note *notes_find_locked(const struct node *dir, const char *name);
+/* What is known of the name from somewhere else at `asof` is older than the note. */
+bool note_is_newer(const struct note *t, int64_t asof);
+/* Forgets what a listing that begins now will show. */
+void notes_prune_locked(struct ns *n, struct node *dir);
+void notes_free_locked(struct node *dir);
 
 /* --- remote.c --- */
 struct remote; /* one call to a store, under way in the pool */
@@ -171,6 +213,7 @@ struct page {
   char *first;  /* first name as the store gave them; "" for an empty page */
   size_t bytes; /* memory taken */
   uint64_t odd; /* keys that no name can hold */
+  bool marker;  /* the folder's own object is in it */
 };
 
 /* Turns a LIST page of `prefix` into items. -EIO: the store broke its contract. */
@@ -216,6 +259,8 @@ struct listing {
 struct listing *listing_new_locked(struct ns *n, struct node *dir);
 void listing_ref_locked(struct listing *l);
 void listing_unref_locked(struct listing *l);
+/* The directory, and with `below` those in it, no longer answer from listings. */
+void listing_forget_locked(struct ns *n, struct node *dir, bool below);
 /* Makes a slot's page present; with `settle` its hidden items are marked too.
  * -ERANGE: behind the end. The lock is held on entry and return, not in between. */
 int listing_load_locked(struct listing *l, size_t slot, bool settle, const struct patience *p);

@@ -82,6 +82,7 @@ static void fill(struct page *p, const struct store_page *from, const char *pref
     const char *name = visible_name(e, prefix, &len, &p->odd);
     struct item *it = &p->items[p->count];
 
+    p->marker |= !e->is_prefix && strcmp(e->name, prefix) == 0;
     if (name == NULL)
       continue;
     *it = (struct item){.size = e->attr.size,

@@ -1,6 +1,7 @@
 """Modes, owners, times and links as objects' metadata has them."""
 import os
 import stat
+
 from mounting import options
 
 BUCKET = "test-bucket-1"
