@@ -12,7 +12,13 @@
 
 void answer_init(struct answer *a, struct app *app, struct fs *fs, const char *source,
                  const char *dir) {
-  *a = (struct answer){app, fs, source, dir, clock_mono_ms(&clock_system)};
+  *a = (struct answer){.app = app,
+                       .fs = fs,
+                       .source = source,
+                       .dir = dir,
+                       .started_ms = clock_mono_ms(&clock_system)};
+  for (size_t i = 0; i < app->config->count; i++)
+    a->writable = a->writable || settings_writable(&app->config->dirs[i].settings);
 }
 
 static void add_buf(cJSON *o, const char *name, struct buf *b) {
@@ -99,6 +105,28 @@ static void add_memory(struct answer *a, cJSON *doc) {
   cJSON_AddNumberToObject(doc, "hidden_keys", (double)st.hidden_keys);
 }
 
+static int add_file(void *arg, const char *root, const char *key, int err) {
+  cJSON *o = cJSON_CreateObject();
+  struct buf path;
+
+  buf_init(&path, 65536);
+  buf_printf(&path, "%s%s%s", root, *root != '\0' ? "/" : "", key);
+  cJSON_AddStringToObject(o, "path", buf_cstr(&path));
+  buf_fini(&path);
+  if (err != 0)
+    cJSON_AddStringToObject(o, "error", strerror(-err));
+  cJSON_AddItemToArray(arg, o);
+  return 0;
+}
+
+static void add_pending(struct answer *a, cJSON *doc) {
+  cJSON *list = cJSON_AddArrayToObject(doc, "pending");
+
+  if (fs_pending(a->fs, add_file, list) != 0)
+    cJSON_AddStringToObject(doc, "pending_error", "the journal cannot be read");
+  cJSON_AddNumberToObject(doc, "pending_uploads", cJSON_GetArraySize(list));
+}
+
 static cJSON *status(struct answer *a) {
   cJSON *doc = cJSON_CreateObject();
   cJSON *dirs;
@@ -109,13 +137,26 @@ static cJSON *status(struct answer *a) {
   cJSON_AddNumberToObject(doc, "pid", getpid());
   cJSON_AddNumberToObject(doc, "uptime_s",
                           (double)(clock_mono_ms(&clock_system) - a->started_ms) / 1000.0);
-  cJSON_AddBoolToObject(doc, "read_only", true);
+  cJSON_AddBoolToObject(doc, "read_only", !a->writable);
   dirs = cJSON_AddArrayToObject(doc, "directories");
   for (size_t i = 0; i < a->app->source_count; i++)
     cJSON_AddItemToArray(dirs, directory(&a->app->sources[i]));
   add_requests(a, doc);
   add_memory(a, doc);
-  cJSON_AddNumberToObject(doc, "pending_uploads", 0);
+  add_pending(a, doc);
+  return doc;
+}
+
+/* Waits; whoever asks comes back until nothing is left. */
+static cJSON *sync_all(struct answer *a) {
+  cJSON *doc = cJSON_CreateObject();
+  unsigned failed = 0;
+  int rc = fs_sync(a->fs, &failed);
+
+  cJSON_AddNumberToObject(doc, "failed", failed);
+  if (rc != 0)
+    cJSON_AddStringToObject(doc, "error", strerror(-rc));
+  add_pending(a, doc);
   return doc;
 }
 
@@ -146,6 +187,8 @@ static cJSON *answer(struct answer *a, const char *request) {
 
   if (strcmp(request, "status") == 0)
     return status(a);
+  if (strcmp(request, "sync") == 0)
+    return sync_all(a);
   if (text_has_prefix(request, "explain "))
     return explain(a, request + strlen("explain "));
   doc = cJSON_CreateObject();

@@ -11,6 +11,7 @@ struct answer {
   const char *source;
   const char *dir;
   int64_t started_ms; /* monotonic */
+  bool writable;
 };
 
 void answer_init(struct answer *a, struct app *app, struct fs *fs, const char *source,

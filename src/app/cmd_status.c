@@ -7,6 +7,7 @@
 #include "ask.h"
 #include "cli.h"
 #include "s3apfs/base/text.h"
+#include "show.h"
 
 static const char *text_of(const cJSON *o, const char *name) {
   const char *s = cJSON_GetStringValue(cJSON_GetObjectItem(o, name));
@@ -42,16 +43,20 @@ static void print_directory(const cJSON *d) {
 static void print_status(const struct mount_entry *e, const cJSON *doc) {
   const cJSON *d;
 
-  printf("%s on %s (process %.0f, up %.0f s, read-only)\n", e->source, e->dir,
-         number_of(doc, "pid"), number_of(doc, "uptime_s"));
+  printf("%s on %s (process %.0f, up %.0f s%s)\n", e->source, e->dir, number_of(doc, "pid"),
+         number_of(doc, "uptime_s"),
+         cJSON_IsTrue(cJSON_GetObjectItem(doc, "read_only")) ? ", read-only" : "");
   cJSON_ArrayForEach(d, cJSON_GetObjectItem(doc, "directories")) print_directory(d);
   d = cJSON_GetObjectItem(doc, "requests");
   printf("  %.0f requests over %.0f connections, %.0f bytes in, %.0f bytes out\n",
          number_of(d, "count"), number_of(d, "connections"), number_of(d, "bytes_in"),
          number_of(d, "bytes_out"));
   d = cJSON_GetObjectItem(doc, "memory");
-  printf("  %.0f of %.0f bytes of memory in use, nothing waits to be written\n",
-         number_of(d, "used"), number_of(d, "limit"));
+  printf("  %.0f of %.0f bytes of memory in use\n", number_of(d, "used"), number_of(d, "limit"));
+  d = cJSON_GetObjectItem(doc, "pending");
+  show_pending(d);
+  if (cJSON_GetArraySize(d) == 0)
+    puts("  nothing waits to be written");
 }
 
 static int show_one(const struct mount_entry *e, cJSON *all) {
@@ -147,15 +152,10 @@ static char *explain_request(const char *path) {
   return buf_take(&b);
 }
 
-static void print_plain(const char *s) {
-  for (; *s != '\0'; s++)
-    putchar((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s);
-}
-
 static void print_explained(const char *path, const char *text) {
-  print_plain(path);
+  show_plain(path);
   fputs(": ", stdout);
-  print_plain(text);
+  show_plain(text);
   putchar('\n');
 }
 

@@ -15,6 +15,7 @@
 
 #include "ask.h"
 #include "cli.h"
+#include "flush.h"
 #include "mounts.h"
 
 #define END_TIMEOUT_MS 30000
@@ -69,6 +70,11 @@ static int wait_for_end(pid_t pid) {
   return rc == 0 ? -ETIMEDOUT : 0;
 }
 
+/* It is unmounted all the same: the next mount goes on with it. */
+static void log_left(const char *dir) {
+  cli_fail(EXIT_FAILED, "%s: not everything is in S3; it is safe in the state directory", dir);
+}
+
 static int umount_dir(const char *dir) {
   struct mounts m;
   const struct mount_entry *e;
@@ -83,6 +89,8 @@ static int umount_dir(const char *dir) {
     return cli_fail(EXIT_FAILED, "%s: no s3apfs mount stands there", dir);
   }
   ask_pid(e, &pid);
+  if (flush_mount(e) == -EIO)
+    log_left(dir);
   rc = unmount(dir);
   mounts_fini(&m);
   if (rc != 0)

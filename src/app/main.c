@@ -17,7 +17,9 @@ struct command {
 static const struct command commands[] = {
     {"mount", cmd_mount, "SOURCE DIR [-f] [-o option[=value],...] [--dry-run]",
      "mount an access point, a bucket, a grants prefix or a configuration file"},
-    {"umount", cmd_umount, "DIR", "unmount and wait until the mount has ended"},
+    {"umount", cmd_umount, "DIR",
+     "wait until everything is in S3, unmount, and wait until the mount has ended"},
+    {"sync", cmd_sync, "DIR", "wait until everything that was written is in S3"},
     {"status", cmd_status, "[DIR] [--json]",
      "sources, identities, expiry, requests of live mounts"},
     {"explain", cmd_explain, "PATH", "which source, grant and identity serve a path"},

@@ -12,6 +12,7 @@
 #include "s3apfs/control/control.h"
 #include "s3apfs/fs/fs.h"
 #include "s3apfs/fuse/mount.h"
+#include "s3apfs/state/state.h"
 
 struct serving {
   struct answer answer;
@@ -32,12 +33,21 @@ static void on_mounted(void *arg) {
   s->ready(s->ready_arg);
 }
 
+/* The state belongs to the whole mount: one directory that may be changed is enough. */
+static bool state_wanted(const struct config *c) {
+  for (size_t i = 0; i < c->count; i++)
+    if (settings_writable(&c->dirs[i].settings))
+      return true;
+  return false;
+}
+
 static int serve_fs(struct serving *s, struct fs *fs, const struct config *c, const char *source,
                     struct buf *why) {
   struct fuse_mount_options o = {.dir = s->dir,
                                  .source = source,
                                  .kernel_words = buf_cstr(&c->settings.kernel_words),
-                                 .allow_other = c->settings.allow_other};
+                                 .allow_other = c->settings.allow_other,
+                                 .writable = state_wanted(c)};
   struct fuse_mount *m;
   int rc = fuse_mount_open(fs, &o, &m, why);
 
@@ -51,8 +61,11 @@ static int serve_fs(struct serving *s, struct fs *fs, const struct config *c, co
   return rc;
 }
 
-static int make_fs(struct app *a, const struct config *c, struct fs **out) {
-  struct fs_options o = {.memory = c->settings.memory, .deadline_ms = c->settings.deadline_ms};
+static int make_fs(struct app *a, const struct config *c, struct state *state, struct fs **out) {
+  struct fs_options o = {.memory = c->settings.memory,
+                         .deadline_ms = c->settings.deadline_ms,
+                         .state = state,
+                         .staging_size = c->settings.staging_size};
   struct catalog catalog;
   int rc = app_catalog(a, &catalog);
 
@@ -64,23 +77,47 @@ static int make_fs(struct app *a, const struct config *c, struct fs **out) {
   return rc;
 }
 
-static int serve_app(struct app *a, const struct config *c, const char *source, const char *dir,
-                     struct watch *watch, void (*ready)(void *arg), void *arg, struct buf *why) {
-  struct serving s = {.dir = dir, .ready = ready, .ready_arg = arg};
-  struct fs *fs;
-  int rc = app_open_sources(a, c, why);
+/* What an earlier process promised comes first. */
+static void recover(struct fs *fs) {
+  struct fs_recovered r;
+  int rc = fs_recover(fs, &r);
 
-  watch_stop(watch);
   if (rc != 0)
-    return rc;
-  rc = make_fs(a, c, &fs);
+    log_error("the journal cannot be read: %s", strerror(-rc));
+  else if (r.committed + r.aside + r.left > 0)
+    log_warn("of an earlier mount: %u files were finished, %u copies kept, %u still wait",
+             r.committed, r.aside, r.left);
+}
+
+static int serve_state(struct app *a, const struct config *c, struct state *state,
+                       const char *source, struct serving *s, struct buf *why) {
+  struct fs *fs;
+  int rc = make_fs(a, c, state, &fs);
+
   if (rc != 0) {
     buf_printf(why, "cannot build the file system: %s", strerror(-rc));
     return rc;
   }
-  answer_init(&s.answer, a, fs, source, dir);
-  rc = serve_fs(&s, fs, c, source, why);
+  if (state != NULL)
+    recover(fs);
+  answer_init(&s->answer, a, fs, source, s->dir);
+  rc = serve_fs(s, fs, c, source, why);
   fs_free(fs);
+  return rc;
+}
+
+static int serve_app(struct app *a, const struct config *c, const char *source, const char *dir,
+                     struct watch *watch, void (*ready)(void *arg), void *arg, struct buf *why) {
+  struct serving s = {.dir = dir, .ready = ready, .ready_arg = arg};
+  struct state *state = NULL;
+  int rc = app_open_sources(a, c, why);
+
+  watch_stop(watch);
+  if (rc == 0 && state_wanted(c))
+    rc = state_open(c->settings.state_dir, dir, why, &state);
+  if (rc == 0)
+    rc = serve_state(a, c, state, source, &s, why);
+  state_close(state);
   return rc;
 }
 

@@ -88,8 +88,12 @@ static const struct row rows[] = {
     {"file-mode", MODE, ANYWHERE, AT(file_mode), 0, 0777, "permission bits of files, octal"},
     {"dir-mode", MODE, ANYWHERE, AT(dir_mode), 0, 0777, "permission bits of directories, octal"},
     {"allow_other", FLAG, MOUNT_ONLY, AT(allow_other), 0, 0, "other users may enter"},
-    {"ro", READ_WRITE, MOUNT_ONLY, 0, 1, 1, "read-only (always, in this version)"},
-    {"rw", READ_WRITE, MOUNT_ONLY, 0, 0, 0, "accepted; this version mounts read-only"},
+    {"ro", READ_WRITE, MOUNT_ONLY, 0, 1, 1, "nothing may be changed"},
+    {"rw", READ_WRITE, MOUNT_ONLY, 0, 0, 0, "as it is without ro"},
+    {"state-dir", STRING, MOUNT_ONLY, AT(state_dir), 0, 0,
+     "folder for what is not in S3 yet; makes the mount writable"},
+    {"staging-size", SIZE, MOUNT_ONLY, AT(staging_size), (uint64_t)16 << 20, (uint64_t)1 << 50,
+     "bytes that may wait there, default: what the disk holds"},
     {"log-level", LEVEL, MOUNT_ONLY, AT(log_level), 0, 0, "error | warn | info | debug"},
     {"log", STRING, MOUNT_ONLY, AT(log), 0, 0, "file, syslog or stderr"},
     {"foreground", FLAG, MOUNT_ONLY, AT(foreground), 0, 0, "do not become a daemon"},
@@ -136,8 +140,6 @@ static const struct row rows[] = {
     {"part-size", LATER, ANYWHERE, 0, 0, 0, NULL},
     {"bandwidth", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
     {"writeback", LATER, ANYWHERE, 0, 0, 0, NULL},
-    {"state-dir", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
-    {"staging-size", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
     {"umount-timeout", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
     {"exclusive", LATER, ANYWHERE, 0, 0, 0, NULL},
     {"sse", LATER, ANYWHERE, 0, 0, 0, NULL},
@@ -465,6 +467,10 @@ int settings_set_list(struct settings *s, const char *list, struct buf *why) {
   }
   buf_fini(&word);
   return rc;
+}
+
+bool settings_writable(const struct settings *s) {
+  return s->state_dir != NULL && !s->read_only && !(s->grants && s->permission == SCOPE_READ);
 }
 
 void settings_help(struct buf *out) {

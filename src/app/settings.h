@@ -46,6 +46,9 @@ struct settings {
   mode_t dir_mode;
   bool allow_other;
   bool read_only;
+  /* writing */
+  char *state_dir; /* NULL: nothing is written in this version */
+  uint64_t staging_size;
   /* operation */
   char *log_level;
   char *log;
@@ -67,6 +70,8 @@ int settings_set(struct settings *s, const char *name, const char *value, bool i
 /* A comma-separated list as behind -o ("\," is a comma in a value). fstab's
  * own words (_netdev, nofail, x-...) are accepted. */
 int settings_set_list(struct settings *s, const char *list, struct buf *why);
+/* Whether what stands there may be changed. */
+bool settings_writable(const struct settings *s);
 /* One line an option, for --help. */
 void settings_help(struct buf *out);
 

@@ -129,8 +129,9 @@ static bool is_directory(enum target_kind kind) {
 static int open_session(struct source *s, struct caller *c, const struct s3_site *site,
                         struct buf *why) {
   const struct config_dir *d = s->dir;
-  struct s3_session_options so = {
-      .site = *site, .read_only = true, .deadline_ms = d->settings.deadline_ms};
+  struct s3_session_options so = {.site = *site,
+                                  .read_only = !settings_writable(&d->settings),
+                                  .deadline_ms = d->settings.deadline_ms};
   struct cred_cache_options co = {.lead_s = S3_SESSION_LEAD_S};
   struct key_source *fresh;
   int rc = s3_session_keys_new(c, identity_keys(s->identity), d->target.bucket, &so, &fresh, why);
@@ -163,7 +164,7 @@ static int open_store(struct source *s, struct caller *c, struct buf *why) {
   struct s3_store_options so = {.source = d->source,
                                 .prefix = d->target.prefix,
                                 .identity = identity_name(s->identity),
-                                .read_only = true,
+                                .read_only = !settings_writable(&d->settings),
                                 .describe = source_describe,
                                 .describe_arg = s};
   struct s3_client *client;

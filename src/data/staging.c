@@ -37,6 +37,9 @@
 #include "staging_internal.h"
 
 #define DEFAULT_THREADS 8
+#define DEFAULT_PART                                                                               \
+  ((size_t)8 << 20) /* above what the service accepts, below what costs memory                     \
+                     */
 #define HOST_MAX 64
 
 /* --- of the mount --- */
@@ -69,7 +72,7 @@ int staging_new(struct state *state, struct cache *cache, const struct staging_o
   g->state = state;
   g->cache = cache;
   g->limit = o->size;
-  g->part_size = o->part_size != 0 ? o->part_size : DATA_PART;
+  g->part_size = o->part_size != 0 ? o->part_size : DEFAULT_PART;
   g->part_min = o->part_min != 0 ? o->part_min : (size_t)STORE_PART_MIN;
   g->threads = thread_count(g, o->threads != 0 ? o->threads : DEFAULT_THREADS);
   g->host = o->host != NULL ? strdup(o->host) : host_name();
@@ -310,6 +313,23 @@ static int sync_layers(const struct snapshot *s) {
   return rc;
 }
 
+/* Everything that the journal will name is on the disk. */
+static int sync_all(struct staged *f, struct snapshot *s) {
+  int rc;
+
+  mtx_lock(&f->synced.lock);
+  rc = snapshot_take_locked(f, s);
+  mtx_unlock(&f->synced.lock);
+  if (rc != 0)
+    return rc;
+  rc = sync_layers(s);
+  if (rc == 0)
+    rc = state_sync_staging(f->staging->state);
+  if (rc != 0)
+    snapshot_fini(s);
+  return rc;
+}
+
 static int acknowledge(struct staged *f) {
   struct snapshot s;
   struct layer *l;
@@ -318,30 +338,31 @@ static int acknowledge(struct staged *f) {
   /* What is acknowledged is a layer, even when it is empty. */
   if (f->synced.count == 0)
     rc = staged_active_layer(f, &l);
-  if (rc != 0)
-    return rc;
-  staged_seal(f);
-  mtx_lock(&f->synced.lock);
-  rc = snapshot_take_locked(f, &s);
-  mtx_unlock(&f->synced.lock);
-  if (rc != 0)
-    return rc;
-  rc = sync_layers(&s);
-  if (rc == 0)
-    rc = state_sync_staging(f->staging->state);
-  if (rc == 0 && s.count > 0) {
-    mtx_lock(&f->synced.lock);
-    f->synced.acked = s.top;
-    f->synced.acked_log = s.layers[s.count - 1]->log;
-    mtx_unlock(&f->synced.lock);
+  if (rc == 0) {
+    staged_seal(f);
+    rc = sync_all(f, &s);
   }
-  if (rc == 0)
-    rc = staged_note(f, STATE_DURABLE);
+  if (rc != 0)
+    return rc;
+  mtx_lock(&f->synced.lock);
+  f->synced.acked = s.top;
+  f->synced.acked_log = s.layers[s.count - 1]->log;
+  mtx_unlock(&f->synced.lock);
   snapshot_fini(&s);
-  return rc;
+  return staged_note(f, STATE_DURABLE);
 }
 
-int staged_acknowledge(struct staged *f) {
+static int secure(struct staged *f) {
+  struct snapshot s;
+  int rc = f->synced.id != 0 ? sync_all(f, &s) : 0;
+
+  if (rc != 0 || f->synced.id == 0)
+    return rc;
+  snapshot_fini(&s);
+  return staged_note(f, STATE_DURABLE);
+}
+
+static int in_turn(struct staged *f, int (*fn)(struct staged *f)) {
   int rc;
 
   if (!staged_is_dirty(f))
@@ -349,9 +370,17 @@ int staged_acknowledge(struct staged *f) {
   rc = change_begin(f);
   if (rc != 0)
     return rc;
-  rc = acknowledge(f);
+  rc = fn(f);
   change_end(f);
   return rc;
+}
+
+int staged_acknowledge(struct staged *f) {
+  return in_turn(f, acknowledge);
+}
+
+int staged_secure(struct staged *f) {
+  return in_turn(f, secure);
 }
 
 int staged_dress(struct staged *f, bool meta, const char *name, const char *value) {

@@ -125,7 +125,7 @@ int fs_flush(struct fs *fs, uint64_t handle, pid_t process) {
 
   if (w == NULL)
     return 0;
-  return opener ? writing_commit(fs, w) : staged_acknowledge(w->staged);
+  return opener ? writing_commit(fs, w) : staged_secure(w->staged);
 }
 
 int fs_fsync(struct fs *fs, uint64_t handle) {

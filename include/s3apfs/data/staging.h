@@ -66,6 +66,9 @@ int staged_dress(struct staged *f, bool meta, const char *name, const char *valu
 /* What is written up to now will be committed even if this process ends: it is on
  * the disk and in the journal when this returns. */
 int staged_acknowledge(struct staged *f);
+/* What is written up to now outlives this machine's crash, but only as a copy beside
+ * the file: nobody said that it is complete. */
+int staged_secure(struct staged *f);
 
 /* The file has another name now: its object was moved to this key and is this
  * version there (NULL: there is no object yet). */

@@ -112,6 +112,21 @@ int fs_allocate(struct fs *fs, uint64_t handle, int mode, uint64_t off, uint64_t
 /* SEEK_DATA or SEEK_HOLE. */
 int fs_seek(struct fs *fs, uint64_t handle, uint64_t off, int whence, uint64_t *out);
 
+/* --- what is not in the store yet --- */
+struct fs_recovered {
+  unsigned committed; /* files whose acknowledged content is in the store now */
+  unsigned aside;     /* copies written beside files: recovered or in conflict */
+  unsigned left;      /* still in the journal */
+};
+/* Finishes what an earlier process left in the journal. Before the first request. */
+int fs_recover(struct fs *fs, struct fs_recovered *out);
+/* Brings everything that was written so far to the store; *failed: how many files
+ * could not be. Waits for them. 0, or the first error. */
+int fs_sync(struct fs *fs, unsigned *failed);
+/* What the journal holds: key, why the last attempt failed (0: none did yet). */
+typedef int (*fs_pending_fn)(void *arg, const char *root, const char *key, int err);
+int fs_pending(struct fs *fs, fs_pending_fn fn, void *arg);
+
 int fs_statfs(struct fs *fs, uint64_t ino, struct statvfs *out);
 /* User metadata as user.NAME attributes: the list is NUL-separated names. */
 int fs_getxattr(struct fs *fs, uint64_t ino, const char *name, struct buf *out);

@@ -106,6 +106,25 @@ Test(recover, half_a_save_replaces_nothing) {
   expect_nothing_left();
 }
 
+/* Safe is not promised: another process closed what this one still writes. */
+Test(recover, what_is_only_safe_replaces_nothing) {
+  struct store_attr attr = desk_put(&desk, "k", (const unsigned char *)"good", 4);
+  struct staged *f;
+  char *copy;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", &attr, &f), 0);
+  cr_assert_eq(staged_secure(f), 0);
+  cr_assert_eq(staged_write(f, 0, "half", 4), 0);
+  cr_assert_eq(staged_secure(f), 0);
+  cr_expect_eq(crash(f).committed, 0);
+  desk_expect(&desk, "k", (const unsigned char *)"good", 4);
+  copy = desk_find(&desk, "recovered");
+  cr_assert_not_null(copy);
+  desk_expect(&desk, copy, (const unsigned char *)"half", 4);
+  free(copy);
+  expect_nothing_left();
+}
+
 Test(recover, both_the_promised_and_the_rest) {
   struct staged *f;
   char *copy;

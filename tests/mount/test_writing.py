@@ -1,0 +1,192 @@
+"""Writing through a mount: what a close acknowledged is in S3, as plain objects."""
+import contextlib
+import hashlib
+import mmap
+import os
+import pathlib
+import random
+import signal
+import subprocess
+
+import pytest
+from mounting import options, wait_until
+
+BUCKET = "test-bucket-1"
+
+
+@pytest.fixture
+def admin(place):
+    (place.dir / "credentials").open("a").write(
+        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
+        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
+    return place
+
+
+def writable(emu, place, *more):
+    return options(emu, "profile=admin2", f"state-dir={place.dir}/state", *more)
+
+
+def body(emu, key):
+    return emu.owner.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+
+def keys(emu, prefix):
+    found = emu.owner.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+    return [o["Key"] for o in found]
+
+
+@pytest.fixture
+def point(emu, admin, request):
+    prefix = request.node.name
+    emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/old.txt", Body=b"old content\n")
+    where = admin.mount(f"s3://{BUCKET}/{prefix}", writable(emu, admin))
+    where_and = pathlib.Path(where)
+    return where_and, prefix
+
+
+def test_files_become_objects(emu, point):
+    where, prefix = point
+    (where / "new.txt").write_text("hello\n")
+    assert body(emu, f"{prefix}/new.txt") == b"hello\n"
+    assert sorted(os.listdir(where)) == ["new.txt", "old.txt"]
+    with open(where / "old.txt", "a") as f:
+        f.write("more\n")
+    assert body(emu, f"{prefix}/old.txt") == b"old content\nmore\n"
+    (where / "old.txt").write_text("short")
+    assert body(emu, f"{prefix}/old.txt") == b"short"
+    assert (where / "old.txt").stat().st_size == 5
+    with pytest.raises(FileExistsError):
+        open(where / "new.txt", "x")
+
+
+def test_random_writes_are_read_back(emu, point):
+    where, prefix = point
+    chance = random.Random(5)
+    model = bytearray()
+    with open(where / "f", "w+b", buffering=0) as f, open(where / "f", "rb", buffering=0) as g:
+        for _ in range(200):
+            at, size = chance.randrange(3 << 20), chance.choice([1, 100, 4096, 70000])
+            data = chance.randbytes(size)
+            f.seek(at)
+            assert f.write(data) == size
+            model.extend(bytes(max(0, at + size - len(model))))
+            model[at:at + size] = data
+            where_to = chance.randrange(len(model))
+            assert os.pread(g.fileno(), 5000, where_to) == model[where_to:where_to + 5000]
+        os.ftruncate(f.fileno(), 1 << 20)
+        del model[1 << 20:]
+        os.fsync(f.fileno())
+        assert body(emu, f"{prefix}/f") == model
+        f.seek(10)
+        f.write(b"after the sync")
+        model[10:24] = b"after the sync"
+    assert body(emu, f"{prefix}/f") == model
+    assert (where / "f").read_bytes() == model
+
+
+def test_mapped_writes(emu, point):
+    where, prefix = point
+    with open(where / "f", "w+b") as f:
+        f.truncate(1 << 20)
+        with mmap.mmap(f.fileno(), 1 << 20) as m:
+            m[5000:5005] = b"mmap!"
+            m.flush()
+            assert body(emu, f"{prefix}/f")[5000:5005] == b"mmap!"
+            m[100000:100003] = b"two"
+    wait_until(lambda: body(emu, f"{prefix}/f")[100000:100003] == b"two")
+
+
+def test_a_large_file_goes_out_in_parts(emu, point):
+    where, prefix = point
+    block = hashlib.sha256(b"x").digest() * 32768
+    with open(where / "f", "wb") as f:
+        for i in range(40):
+            f.write(bytes([i]) + block[1:])
+    got = body(emu, f"{prefix}/f")
+    assert len(got) == 40 << 20
+    assert all(got[i << 20:(i + 1) << 20] == bytes([i]) + block[1:] for i in range(40))
+    emu.admin("DELETE", "requests")
+    with open(where / "f", "ab") as f:
+        f.write(b"a line\n")
+    requests = emu.admin("GET", "requests")
+    assert len(requests) <= 8
+    assert body(emu, f"{prefix}/f")[-7:] == b"a line\n"
+    with open(where / "f", "r+b") as f:
+        f.seek(20 << 20)
+        f.write(b"changed")
+    assert body(emu, f"{prefix}/f")[20 << 20:(20 << 20) + 7] == b"changed"
+    uploads = emu.owner.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+    assert [u for u in uploads if u["Key"].startswith(prefix)] == []
+
+
+def test_half_of_a_shells_output_is_never_committed(emu, point):
+    where, prefix = point
+    emu.admin("DELETE", "requests")
+    subprocess.run(["sh", "-c", "{ echo a; /bin/echo b; /bin/echo c; } > f"], cwd=where, check=True)
+    assert body(emu, f"{prefix}/f") == b"a\nb\nc\n"
+    puts = [r["received"] for r in emu.admin("GET", "requests")
+            if r["operation"] == "PutObject" and r["key"] == f"{prefix}/f"]
+    # The shell itself closes its first descriptor before anything is written.
+    assert puts == [0, len("a\nb\nc\n")]
+
+
+def test_somebody_elses_change_is_kept(emu, point):
+    where, prefix = point
+    with open(where / "old.txt", "w") as f:
+        f.write("ours")
+        f.flush()
+        emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/old.txt", Body=b"theirs")
+        with pytest.raises(OSError) as e:
+            os.fsync(f.fileno())
+        assert e.value.errno == 116  # ESTALE
+        with contextlib.suppress(OSError):
+            f.close()
+    assert body(emu, f"{prefix}/old.txt") == b"theirs"
+    assert (where / "old.txt").read_text() == "theirs"
+    copies = [k for k in keys(emu, prefix) if ".conflict-" in k]
+    assert len(copies) == 1 and body(emu, copies[0]) == b"ours"
+
+
+def kill(place, where):
+    os.kill(place.status(where)["pid"], signal.SIGKILL)
+    subprocess.run(["umount", "-l", str(where)], check=True)
+
+
+def remount(emu, place, where, prefix):
+    words = ["log=" + str(place.dir / "log"), *writable(emu, place)]
+    result = place.run("mount", f"s3://{BUCKET}/{prefix}", where, "-o", ",".join(words))
+    assert result.returncode == 0, result.stderr + place.log()
+
+
+def test_a_killed_mount_loses_nothing_it_promised(emu, admin, point):
+    where, prefix = point
+    (where / "closed").write_text("promised")
+    with open(where / "old.txt", "w") as f:
+        f.write("half a save")
+        f.flush()
+        kill(admin, where)
+        with contextlib.suppress(OSError):
+            f.close()
+    assert body(emu, f"{prefix}/old.txt") == b"old content\n"
+    remount(emu, admin, where, prefix)
+    assert (where / "closed").read_text() == "promised"
+    assert (where / "old.txt").read_text() == "old content\n"
+    copies = [k for k in keys(emu, prefix) if ".recovered-" in k]
+    assert len(copies) == 1 and body(emu, copies[0]) == b"half a save"
+    assert admin.status(where)["pending"] == []
+
+
+def test_what_could_not_be_sent_is_reported_and_sent_later(emu, admin, point):
+    where, prefix = point
+    emu.admin("POST", "faults", {"operation": "PutObject", "effect": "error", "count": -1,
+                                 "status": 403, "code": "AccessDenied"})
+    with pytest.raises(PermissionError):
+        (where / "f").write_text("kept")
+    pending = admin.status(where)["pending"]
+    assert [p["path"] for p in pending] == ["f"] and pending[0]["error"]
+    assert (where / "f").read_text() == "kept"
+    emu.admin("DELETE", "faults")
+    result = admin.run("sync", where)
+    assert result.returncode == 0, result.stderr
+    assert body(emu, f"{prefix}/f") == b"kept"
+    assert admin.status(where)["pending"] == []
