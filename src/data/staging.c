@@ -383,18 +383,17 @@ int staged_secure(struct staged *f) {
   return in_turn(f, secure);
 }
 
-int staged_dress(struct staged *f, bool meta, const char *name, const char *value) {
-  struct kvlist *l = meta ? &f->synced.meta : &f->synced.headers;
+int staged_dress(struct staged *f, const struct kvlist *meta, bool dirty) {
   int rc = change_begin(f);
 
   if (rc != 0)
     return rc;
   mtx_lock(&f->synced.lock);
-  rc = kvlist_set_ci(l, name, value != NULL ? value : "");
-  if (rc == 0)
-    f->synced.dressed = true;
+  for (size_t i = 0; rc == 0 && i < meta->count; i++)
+    rc = kvlist_set_ci(&f->synced.meta, meta->items[i].name, meta->items[i].value);
+  f->synced.dressed = f->synced.dressed || dirty;
   mtx_unlock(&f->synced.lock);
-  if (rc == 0)
+  if (rc == 0 && dirty)
     rc = staged_note(f, STATE_LAZY);
   change_end(f);
   return rc;

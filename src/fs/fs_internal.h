@@ -149,7 +149,8 @@ int writing_begin(struct fs *fs, uint64_t ino, struct writing **out);
 int writing_begin_new(struct fs *fs, uint64_t ino, const struct root *r, const char *key,
                       struct writing **out);
 void writing_put(struct fs *fs, struct writing *w);
-void writing_touch(struct writing *w);
+/* Something was written just now. */
+void writing_touch(struct fs *fs, struct writing *w);
 /* Brings what was written to the store. */
 int writing_commit(struct fs *fs, struct writing *w);
 /* Size and times of an inode that is written to take the place of the store's. */

@@ -17,6 +17,7 @@
 
 #include "fs_internal.h"
 #include "s3apfs/base/log.h"
+#include "s3apfs/ns/change.h"
 
 /* The file's writing when the handle was opened for writing. */
 static struct writing *writable(struct fs_file *f) {
@@ -27,38 +28,81 @@ static struct writing *writable(struct fs_file *f) {
 
 /* --- creating --- */
 
-static int create_new(struct fs *fs, uint64_t parent, const char *name, int flags,
-                      struct fs_entry *out, struct fs_opened *opened) {
-  struct ns_object o;
-  struct ns_attr a;
+static struct posix made_by(const struct fs_maker *by) {
+  return (struct posix){.has_mode = true,
+                        .mode = S_IFREG | (by->mode & 01777),
+                        .has_uid = true,
+                        .uid = by->uid,
+                        .has_gid = true,
+                        .gid = by->gid,
+                        .has_mtime = true,
+                        .mtime_ns = clock_wall_ms(&clock_system) * 1000000};
+}
+
+static int dress(struct writing *w, const struct posix *posix) {
+  struct kvlist meta;
+  int rc;
+
+  kvlist_init(&meta);
+  rc = posix_to_meta(posix, &meta);
+  if (rc == 0)
+    rc = staged_dress(w->staged, &meta, false);
+  kvlist_fini(&meta);
+  return rc;
+}
+
+static int open_new(struct fs *fs, const struct ns_attr *a, const struct root *r, const char *key,
+                    const struct posix *posix, int flags, struct fs_opened *opened) {
   struct writing *w;
-  int rc = ns_begin_file(fs->ns, parent, name, &o, &a);
+  int rc = writing_begin_new(fs, a->ino, r, key, &w);
 
   if (rc != 0)
     return rc;
-  rc = writing_begin_new(fs, a.ino, o.root, o.key, &w);
-  ns_object_fini(&o);
+  rc = dress(w, posix);
   if (rc == 0)
-    rc = ns_hold(fs->ns, a.ino);
+    rc = ns_hold(fs->ns, a->ino);
   if (rc == 0) {
     rc = fs_file_open_writing(fs, w, flags, opened);
-    if (rc != 0) {
-      ns_release(fs->ns, a.ino);
-      writing_put(fs, w);
-    }
+    if (rc != 0)
+      ns_release(fs->ns, a->ino);
   }
   if (rc != 0) {
-    ns_expire(fs->ns, a.ino, -ENOENT);
-    ns_forget(fs->ns, a.ino, 1);
-    return rc;
+    if (staged_discard(w->staged) != 0)
+      log_debug("a file that could not be opened stays staged");
+    writing_put(fs, w);
   }
+  return rc;
+}
+
+static int create_new(struct fs *fs, uint64_t parent, const char *name, int flags,
+                      const struct fs_maker *by, struct fs_entry *out, struct fs_opened *opened) {
+  struct posix posix = made_by(by);
+  const struct ns_made made = {.type = NS_FILE, .posix = &posix};
+  const struct root *r;
+  struct ns_attr a;
+  char *key;
+  int rc = ns_place(fs->ns, parent, name, &r, &key);
+
+  if (rc != 0)
+    return rc;
+  rc = ns_made(fs->ns, parent, name, &made, &a);
+  if (rc == 0) {
+    rc = open_new(fs, &a, r, key, &posix, flags, opened);
+    if (rc != 0) {
+      ns_removed(fs->ns, parent, name);
+      ns_forget(fs->ns, a.ino, 1);
+    }
+  }
+  free(key);
+  if (rc != 0)
+    return rc;
   fs_fill_entry(&a, out);
   fs_pin_size(fs, out);
   return 0;
 }
 
-int fs_create(struct fs *fs, uint64_t parent, const char *name, int flags, struct fs_entry *out,
-              struct fs_opened *opened) {
+int fs_create(struct fs *fs, uint64_t parent, const char *name, int flags,
+              const struct fs_maker *by, struct fs_entry *out, struct fs_opened *opened) {
   double negative_ttl;
   const struct root *r;
   char *key;
@@ -72,7 +116,7 @@ int fs_create(struct fs *fs, uint64_t parent, const char *name, int flags, struc
     return rc;
   rc = fs_lookup(fs, parent, name, out, &negative_ttl);
   if (rc == -ENOENT)
-    return create_new(fs, parent, name, flags, out, opened);
+    return create_new(fs, parent, name, flags, by, out, opened);
   if (rc != 0)
     return rc;
   rc = (flags & O_EXCL) != 0 ? -EEXIST : fs_open(fs, out->ino, flags, opened);
@@ -91,14 +135,14 @@ void fs_set_opener(uint64_t handle, pid_t process) {
   fs_file_of(handle)->opener = process;
 }
 
-static int write_staged(struct fs_file *f, struct writing *w, uint64_t off, const void *data,
-                        size_t size) {
+static int write_staged(struct fs *fs, struct fs_file *f, struct writing *w, uint64_t off,
+                        const void *data, size_t size) {
   int rc = (f->flags & O_APPEND) != 0 ? staged_append(w->staged, data, size)
                                       : staged_write(w->staged, off, data, size);
 
   if (rc != 0)
     return rc;
-  writing_touch(w);
+  writing_touch(fs, w);
   staged_stream(w->staged);
   return 0;
 }
@@ -111,7 +155,7 @@ int fs_write(struct fs *fs, uint64_t handle, uint64_t off, const void *data, siz
   if (w == NULL)
     return -EBADF;
   fs_file_ref(f);
-  rc = write_staged(f, w, off, data, size);
+  rc = write_staged(fs, f, w, off, data, size);
   if (rc == 0 && (f->flags & (O_SYNC | O_DSYNC)) != 0)
     rc = writing_commit(fs, w);
   fs_file_unref(fs, f);
@@ -144,7 +188,7 @@ int fs_truncate(struct fs *fs, uint64_t ino, uint64_t handle, uint64_t size) {
       return -EINVAL;
     rc = staged_truncate(w->staged, size);
     if (rc == 0)
-      writing_touch(w);
+      writing_touch(fs, w);
     return rc;
   }
   rc = writing_begin(fs, ino, &w);
@@ -152,7 +196,7 @@ int fs_truncate(struct fs *fs, uint64_t ino, uint64_t handle, uint64_t size) {
     return rc;
   rc = staged_truncate(w->staged, size);
   if (rc == 0) {
-    writing_touch(w);
+    writing_touch(fs, w);
     rc = writing_commit(fs, w);
   }
   writing_put(fs, w);
@@ -163,12 +207,11 @@ int fs_allocate(struct fs *fs, uint64_t handle, int mode, uint64_t off, uint64_t
   struct writing *w = writable(fs_file_of(handle));
   int rc;
 
-  (void)fs;
   if (w == NULL)
     return -EBADF;
   rc = staged_allocate(w->staged, mode, off, size);
   if (rc == 0)
-    writing_touch(w);
+    writing_touch(fs, w);
   return rc;
 }
 

@@ -20,7 +20,7 @@
 #include <time.h>
 
 #include "fs_internal.h"
-#include "s3apfs/base/log.h"
+#include "s3apfs/ns/change.h"
 
 int writing_allowed(struct fs *fs, const struct root *r) {
   if (fs->staging == NULL || r == NULL)
@@ -30,8 +30,11 @@ int writing_allowed(struct fs *fs, const struct root *r) {
   return 0;
 }
 
-void writing_touch(struct writing *w) {
-  atomic_store(&w->mtime_ns, clock_wall_ms(&clock_system) * 1000000);
+void writing_touch(struct fs *fs, struct writing *w) {
+  int64_t now = clock_wall_ms(&clock_system) * 1000000;
+
+  atomic_store(&w->mtime_ns, now);
+  ns_written(fs->ns, w->ino, staged_size(w->staged), now);
 }
 
 /* --- the table --- */
@@ -119,9 +122,7 @@ static int writing_new(struct fs *fs, uint64_t ino, const struct root *r, const 
   w->refs = 1;
   if (attr != NULL)
     memcpy(w->base_etag, attr->etag, sizeof(w->base_etag));
-  atomic_init(&w->mtime_ns, attr != NULL ? attr->mtime * 1000000000 : 0);
-  if (attr == NULL)
-    writing_touch(w);
+  atomic_init(&w->mtime_ns, 0);
   *out = writing_add(fs, w);
   return 0;
 }
@@ -185,17 +186,42 @@ static void replaced(struct fs *fs, struct writing *w) {
   mtx_lock(&fs->synced.lock);
   unknow_locked(fs, w);
   mtx_unlock(&fs->synced.lock);
-  ns_expire(fs->ns, w->ino, -ESTALE);
+  ns_dropped(fs->ns, w->ino);
   fs_notify_changed(fs, w->ino);
 }
 
-int writing_commit(struct fs *fs, struct writing *w) {
-  struct commit_result r;
-  int rc = staged_commit(w->staged, &r);
+/* When it was written is kept with the object. */
+static int dress_time(struct writing *w) {
+  struct posix p = {.has_mtime = true, .mtime_ns = atomic_load(&w->mtime_ns)};
+  struct kvlist meta;
+  int rc;
 
+  if (p.mtime_ns == 0)
+    return 0;
+  kvlist_init(&meta);
+  rc = posix_to_meta(&p, &meta);
+  if (rc == 0)
+    rc = staged_dress(w->staged, &meta, false);
+  kvlist_fini(&meta);
+  return rc;
+}
+
+/* Newer content may have been written meanwhile. */
+static void tell_stored(struct fs *fs, struct writing *w, const struct store_attr *attr) {
+  versions_own(fs, w->ino, attr);
+  ns_stored(fs->ns, w->ino, attr, NULL);
+  if (staged_is_dirty(w->staged))
+    ns_written(fs->ns, w->ino, staged_size(w->staged), atomic_load(&w->mtime_ns));
+}
+
+int writing_commit(struct fs *fs, struct writing *w) {
+  struct commit_result r = {0};
+  int rc = staged_is_dirty(w->staged) ? dress_time(w) : 0;
+
+  if (rc == 0)
+    rc = staged_commit(w->staged, &r);
   if (rc == 0 && r.committed) {
-    versions_own(fs, w->ino, &r.attr);
-    ns_own_object(fs->ns, w->ino, &r.attr);
+    tell_stored(fs, w, &r.attr);
   } else if (rc == -ESTALE || rc == -EEXIST) {
     replaced(fs, w);
   }
@@ -212,8 +238,8 @@ void writing_show(struct fs *fs, struct fs_entry *e) {
   mtime = atomic_load(&w->mtime_ns);
   e->st.st_size = (off_t)staged_size(w->staged);
   e->st.st_blocks = (e->st.st_size + 511) / 512;
-  e->st.st_mtim = (struct timespec){mtime / 1000000000, mtime % 1000000000};
-  e->st.st_ctim = e->st.st_mtim;
+  if (mtime != 0)
+    e->st.st_mtim = e->st.st_ctim = (struct timespec){mtime / 1000000000, mtime % 1000000000};
   writing_put(fs, w);
 }
 

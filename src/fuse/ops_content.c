@@ -164,9 +164,9 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
   struct fuse_entry_param p;
   struct fs_opened o;
   struct fs_entry e;
-  int rc = fs_create(fs, parent, name, fi->flags, &e, &o);
+  struct fs_maker by = {mode, fuse_req_ctx(req)->uid, fuse_req_ctx(req)->gid};
+  int rc = fs_create(fs, parent, name, fi->flags, &by, &e, &o);
 
-  (void)mode;
   if (rc != 0) {
     fuse_reply_err(req, -rc);
     return;

@@ -147,6 +147,22 @@ def test_somebody_elses_change_is_kept(emu, point):
     assert len(copies) == 1 and body(emu, copies[0]) == b"ours"
 
 
+def test_modes_and_times_outlive_the_mount(emu, admin, point):
+    where, prefix = point
+    with open(os.open(where / "script", os.O_CREAT | os.O_WRONLY, 0o750), "w") as f:
+        f.write("#!/bin/sh\necho ran\n")
+    before = (where / "script").stat()
+    assert before.st_mode & 0o777 == 0o750
+    assert subprocess.run([where / "script"], capture_output=True, check=True).stdout == b"ran\n"
+    admin.umount(where)
+    remount(emu, admin, where, prefix)
+    admin.mounts.append(where)
+    (where / "script").read_text()
+    after = (where / "script").stat()
+    assert (after.st_mode, after.st_mtime_ns, after.st_ino) == (
+        before.st_mode, before.st_mtime_ns, before.st_ino)
+
+
 def kill(place, where):
     os.kill(place.status(where)["pid"], signal.SIGKILL)
     subprocess.run(["umount", "-l", str(where)], check=True)

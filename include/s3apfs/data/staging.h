@@ -59,9 +59,9 @@ int staged_truncate(struct staged *f, uint64_t size);
 int staged_allocate(struct staged *f, int mode, uint64_t offset, uint64_t len);
 /* SEEK_DATA or SEEK_HOLE; -ENXIO as lseek(2). */
 int staged_seek(struct staged *f, uint64_t offset, int whence, uint64_t *out);
-/* Changes a header of the object to be (value NULL: removes it), or, with `meta`,
- * its user metadata. Goes out with the next commit, and makes the file dirty. */
-int staged_dress(struct staged *f, bool meta, const char *name, const char *value);
+/* Changes user metadata of the object to be; "" removes a value. Goes out with the
+ * next commit; `dirty`: there has to be one for it. */
+int staged_dress(struct staged *f, const struct kvlist *meta, bool dirty);
 
 /* What is written up to now will be committed even if this process ends: it is on
  * the disk and in the journal when this returns. */

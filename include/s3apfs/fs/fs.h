@@ -91,10 +91,16 @@ int fs_read(struct fs *fs, uint64_t handle, uint64_t off, size_t size, fs_read_f
 void fs_release(struct fs *fs, uint64_t handle);
 
 /* --- changing contents; possible with fs_options.state --- */
+/* Who makes it, and how: mode without the type, the umask applied. */
+struct fs_maker {
+  mode_t mode;
+  uid_t uid;
+  gid_t gid;
+};
 /* Opens a name, made when it is not there (with O_EXCL: -EEXIST when it is). Counts a
  * lookup reference to out->ino. The object is there after the first commit. */
-int fs_create(struct fs *fs, uint64_t parent, const char *name, int flags, struct fs_entry *out,
-              struct fs_opened *opened);
+int fs_create(struct fs *fs, uint64_t parent, const char *name, int flags,
+              const struct fs_maker *by, struct fs_entry *out, struct fs_opened *opened);
 /* Whether the handle was opened for writing. */
 bool fs_is_writable(uint64_t handle);
 /* The process (thread group) that opened the handle; fs_flush() compares. 0: it

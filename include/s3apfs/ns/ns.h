@@ -77,13 +77,6 @@ int ns_get_key(struct ns *n, uint64_t ino, const struct root **root, char **key)
  * time. err -ENOENT: it is gone. */
 void ns_expire(struct ns *n, uint64_t ino, int err);
 
-/* Makes a file that has no object yet, and counts a kernel reference to it; the name
- * was looked up and is free. Errors as ns_lookup(), and -EROFS above the roots. */
-int ns_begin_file(struct ns *n, uint64_t parent, const char *name, struct ns_object *object,
-                  struct ns_attr *attr);
-/* This mount made this version of the node's object just now. */
-void ns_own_object(struct ns *n, uint64_t ino, const struct store_attr *attr);
-
 /* Keeps a node alive while a file is open. 0 or -ESTALE. */
 int ns_hold(struct ns *n, uint64_t ino);
 void ns_release(struct ns *n, uint64_t ino);

@@ -56,12 +56,16 @@ static void expect_nothing_left(void) {
 
 Test(recover, commits_what_was_acknowledged) {
   struct store_attr attr = desk_put(&desk, "k", (const unsigned char *)"0123456789", 10);
+  struct kvlist meta;
   struct outcome o;
   struct staged *f;
 
   cr_assert_eq(staged_new(desk.staging, desk.store, "k", &attr, &f), 0);
   cr_assert_eq(staged_write(f, 3, "abc", 3), 0);
-  cr_assert_eq(staged_dress(f, true, "mode", "0640"), 0);
+  kvlist_init(&meta);
+  cr_assert_eq(kvlist_add(&meta, "mode", "0640"), 0);
+  cr_assert_eq(staged_dress(f, &meta, true), 0);
+  kvlist_fini(&meta);
   cr_assert_eq(staged_acknowledge(f), 0);
   o = crash(f);
   cr_expect_eq(o.files, 1);

@@ -10,6 +10,7 @@
 #include "unit/fs/world.h"
 
 static struct world w;
+static const struct fs_maker maker = {.mode = 0640, .uid = 7, .gid = 8};
 
 static void set_up(void) {
   world_init(&w, "");
@@ -37,7 +38,7 @@ static uint64_t create(const char *dir, const char *name, int flags, struct fs_e
   struct fs_opened o;
 
   cr_assert_eq(world_walk(&w, dir, &e), 0);
-  cr_assert_eq(fs_create(w.fs, e.ino, name, flags | O_RDWR, out, &o), 0);
+  cr_assert_eq(fs_create(w.fs, e.ino, name, flags | O_RDWR, &maker, out, &o), 0);
   return o.handle;
 }
 
@@ -101,6 +102,8 @@ Test(writing, a_new_file_is_there_when_it_is_closed) {
   struct fs_opened o;
   uint64_t handle = create("dir", "new", 0, &e);
   struct mem_store_counts c;
+  struct store_attr attr;
+  struct kvlist meta;
   char *names;
   int rc;
 
@@ -108,12 +111,20 @@ Test(writing, a_new_file_is_there_when_it_is_closed) {
   cr_assert_eq(fs_write(w.fs, handle, 0, "hello", 5), 0);
   expect_size("dir/new", 5);
   cr_assert_eq(world_walk(&w, "dir", &dir), 0);
-  cr_expect_eq(fs_create(w.fs, dir.ino, "new", O_RDWR | O_EXCL, &e, &o), -EEXIST);
+  cr_expect_eq(fs_create(w.fs, dir.ino, "new", O_RDWR | O_EXCL, &maker, &e, &o), -EEXIST);
   cr_assert_eq(fs_flush(w.fs, handle, 0), 0);
   fs_release(w.fs, handle);
   expect_object("dir/new", "hello");
   c = world_counts(&w);
   cr_expect_eq(c.puts, 1, "one put, at the close");
+  cr_assert_eq(world_walk(&w, "dir/new", &e), 0);
+  cr_expect_eq(e.st.st_mode, S_IFREG | 0640);
+  cr_expect_eq(e.st.st_uid, 7);
+  kvlist_init(&meta);
+  cr_assert_eq(w.mem->ops->head(w.mem, "dir/new", &attr, &meta), 0);
+  cr_expect_str_eq(kvlist_get(&meta, "file-permissions"), "0100640");
+  cr_expect_not_null(kvlist_get(&meta, "file-mtime"));
+  kvlist_fini(&meta);
   names = world_ls(&w, "dir", false, &rc);
   cr_assert_eq(rc, 0);
   cr_expect_str_eq(names, "new old ");
@@ -257,7 +268,7 @@ Test(read_only, is_refused) {
   cr_assert_eq(world_walk(&w, "f", &e), 0);
   cr_expect_eq(fs_open(w.fs, e.ino, O_RDWR, &o), -EROFS);
   cr_expect_eq(fs_truncate(w.fs, e.ino, 0, 0), -EROFS);
-  cr_expect_eq(fs_create(w.fs, FS_ROOT_INO, "g", O_RDWR, &out, &o), -EROFS);
+  cr_expect_eq(fs_create(w.fs, FS_ROOT_INO, "g", O_RDWR, &maker, &out, &o), -EROFS);
   world_fini(&w);
   world_init(&w, "");
   cr_assert_eq(mem_store_put(w.mem, "f", "x", 1), 0);
