@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ struct fuse_mount {
   struct ops_context context;
   struct fuse_session *session;
   struct pool *notifier; /* notifications must not come from a request's thread */
+  atomic_bool closing;   /* what is not sent yet need not be */
 };
 
 static void want(struct fuse_conn_info *conn, unsigned flag) {
@@ -72,7 +74,7 @@ __attribute__((format(printf, 2, 0))) static void log_from_libfuse(enum fuse_log
 }
 
 struct notice {
-  struct fuse_session *session;
+  struct fuse_mount *mount;
   uint64_t ino;
 };
 
@@ -80,7 +82,8 @@ static void notice_send(void *arg) {
   struct notice *n = arg;
 
   /* the attributes and every page; an inode that the kernel does not have is fine */
-  fuse_lowlevel_notify_inval_inode(n->session, n->ino, 0, 0);
+  if (!n->mount->closing)
+    fuse_lowlevel_notify_inval_inode(n->mount->session, n->ino, 0, 0);
   free(n);
 }
 
@@ -90,7 +93,7 @@ static void on_changed(void *arg, uint64_t ino) {
 
   if (n == NULL)
     return; /* the kernel's attributes end by their time to live */
-  *n = (struct notice){m->session, ino};
+  *n = (struct notice){m, ino};
   if (pool_submit(m->notifier, notice_send, n) != 0)
     free(n);
 }
@@ -244,6 +247,10 @@ void fuse_mount_close(struct fuse_mount *m) {
     return;
   fs_set_changed(m->context.fs, NULL, NULL);
   fs_set_interrupted(m->context.fs, NULL, NULL);
+  /* The session's descriptor is closed by unmounting: nobody may write to it then. */
+  m->closing = true;
+  pool_free(m->notifier);
+  m->notifier = NULL;
   fuse_session_unmount(m->session);
   mount_release(m);
 }
