@@ -9,6 +9,7 @@
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
 #include "s3apfs/s3/store.h"
+#include "tree.h"
 
 void answer_init(struct answer *a, struct app *app, struct fs *fs, const char *source,
                  const char *dir) {
@@ -61,10 +62,15 @@ static cJSON *directory(struct source *s) {
   cJSON_AddStringToObject(o, "path", s->dir->path);
   cJSON_AddStringToObject(o, "source", s->dir->source);
   cJSON_AddStringToObject(o, "kind", target_kind_name(s->dir->target.kind));
-  s3_store_endpoint(s->store, &b);
-  add_buf(o, "endpoint", &b);
-  s3_store_region(s->store, &b);
-  add_buf(o, "region", &b);
+  if (s->tree == NULL) {
+    s3_store_endpoint(s->store, &b);
+    add_buf(o, "endpoint", &b);
+    s3_store_region(s->store, &b);
+    add_buf(o, "region", &b);
+  } else {
+    tree_describe(s->tree, &b);
+    add_buf(o, "grants", &b);
+  }
   identity_learn(s->identity, set);
   identity_describe(s->identity, &b);
   add_buf(o, "identity", &b);

@@ -8,6 +8,7 @@
 
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/pool.h"
+#include "tree.h"
 
 #define PROBE_THREADS 8
 
@@ -161,4 +162,16 @@ int app_catalog(struct app *a, struct catalog *out) {
   if (rc != 0)
     catalog_fini(out);
   return rc;
+}
+
+void app_follow(struct app *a, struct fs *fs) {
+  for (size_t i = 0; i < a->source_count; i++)
+    if (a->sources[i].tree != NULL)
+      tree_follow(a->sources[i].tree, fs);
+}
+
+void app_unfollow(struct app *a) {
+  for (size_t i = 0; i < a->source_count; i++)
+    if (a->sources[i].tree != NULL)
+      tree_unfollow(a->sources[i].tree);
 }

@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "s3apfs/base/clock.h"
+#include "s3apfs/fs/fs.h"
 #include "s3apfs/net/call.h"
 #include "s3apfs/store/catalog.h"
 #include "source.h"
@@ -27,6 +28,9 @@ int app_open(struct app *a, const struct settings *s, struct buf *why);
 int app_open_sources(struct app *a, const struct config *c, struct buf *why);
 /* Hands the stores to a catalog. */
 int app_catalog(struct app *a, struct catalog *out);
+/* Sources that change by themselves tell the file system. */
+void app_follow(struct app *a, struct fs *fs);
+void app_unfollow(struct app *a);
 /* The catalog must be gone before. */
 void app_close(struct app *a);
 

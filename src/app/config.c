@@ -172,6 +172,21 @@ static int read_file(struct loader *l) {
   return rc == 0 && l->count == 0 ? -EINVAL : rc;
 }
 
+static int take_over(char **setting, const char *named) {
+  if (named == NULL || *named == '\0')
+    return 0;
+  free(*setting);
+  *setting = strdup(named);
+  return *setting != NULL ? 0 : -ENOMEM;
+}
+
+/* grants:ACCOUNT:REGION says whose instance it is, and where. */
+static int take_instance(struct config_dir *d) {
+  int rc = take_over(&d->settings.account, d->target.account);
+
+  return rc == 0 ? take_over(&d->settings.region, d->target.region) : rc;
+}
+
 static int dir_target(struct config_dir *d, struct buf *why) {
   int rc = target_parse(d->source, &d->target, why);
 
@@ -184,7 +199,7 @@ static int dir_target(struct config_dir *d, struct buf *why) {
     memset(&d->target, 0, sizeof(d->target));
     return -EINVAL;
   }
-  return 0;
+  return d->target.kind == TARGET_GRANTS ? take_instance(d) : 0;
 }
 
 /* Source and settings of one [dir] section, over the mount's. */

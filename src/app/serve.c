@@ -15,6 +15,7 @@
 #include "s3apfs/state/state.h"
 
 struct serving {
+  struct app *app;
   struct answer answer;
   struct control_server *control;
   const char *dir;
@@ -53,7 +54,9 @@ static int serve_fs(struct serving *s, struct fs *fs, const struct config *c, co
 
   if (rc != 0)
     return rc;
+  app_follow(s->app, fs);
   rc = fuse_mount_serve(m, on_mounted, s);
+  app_unfollow(s->app);
   if (rc != 0)
     buf_printf(why, "serving %s ended: %s", s->dir, strerror(-rc));
   control_server_stop(s->control);
@@ -101,6 +104,7 @@ static int serve_state(struct app *a, const struct config *c, struct state *stat
   if (state != NULL)
     recover(fs);
   answer_init(&s->answer, a, fs, source, s->dir);
+  s->app = a;
   rc = serve_fs(s, fs, c, source, why);
   fs_free(fs);
   return rc;

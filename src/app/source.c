@@ -18,6 +18,7 @@
 #include "s3apfs/cred/provider.h"
 #include "s3apfs/s3/session.h"
 #include "s3apfs/s3/store.h"
+#include "tree.h"
 
 struct grants_entry {
   char *key; /* what makes a cache shareable */
@@ -187,22 +188,24 @@ static int open_store(struct source *s, struct caller *c, struct buf *why) {
   return rc;
 }
 
+static int open_target(struct source *s, struct caller *c, struct grants_set *grants,
+                       struct buf *why) {
+  int rc = s->dir->settings.grants ? open_granted(s, grants, why) : 0;
+
+  return rc == 0 ? open_store(s, c, why) : rc;
+}
+
 int source_open(struct source *s, const struct config_dir *dir, struct caller *c,
                 struct identities *ids, struct grants_set *grants, struct buf *why) {
   int rc;
 
   memset(s, 0, sizeof(*s));
   s->dir = dir;
-  if (dir->target.kind == TARGET_GRANTS) {
-    buf_printf(why, "%s: mounting a %s is not supported by this version", dir->source,
-               target_kind_name(dir->target.kind));
-    return -EINVAL;
-  }
   rc = identities_get(ids, &dir->settings, &s->identity, why);
-  if (rc == 0 && dir->settings.grants)
-    rc = open_granted(s, grants, why);
-  if (rc == 0)
-    rc = open_store(s, c, why);
+  if (rc == 0 && dir->target.kind == TARGET_GRANTS)
+    rc = tree_new(c, s->identity, dir, &s->tree, &s->store, why);
+  else if (rc == 0)
+    rc = open_target(s, c, grants, why);
   if (rc != 0)
     source_close(s);
   return rc;
@@ -213,9 +216,11 @@ void source_close(struct source *s) {
     store_free(s->store);
   key_source_free(s->granted);
   key_source_free(s->session);
+  tree_free(s->tree);
   free(s->note);
   free(s->problem);
   s->store = NULL;
+  s->tree = NULL;
   s->granted = s->session = NULL;
   s->note = s->problem = NULL;
 }
@@ -271,8 +276,10 @@ int source_probe(struct source *s, struct buf *why) {
   int rc;
 
   s3_error_init(&error);
-  rc = s3_store_probe(s->store, &error);
-  if (rc == -EACCES && may_read_by_name(s, &error)) {
+  rc = s->tree != NULL ? tree_refresh(s->tree, &error) : s3_store_probe(s->store, &error);
+  if (rc == 0 && s->tree != NULL && tree_count(s->tree) == 0)
+    s->note = strdup("nothing is granted yet");
+  if (s->tree == NULL && rc == -EACCES && may_read_by_name(s, &error)) {
     s->note = strdup("listing is not allowed, names must be known");
     rc = 0;
   } else if (rc != 0) {
@@ -295,6 +302,10 @@ void source_describe(void *source, struct buf *out) {
   struct source *s = source;
 
   identity_describe(s->identity, out);
+  if (s->tree != NULL) {
+    buf_puts(out, ", ");
+    tree_describe(s->tree, out);
+  }
   if (s->granted == NULL)
     return;
   buf_puts(out, " by ");

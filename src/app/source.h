@@ -7,6 +7,8 @@
 #include "s3apfs/s3/grants.h"
 #include "s3apfs/store/store.h"
 
+struct tree;
+
 /* The vending caches of a mount, one per identity, account and Region. */
 struct grants_set;
 int grants_set_new(struct caller *c, struct grants_set **out);
@@ -18,6 +20,7 @@ struct source {
   struct grants *grants;      /* of the set; NULL for direct access */
   struct key_source *granted; /* owned; NULL for direct access */
   struct key_source *session; /* owned; of directory buckets, else NULL */
+  struct tree *tree;          /* owned; of `grants`, else NULL */
   struct store *store;
   bool store_given; /* a catalog owns the store now */
   char *note;       /* "listing is not allowed, ..." or NULL */

@@ -303,6 +303,53 @@ void cache_free(struct cache *c) {
   free(c);
 }
 
+static bool is_of(const struct version *v, const char *domain, const char *prefix) {
+  size_t n = strlen(domain);
+
+  return strncmp(v->id, domain, n) == 0 && v->id[n] == DATA_ID_SEPARATOR &&
+         strncmp(v->key, prefix, strlen(prefix)) == 0;
+}
+
+/* Takes one extent of those versions out of the map; NULL: none is left. One that
+ * loads is pinned, for its load to be cancelled when nobody waits for it. */
+static bool drop_one_locked(struct cache *c, const char *domain, const char *prefix,
+                            struct extent **cancel) {
+  struct version *v;
+  struct version *next;
+
+  HASH_ITER (hh, c->synced.versions, v, next) {
+    struct extent *e;
+
+    if (v->count == 0 || !is_of(v, domain, prefix))
+      continue;
+    e = v->extents[v->count - 1];
+    if (e->loading && e->pins == 0) {
+      e->pins++;
+      *cancel = e;
+    }
+    extent_unmap_locked(e);
+    extent_settle_locked(e);
+    return true;
+  }
+  return false;
+}
+
+void cache_drop(struct cache *c, const char *domain, const char *prefix) {
+  struct extent *cancel = NULL;
+
+  mtx_lock(&c->synced.lock);
+  while (drop_one_locked(c, domain, prefix, &cancel)) {
+    if (cancel == NULL)
+      continue;
+    mtx_unlock(&c->synced.lock);
+    cancel_load(cancel);
+    cancel = NULL;
+    mtx_lock(&c->synced.lock);
+  }
+  memory_feed_locked(c);
+  mtx_unlock(&c->synced.lock);
+}
+
 void cache_stats(struct cache *c, struct cache_stats *out) {
   mtx_lock(&c->synced.lock);
   *out = c->synced.stats;

@@ -98,6 +98,9 @@ struct cache {
   } synced;
 };
 
+/* Behind the domain in a version's id. */
+#define DATA_ID_SEPARATOR '\x1f'
+
 /* --- extent.c --- */
 int version_get(struct cache *c, struct store *s, const char *key, const struct store_attr *a,
                 struct version **out);

@@ -89,6 +89,8 @@ struct fs {
     uint64_t open_files;
     void (*changed)(void *arg, uint64_t ino);
     void *changed_arg;
+    void (*vanished)(void *arg, uint64_t parent, const char *name, uint64_t ino);
+    void *vanished_arg;
   } synced;
 };
 

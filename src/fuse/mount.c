@@ -98,6 +98,37 @@ static void on_changed(void *arg, uint64_t ino) {
     free(n);
 }
 
+struct vanishing {
+  struct fuse_session *session;
+  uint64_t parent;
+  uint64_t ino;
+  size_t len;
+  char name[];
+};
+
+/* The name is asked for again, the inode's pages go: who has it open asks for its
+ * bytes again. */
+static void vanishing_send(void *arg) {
+  struct vanishing *v = arg;
+
+  fuse_lowlevel_notify_inval_entry(v->session, v->parent, v->name, v->len);
+  fuse_lowlevel_notify_inval_inode(v->session, v->ino, 0, 0);
+  free(v);
+}
+
+static void on_vanished(void *arg, uint64_t parent, const char *name, uint64_t ino) {
+  struct fuse_mount *m = arg;
+  size_t len = strlen(name);
+  struct vanishing *v = malloc(sizeof(*v) + len + 1);
+
+  if (v == NULL)
+    return; /* the kernel's knowledge ends by its time to live */
+  *v = (struct vanishing){.session = m->session, .parent = parent, .ino = ino, .len = len};
+  memcpy(v->name, name, len + 1);
+  if (pool_submit(m->notifier, vanishing_send, v) != 0)
+    free(v);
+}
+
 static int mount_words(const struct fuse_mount_options *o, char **out) {
   struct buf fsname;
   char *words = NULL;
@@ -199,6 +230,7 @@ int fuse_mount_open(struct fs *fs, const struct fuse_mount_options *o, struct fu
   m->context.session = m->session;
   readahead_raise(o->dir);
   fs_set_changed(fs, on_changed, m);
+  fs_set_vanished(fs, on_vanished, m);
   fs_set_interrupted(fs, ops_interrupted, &m->context);
   *out = m;
   return 0;
@@ -246,6 +278,7 @@ void fuse_mount_close(struct fuse_mount *m) {
   if (m == NULL)
     return;
   fs_set_changed(m->context.fs, NULL, NULL);
+  fs_set_vanished(m->context.fs, NULL, NULL);
   fs_set_interrupted(m->context.fs, NULL, NULL);
   /* The session's descriptor is closed by unmounting: nobody may write to it then. */
   m->closing = true;

@@ -34,3 +34,8 @@ void absent_drop_locked(struct ns *n, uint64_t hash) {
   if (a->hash == hash)
     a->until = INT64_MIN;
 }
+
+void absent_forget_locked(struct ns *n) {
+  for (size_t i = 0; i < ABSENT_SLOTS; i++)
+    n->synced.absent[i].until = INT64_MIN;
+}

@@ -174,6 +174,10 @@ static int with_fresh(struct ns *n, uint64_t ino, const struct patience *p,
   node_ref_locked(i);
   rc = find_refresh_locked(n, i, p);
   if (rc == 0)
+    i->lost = false;
+  else if (rc == -ENOENT && i->lost)
+    rc = -EACCES;
+  if (rc == 0)
     rc = use(n, i, out);
   node_unref_locked(n, i);
   mtx_unlock(&n->synced.lock);

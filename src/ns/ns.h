@@ -42,6 +42,7 @@ struct node {
   bool gone;           /* it has no name any more */
   bool local;          /* newer here than in the store: what is known stays */
   bool displaced;      /* moved: not where its inode number would be looked for */
+  bool lost;           /* what it was in was taken away; until it is found again */
   int64_t asof;        /* tick of the call that told what follows */
   int64_t fresh_until; /* INT64_MAX: for ever */
   struct posix *posix; /* what its metadata says; NULL: not known */
@@ -166,6 +167,7 @@ void absent_put_locked(struct ns *n, uint64_t hash, int err, int64_t asof, int64
 /* The error, or 0 when nothing is known that is newer than `asof`. */
 int absent_get_locked(struct ns *n, uint64_t hash, int64_t asof);
 void absent_drop_locked(struct ns *n, uint64_t hash);
+void absent_forget_locked(struct ns *n); /* all of them */
 
 /* --- notes.c --- */
 /* False: no memory; then no cached listing of the directory is left either. */

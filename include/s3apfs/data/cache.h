@@ -34,6 +34,10 @@ int cache_new(struct budget *b, struct cache **out);
 /* Every reader is freed already. Cancels loads and waits for their end. */
 void cache_free(struct cache *c);
 
+/* Forgets the bytes of every key of that store that starts with `prefix`: who reads
+ * on asks the store again. Reads under way end with what they wait for. */
+void cache_drop(struct cache *c, const char *domain, const char *prefix);
+
 struct cache_stats {
   size_t bytes; /* held, loading included */
   size_t extents;

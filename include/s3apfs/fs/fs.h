@@ -38,6 +38,15 @@ void fs_free(struct fs *fs);
  * the kernel was told. On a request's thread: hand it on, do not block. NULL ends
  * it. */
 void fs_set_changed(struct fs *fs, void (*changed)(void *arg, uint64_t ino), void *arg);
+/* What a store holds at or below a key prefix is another thing now (a grant came or
+ * went): nothing that is kept of it is used any more. gone: what is open there and
+ * cannot be found again is -EACCES. Blocks. */
+void fs_changed_below(struct fs *fs, const struct store *s, const char *prefix, bool gone);
+/* vanished(arg, parent, name, ino) is told for each name that the kernel may know
+ * there and must ask for again. Not on a request's thread. NULL ends it. */
+void fs_set_vanished(struct fs *fs,
+                     void (*vanished)(void *arg, uint64_t parent, const char *name, uint64_t ino),
+                     void *arg);
 /* interrupted(arg) is asked on a request's thread, several times a second while
  * it waits: true ends the request with -EINTR. NULL: never. Set before the first
  * request and after the last. */

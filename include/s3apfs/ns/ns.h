@@ -81,6 +81,14 @@ void ns_expire(struct ns *n, uint64_t ino, int err);
 int ns_hold(struct ns *n, uint64_t ino);
 void ns_release(struct ns *n, uint64_t ino);
 
+/* What a store holds at or below a key prefix is another thing now: nothing that
+ * is known of it is used any more. gone: it was taken away, so nodes that cannot be
+ * found again are -EACCES, not -ENOENT. told() then gets, with no lock held, every node
+ * that the kernel may know there, with its place, and every folder on the way. */
+int ns_changed_below(struct ns *n, const struct store *s, const char *prefix, bool gone,
+                     void (*told)(void *arg, uint64_t parent, const char *name, uint64_t ino),
+                     void *arg);
+
 /* --- directories --- */
 struct ns_dir;
 

@@ -489,3 +489,40 @@ Test(reader, readers_that_come_and_go_disturb_nobody) {
   for (unsigned i = 0; i < 3; i++)
     pthread_join(openers[i].thread, NULL);
 }
+
+Test(reader, dropped_bytes_are_asked_for_again) {
+  struct reader *kept;
+  struct reader *r;
+  unsigned before;
+
+  put("a/x", MB, 1);
+  put("b/x", MB, 2);
+  r = open_reader("a/x");
+  kept = open_reader("b/x");
+  cr_assert_eq(check_read(r, 0, MB, 1, &patient), MB);
+  cr_assert_eq(check_read(kept, 0, MB, 2, &patient), MB);
+  wait_idle_loads();
+  before = counts().gets;
+  cache_drop(cache, "domain", "a/");
+  cr_assert_eq(check_read(kept, 0, MB, 2, &patient), MB);
+  cr_assert_eq(counts().gets, before);
+  mem_store_deny_key(mem, "a/x", true);
+  cr_assert_eq(check_read(r, 0, KB, 1, &patient), -EACCES);
+  reader_free(r);
+  reader_free(kept);
+}
+
+Test(reader, loads_under_way_are_dropped_too) {
+  struct reader *r;
+
+  put("a/x", 4 * MB, 1);
+  r = open_reader("a/x");
+  fault_store_gate(store, FAULT_GET, 64 * KB);
+  cr_assert_eq(check_read(r, 0, 16 * KB, 1, &patient), 16 * KB);
+  while (fault_store_waiting(store) == 0)
+    usleep(1000);
+  cache_drop(cache, "domain", "a/");
+  fault_store_open(store);
+  cr_assert_eq(check_read(r, 0, MB, 1, &patient), MB);
+  reader_free(r);
+}

@@ -303,3 +303,58 @@ Test(ns_edges, empty_page_with_a_continuation_is_not_absence) {
   cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "folder", &patient, &a), 0);
   cr_expect(S_ISDIR(a.mode));
 }
+
+/* --- a store that becomes another one --- */
+
+static char told[256];
+
+static void note(void *arg, uint64_t parent, const char *name, uint64_t ino) {
+  (void)arg;
+  cr_expect_neq(parent, 0);
+  cr_expect_neq(ino, 0);
+  strncat(told, name, sizeof(told) - strlen(told) - 1);
+  strncat(told, " ", sizeof(told) - strlen(told) - 1);
+}
+
+static uint64_t find(uint64_t parent, const char *name) {
+  struct ns_attr a;
+
+  cr_assert_eq(ns_lookup(ns, parent, name, &patient, &a), 0, "%s", name);
+  return a.ino;
+}
+
+Test(ns_edges, what_was_taken_away_is_forgotten_at_once) {
+  struct ns_attr a;
+  uint64_t dir;
+  uint64_t file;
+  uint64_t beside;
+
+  put("team/a/x");
+  put("team/b");
+  dir = find(find(NS_ROOT_INO, "team"), "a");
+  file = find(dir, "x");
+  beside = find(find(NS_ROOT_INO, "team"), "b");
+  cr_assert_eq(times_listed(dir, "x"), 1);
+  cr_assert_eq(mem_store_delete(mem, "team/a/x"), 0);
+  cr_assert_eq(ns_getattr(ns, file, &patient, &a), 0); /* still trusted */
+  told[0] = '\0';
+  cr_assert_eq(ns_changed_below(ns, faulty, "team/a/", true, note, NULL), 0);
+  cr_expect(strstr(told, "team ") != NULL && strstr(told, "a ") != NULL &&
+            strstr(told, "x ") != NULL && strstr(told, "b ") == NULL);
+  cr_assert_eq(ns_getattr(ns, file, &patient, &a), -EACCES);
+  cr_assert_eq(ns_lookup(ns, dir, "x", &patient, &a), -ENOENT);
+  cr_assert_eq(ns_getattr(ns, beside, &patient, &a), 0);
+}
+
+Test(ns_edges, what_came_is_found_at_once) {
+  struct ns_attr a;
+
+  put("b");
+  cr_assert_eq(times_listed(NS_ROOT_INO, "new"), 0);
+  cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "new", &patient, &a), -ENOENT);
+  put("new/x");
+  cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "new", &patient, &a), -ENOENT);
+  cr_assert_eq(ns_changed_below(ns, faulty, "new/", false, note, NULL), 0);
+  cr_assert_eq(times_listed(NS_ROOT_INO, "new"), 1);
+  find(find(NS_ROOT_INO, "new"), "x");
+}

@@ -1,0 +1,29 @@
+/* SOURCE `grants`: everything the caller was granted as BUCKET/PREFIX/ directories,
+ * which follow the grants as they come and go. */
+#ifndef S3APFS_APP_TREE_H
+#define S3APFS_APP_TREE_H
+
+#include "config.h"
+#include "identity.h"
+#include "s3apfs/fs/fs.h"
+
+struct tree;
+
+/* Asks nobody. dir and identity are borrowed. *store shows nothing before the
+ * first tree_refresh(); it must be freed before the tree. -EINVAL with one line in
+ * *why. */
+int tree_new(struct caller *c, struct identity *id, const struct config_dir *dir, struct tree **out,
+             struct store **store, struct buf *why);
+void tree_free(struct tree *t);
+/* Asks for the caller's grants and shows them. 0, or -errno with the detail in
+ * *error: then what was shown stays. */
+int tree_refresh(struct tree *t, struct s3_error *error);
+/* From now on asks again every minute (more often with a shorter metadata-ttl) and
+ * tells the file system what changed. Without a thread: says so in the log. */
+void tree_follow(struct tree *t, struct fs *fs);
+void tree_unfollow(struct tree *t);
+/* "12 scopes by grants of account 333333333333"; appended. Never blocks. */
+void tree_describe(struct tree *t, struct buf *out);
+size_t tree_count(struct tree *t);
+
+#endif

@@ -1,0 +1,34 @@
+/* A store's contents changed as a whole: bytes first, so that nobody finds them any
+ * more, then names, then the kernel. */
+#include <errno.h>
+
+#include "fs_internal.h"
+#include "s3apfs/base/log.h"
+
+void fs_set_vanished(struct fs *fs,
+                     void (*vanished)(void *arg, uint64_t parent, const char *name, uint64_t ino),
+                     void *arg) {
+  mtx_lock(&fs->synced.lock);
+  fs->synced.vanished = vanished;
+  fs->synced.vanished_arg = arg;
+  mtx_unlock(&fs->synced.lock);
+}
+
+static void tell_vanished(void *arg, uint64_t parent, const char *name, uint64_t ino) {
+  struct fs *fs = arg;
+  void (*vanished)(void *arg, uint64_t parent, const char *name, uint64_t ino);
+  void *vanished_arg;
+
+  mtx_lock(&fs->synced.lock);
+  vanished = fs->synced.vanished;
+  vanished_arg = fs->synced.vanished_arg;
+  mtx_unlock(&fs->synced.lock);
+  if (vanished != NULL)
+    vanished(vanished_arg, parent, name, ino);
+}
+
+void fs_changed_below(struct fs *fs, const struct store *s, const char *prefix, bool gone) {
+  cache_drop(fs->cache, s->domain, prefix);
+  if (ns_changed_below(fs->ns, s, prefix, gone, tell_vanished, fs) != 0)
+    log_warn("no memory to forget all of '%s' at once; it ends by its time to live", prefix);
+}

@@ -1,0 +1,71 @@
+/* Shared by the files of the route store. */
+#ifndef S3APFS_SRC_STORE_ROUTE_STORE_INTERNAL_H
+#define S3APFS_SRC_STORE_ROUTE_STORE_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "s3apfs/base/lock.h"
+#include "s3apfs/store/route_store.h"
+
+/* One scope. Fixed but for permissions and the store, which the lock guards, and
+ * the count of calls. */
+struct scope_entry {
+  char *prefix;
+  bool whole;
+  bool can_read;
+  bool can_write;
+  struct store *store;      /* NULL: not needed yet */
+  atomic_uint calls;        /* under way */
+  unsigned tables;          /* that hold it; under the lock */
+  bool gone;                /* in no table since the last change */
+  struct scope_entry *next; /* among those that wait for their calls to end */
+};
+
+/* The scopes at one time, sorted by prefix, a prefix before an object of the same
+ * name. Immutable. up[i]: the longest other one whose prefix item i starts with. */
+struct scope_table {
+  unsigned refs; /* under the lock */
+  struct scope_entry **items;
+  size_t *up;
+  size_t count;
+};
+#define SCOPE_NONE SIZE_MAX
+
+struct route_store {
+  struct store store;
+  int (*make)(void *arg, const struct route *r, struct store **out);
+  void (*describe)(void *arg, struct buf *out);
+  void *arg;
+  struct {
+    struct mtx lock;
+    struct scope_table *table;
+    struct scope_entry *retired;
+  } synced;
+};
+
+/* --- route_table.c --- */
+int scope_table_new(const struct route *routes, size_t count, const struct scope_table *old,
+                    struct scope_table **out);
+/* Frees the table, not its entries. */
+void scope_table_free(struct scope_table *t);
+void scope_entry_free(struct scope_entry *e);
+/* First item whose prefix is not before `prefix`. */
+size_t scope_table_from(const struct scope_table *t, const char *prefix);
+/* The longest scope that covers the key and (with `read`) may be read; NULL: none. */
+struct scope_entry *scope_table_match(const struct scope_table *t, const char *key, bool read);
+
+/* --- route_store.c --- */
+/* A table that stays while it is held. */
+struct scope_table *route_hold(struct route_store *r);
+void route_drop(struct route_store *r, struct scope_table *t);
+/* The entry's store, made if need be; counts a call until route_end(). */
+int route_begin(struct route_store *r, struct scope_entry *e, struct store **out);
+void route_end(struct scope_entry *e);
+/* The part of a key that the entry's store knows it by. */
+const char *route_inner_key(const char *key);
+
+/* --- route_list.c --- */
+int route_list(struct store *s, const char *prefix, bool folded, const char *token, unsigned max,
+               struct store_page *out);
+
+#endif

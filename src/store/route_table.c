@@ -1,0 +1,170 @@
+/* Scopes, sorted, and which of them covers a key.
+ *
+ * Whatever covers a key is a beginning of it. Of all prefixes that sort before the
+ * key the last one is either such a beginning, or shares the longest one with the
+ * key as its own beginning; so following `up` from there passes every scope that
+ * covers the key, the longest first. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "route_store_internal.h"
+#include "s3apfs/base/text.h"
+
+static int compare(const char *a, bool whole_a, const char *b, bool whole_b) {
+  int c = strcmp(a, b);
+
+  return c != 0 ? c : (int)whole_a - (int)whole_b;
+}
+
+static int by_prefix(const void *a, const void *b) {
+  const struct scope_entry *x = *(struct scope_entry *const *)a;
+  const struct scope_entry *y = *(struct scope_entry *const *)b;
+
+  return compare(x->prefix, x->whole, y->prefix, y->whole);
+}
+
+void scope_entry_free(struct scope_entry *e) {
+  if (e == NULL)
+    return;
+  store_free(e->store);
+  free(e->prefix);
+  free(e);
+}
+
+static struct scope_entry *entry_new(const struct route *r) {
+  struct scope_entry *e = calloc(1, sizeof(*e));
+
+  if (e == NULL)
+    return NULL;
+  atomic_init(&e->calls, 0);
+  e->whole = r->whole;
+  e->can_read = r->can_read;
+  e->can_write = r->can_write;
+  e->prefix = strdup(r->prefix);
+  if (e->prefix == NULL) {
+    free(e);
+    return NULL;
+  }
+  return e;
+}
+
+static size_t find_same(const struct scope_table *t, const char *prefix, bool whole) {
+  size_t at = scope_table_from(t, prefix);
+
+  while (at < t->count && strcmp(t->items[at]->prefix, prefix) == 0) {
+    if (t->items[at]->whole == whole)
+      return at;
+    at++;
+  }
+  return SCOPE_NONE;
+}
+
+/* Several grants of one scope are one scope with all their permissions. */
+static void merge_sorted(struct scope_table *t) {
+  size_t kept = 0;
+
+  for (size_t i = 0; i < t->count; i++) {
+    struct scope_entry *e = t->items[i];
+    struct scope_entry *last = kept > 0 ? t->items[kept - 1] : NULL;
+
+    if (last == NULL || compare(last->prefix, last->whole, e->prefix, e->whole) != 0) {
+      t->items[kept++] = e;
+      continue;
+    }
+    last->can_read |= e->can_read;
+    last->can_write |= e->can_write;
+    scope_entry_free(e);
+  }
+  t->count = kept;
+}
+
+/* Entries that stay as they are take the place of their like. */
+static void keep_old(struct scope_table *t, const struct scope_table *old) {
+  for (size_t i = 0; old != NULL && i < t->count; i++) {
+    size_t at = find_same(old, t->items[i]->prefix, t->items[i]->whole);
+
+    if (at == SCOPE_NONE || old->items[at]->can_read != t->items[i]->can_read ||
+        old->items[at]->can_write != t->items[i]->can_write)
+      continue;
+    scope_entry_free(t->items[i]);
+    t->items[i] = old->items[at];
+  }
+}
+
+static void link_up(struct scope_table *t) {
+  for (size_t i = 0; i < t->count; i++) {
+    size_t at = i > 0 ? i - 1 : SCOPE_NONE;
+
+    while (at != SCOPE_NONE && !text_has_prefix(t->items[i]->prefix, t->items[at]->prefix))
+      at = t->up[at];
+    t->up[i] = at;
+  }
+}
+
+void scope_table_free(struct scope_table *t) {
+  if (t == NULL)
+    return;
+  free(t->items);
+  free(t->up);
+  free(t);
+}
+
+int scope_table_new(const struct route *routes, size_t count, const struct scope_table *old,
+                    struct scope_table **out) {
+  struct scope_table *t = calloc(1, sizeof(*t));
+
+  if (t == NULL)
+    return -ENOMEM;
+  t->refs = 1;
+  t->items = calloc(count + 1, sizeof(struct scope_entry *));
+  t->up = calloc(count + 1, sizeof(*t->up));
+  while (t->items != NULL && t->up != NULL && t->count < count) {
+    t->items[t->count] = entry_new(&routes[t->count]);
+    if (t->items[t->count] == NULL)
+      break;
+    t->count++;
+  }
+  if (t->items == NULL || t->up == NULL || t->count < count) {
+    for (size_t i = 0; i < t->count; i++)
+      scope_entry_free(t->items[i]);
+    scope_table_free(t);
+    return -ENOMEM;
+  }
+  qsort(t->items, t->count, sizeof(struct scope_entry *), by_prefix);
+  merge_sorted(t);
+  keep_old(t, old);
+  link_up(t);
+  *out = t;
+  return 0;
+}
+
+size_t scope_table_from(const struct scope_table *t, const char *prefix) {
+  size_t lo = 0;
+  size_t hi = t->count;
+
+  while (lo < hi) {
+    size_t mid = lo + (hi - lo) / 2;
+
+    if (strcmp(t->items[mid]->prefix, prefix) < 0)
+      lo = mid + 1;
+    else
+      hi = mid;
+  }
+  return lo;
+}
+
+static bool covers(const struct scope_entry *e, const char *key) {
+  return e->whole ? strcmp(e->prefix, key) == 0 : text_has_prefix(key, e->prefix);
+}
+
+struct scope_entry *scope_table_match(const struct scope_table *t, const char *key, bool read) {
+  size_t at = scope_table_from(t, key);
+
+  while (at < t->count && strcmp(t->items[at]->prefix, key) == 0)
+    at++;
+  at = at > 0 ? at - 1 : SCOPE_NONE;
+  while (at != SCOPE_NONE && (!covers(t->items[at], key) || (read && !t->items[at]->can_read)))
+    at = t->up[at];
+  return at != SCOPE_NONE ? t->items[at] : NULL;
+}
