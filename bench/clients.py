@@ -36,6 +36,10 @@ class Client:
         """argv for a mount of access (an s3.S3) at point."""
         raise NotImplementedError
 
+    def writing(self, folder):
+        """More words of argv for a mount that is to be written to."""
+        return []
+
     def environment(self, access):
         env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         env.update(AWS_ACCESS_KEY_ID=access.keys[0], AWS_SECRET_ACCESS_KEY=access.keys[1],
@@ -54,6 +58,9 @@ class S3apfs(Client):
         words += os.environ.get("S3APFS_OPTIONS", "").split(",")
         return [self.program, "mount", f"s3://{access.bucket}", str(point), "-o",
                 ",".join(filter(None, words))]
+
+    def writing(self, folder):
+        return ["-o", f"state-dir={folder / 'state'}"]
 
 
 class MountS3(Client):
@@ -105,18 +112,19 @@ def all_clients():
 class Mounted:
     """A fresh mount for one measurement; gone at the end whatever happened."""
 
-    def __init__(self, client, access, folder, cache=None):
-        self.client, self.access, self.cache = client, access, cache
+    def __init__(self, client, access, folder, cache=None, writes=False):
         self.point = folder / "mnt"
+        self.command = client.command(access, self.point, cache)
+        if writes:
+            self.command += client.writing(folder)
+        self.environment = client.environment(access)
         self.log = folder / f"{client.name}.log"
 
     def __enter__(self):
         self.point.mkdir(exist_ok=True)
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(
-                self.client.command(self.access, self.point, self.cache),
-                env=self.client.environment(self.access), stdin=subprocess.DEVNULL, stdout=log,
-                stderr=log)
+            self.process = subprocess.Popen(self.command, env=self.environment, stdout=log,
+                                            stdin=subprocess.DEVNULL, stderr=log)
         deadline = time.monotonic() + MOUNT_SECONDS
         while not is_mounted(self.point):
             if self.process.poll() is not None or time.monotonic() > deadline:

@@ -71,7 +71,7 @@ class Bench:
             with Mounted(client, access, self.work, cache) as m:
                 work(m)
                 wait_settled(cache)
-        with Mounted(client, access, self.work, cache) as m:
+        with Mounted(client, access, self.work, cache, row.writes) as m:
             if row.cache == "again":
                 work(m)
                 wait_settled(cache)
