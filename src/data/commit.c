@@ -56,6 +56,29 @@ void commit_end(struct staged *f) {
 
 /* --- attempts --- */
 
+int commit_expect(struct attempt *a, const char *etag) {
+  struct staged *f = a->file;
+  struct expectation e = {
+      .layer = a->state.top, .size = a->state.size, .crc = a->crc, .has_crc = a->crc_known};
+
+  if (a->aside || f->synced.id == 0)
+    return 0;
+  if (strlen(etag) < sizeof(e.etag))
+    memcpy(e.etag, etag, strlen(etag) + 1);
+  mtx_lock(&f->synced.lock);
+  f->synced.expect = e;
+  mtx_unlock(&f->synced.lock);
+  return staged_note(f, STATE_LAZY);
+}
+
+bool commit_is_expected(const struct expectation *e, const struct store_detail *d) {
+  if (e->layer == 0 || e->size != d->attr.size)
+    return false;
+  if (e->etag[0] != '\0' && strcmp(e->etag, d->attr.etag) == 0)
+    return true;
+  return e->has_crc && d->has_crc64nvme && e->crc == d->crc64nvme;
+}
+
 int attempt_init(struct attempt *a, struct staged *f) {
   int rc;
 
@@ -116,11 +139,14 @@ static int commit_by_put(struct attempt *a, struct store_attr *out) {
   if (rc == 0 && a->state.size > 0)
     rc = part_memory_get(f->staging, (size_t)a->state.size, &m);
   if (rc == 0 && a->state.size > 0) {
-    rc = pieces_read(&p, &a->state, m.data, &patience);
+    rc = pieces_fetch(&p, &a->state, a->file, m.data, &patience);
     a->crc = crc64nvme(0, m.data, m.len);
   }
   if (rc == 0) {
     a->crc_known = true;
+    rc = commit_expect(a, "");
+  }
+  if (rc == 0) {
     rc = f->store->write->put(f->store, a->key, m.data, (size_t)a->state.size, &dress,
                               &a->condition, out);
   }

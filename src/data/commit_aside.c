@@ -113,7 +113,7 @@ static int content_crc(struct attempt *a, uint64_t *crc) {
 
     rc = snapshot_pieces(&a->state, at, end, &p);
     if (rc == 0)
-      rc = pieces_read(&p, &a->state, m.data, &patience);
+      rc = pieces_fetch(&p, &a->state, a->file, m.data, &patience);
     if (rc == 0)
       *crc = crc64nvme(*crc, m.data, (size_t)(end - at));
     pieces_fini(&p);

@@ -43,6 +43,10 @@ void part_memory_put(struct staging *g, struct part_memory *m);
 
 /* The attempt by parts. -EAGAIN: from the start, please. */
 int commit_by_parts(struct attempt *a, struct store_attr *out);
+/* Notes what the object will be: before the call that makes it so. */
+int commit_expect(struct attempt *a, const char *etag);
+/* Whether a version is what was expected. */
+bool commit_is_expected(const struct expectation *e, const struct store_detail *d);
 /* Ends the file's upload, if there is one, and what was sent with it. */
 void commit_abort_upload(struct staged *f);
 /* Waits until no part is being sent. */

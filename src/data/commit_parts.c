@@ -11,6 +11,7 @@
  * A commit waits until nobody streams, and nobody starts to while it runs. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,7 +21,9 @@
 #include "commit_internal.h"
 #include "s3apfs/base/clock.h"
 #include "s3apfs/base/crc.h"
+#include "s3apfs/base/digest.h"
 #include "s3apfs/base/log.h"
+#include "s3apfs/base/text.h"
 
 #define WAIT_MS 600000 /* for memory, and for one piece of the base */
 
@@ -80,7 +83,7 @@ static int send_bytes(struct job *j, const struct snapshot *s, const struct piec
 
   if (rc != 0)
     return rc;
-  rc = pieces_read(p, s, m.data, &patience);
+  rc = pieces_fetch(p, s, j->file, m.data, &patience);
   if (rc == 0)
     rc = store->write->put_part(store, key, upload, j->slot->part.number, m.data, m.len, out);
   part_memory_put(g, &m);
@@ -320,10 +323,39 @@ static int send_missing(struct attempt *a) {
   return rc;
 }
 
+/* What S3 makes of parts whose etags are their MD5: that of all of them, and their
+ * number. "" when they are something else. */
+static void parts_etag(const struct store_part *parts, size_t count, char etag[STORE_ETAG_MAX]) {
+  uint8_t md5[16];
+  struct digest *d;
+  struct buf text;
+  int rc = digest_new(DIGEST_MD5, &d);
+
+  etag[0] = '\0';
+  if (rc != 0)
+    return;
+  buf_init(&text, STORE_ETAG_MAX);
+  for (size_t i = 0; rc == 0 && i < count; i++) {
+    rc = strlen(parts[i].etag) == 32 ? text_unhex(md5, parts[i].etag, 32) : -EINVAL;
+    if (rc == 0)
+      digest_update(d, md5, sizeof(md5));
+  }
+  if (rc == 0)
+    rc = digest_final(d, md5);
+  if (rc == 0) {
+    text_hex(&text, md5, sizeof(md5));
+    buf_printf(&text, "-%zu", count);
+    snprintf(etag, STORE_ETAG_MAX, "%s", buf_cstr(&text));
+  }
+  digest_free(d);
+  buf_fini(&text);
+}
+
 static int complete(struct attempt *a, struct store_attr *out) {
   struct staged *f = a->file;
   struct upload *u = &f->synced.upload;
   struct store_part *parts = calloc(a->plan.count, sizeof(*parts));
+  char etag[STORE_ETAG_MAX];
   int rc;
 
   if (parts == NULL)
@@ -336,8 +368,11 @@ static int complete(struct attempt *a, struct store_attr *out) {
     a->crc_known = a->crc_known && parts[i].has_crc64nvme;
     a->crc = crc64nvme_combine(a->crc, parts[i].crc64nvme, parts[i].size);
   }
-  rc = f->store->write->complete_upload(f->store, a->key, u->id, parts, a->plan.count,
-                                        &a->condition, out);
+  parts_etag(parts, a->plan.count, etag);
+  rc = commit_expect(a, etag);
+  if (rc == 0)
+    rc = f->store->write->complete_upload(f->store, a->key, u->id, parts, a->plan.count,
+                                          &a->condition, out);
   free(parts);
   return rc;
 }

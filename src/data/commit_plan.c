@@ -21,7 +21,7 @@
 #define MIB ((uint64_t)1 << 20)
 #define GROWTH 96
 /* Copies of large runs go side by side. */
-#define COPIES_MAX 4
+#define COPIES_MAX 3
 #define COPY_WORTH (128 * MIB)
 
 void plan_fini(struct plan *p) {

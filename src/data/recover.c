@@ -114,6 +114,12 @@ static int load(struct staging *g, struct store *s, const struct journal_file *r
   f->synced.id = row->id;
   f->synced.acked = row->acked;
   f->synced.acked_log = row->acked_log;
+  f->synced.expect = (struct expectation){.layer = row->expect_layer,
+                                          .size = row->expect_size,
+                                          .crc = row->expect_crc64nvme,
+                                          .has_crc = row->expect_has_crc64nvme};
+  if (strlen(row->expect_etag) < sizeof(f->synced.expect.etag))
+    memcpy(f->synced.expect.etag, row->expect_etag, strlen(row->expect_etag) + 1);
   rc = kvlist_copy(&f->synced.meta, &row->meta);
   if (rc == 0)
     rc = kvlist_copy(&f->synced.headers, &row->headers);
@@ -142,6 +148,26 @@ static int settle_unnoted(struct staged *f, const struct store_attr *attr) {
     rc = commit_settle(&a, attr);
   attempt_fini(&a);
   commit_end(f);
+  return rc;
+}
+
+/* A commit that succeeded, but the process ended before it noted that. */
+static int find_unnoted(struct staged *f) {
+  const struct expectation *e = &f->synced.expect;
+  struct store_detail d;
+  int rc;
+
+  if (e->layer < f->synced.first)
+    return 0;
+  rc = f->store->write->detail(f->store, f->synced.key, &d);
+  if (rc != 0) /* absent, or it may not be asked: then nothing is known */
+    return rc == -ENOENT || rc == -EACCES ? 0 : rc;
+  if (commit_is_expected(e, &d)) {
+    f->synced.commit_upto = e->layer;
+    rc = settle_unnoted(f, &d.attr);
+    f->synced.commit_upto = 0;
+  }
+  store_detail_fini(&d);
   return rc;
 }
 
@@ -185,8 +211,11 @@ static int recover(struct staged *f, const struct journal_file *row, struct reco
 
   if (row->key[0] == '\0')
     return staged_discard(f);
-  if (row->acked >= row->first)
+  rc = find_unnoted(f);
+  if (rc == 0 && row->acked >= f->synced.first)
     rc = commit_acked(f, out);
+  else if (rc == 0 && row->acked >= row->first)
+    out->committed = true;
   if (rc != 0)
     return rc;
   return f->synced.count > 0 ? keep_rest(f, out) : (f->synced.id != 0 ? staged_forget(f) : 0);

@@ -225,7 +225,13 @@ int staged_describe_locked(const struct staged *f, struct journal_file *out) {
   out->acked_log = f->synced.acked_log;
   out->upload = strdup(f->synced.upload.id != NULL ? f->synced.upload.id : "");
   out->err = f->synced.err;
-  if (out->domain == NULL || out->key == NULL || out->base_etag == NULL || out->upload == NULL ||
+  out->expect_layer = f->synced.expect.layer;
+  out->expect_size = f->synced.expect.size;
+  out->expect_crc64nvme = f->synced.expect.crc;
+  out->expect_has_crc64nvme = f->synced.expect.has_crc;
+  out->expect_etag = strdup(f->synced.expect.etag);
+  if (out->expect_etag == NULL || out->domain == NULL || out->key == NULL ||
+      out->base_etag == NULL || out->upload == NULL ||
       kvlist_copy(&out->meta, &f->synced.meta) != 0 ||
       kvlist_copy(&out->headers, &f->synced.headers) != 0) {
     journal_file_fini(out);

@@ -53,6 +53,15 @@ struct upload {
   uint64_t next_offset; /* of the next part to stream; 0: the second part */
 };
 
+/* What the object is once a commit succeeds. */
+struct expectation {
+  uint32_t layer; /* the last one it contains; 0: nothing is expected */
+  uint64_t size;
+  uint64_t crc;
+  bool has_crc;
+  char etag[STORE_ETAG_MAX]; /* "": not known */
+};
+
 struct staged {
   struct staging *staging;
   struct store *store;
@@ -79,6 +88,7 @@ struct staged {
     struct kvlist headers;
     bool dressed; /* meta or headers changed since the last commit */
     struct upload upload;
+    struct expectation expect;
     int err;   /* of the last commit */
     bool lost; /* replaced by somebody else: nothing works any more */
   } synced;
@@ -145,5 +155,9 @@ void pieces_fini(struct pieces *p);
 /* Copies [from, to), which ends within the size. */
 int pieces_read(const struct pieces *p, const struct snapshot *s, void *dst,
                 const struct patience *patience);
+/* The same for a commit, whose key stays: what lies in the base comes by one request,
+ * past the cache, unless it is little. */
+int pieces_fetch(const struct pieces *p, const struct snapshot *s, const struct staged *f,
+                 void *dst, const struct patience *patience);
 
 #endif

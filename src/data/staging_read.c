@@ -173,6 +173,50 @@ int pieces_read(const struct pieces *p, const struct snapshot *s, void *dst,
   return rc;
 }
 
+/* The base's bytes that the pieces name, and what lies between them: one request. */
+static int fetch_span(const struct pieces *p, const struct snapshot *s, const struct staged *f,
+                      char *dst, uint64_t from, uint64_t to) {
+  size_t got = 0;
+  int rc = store_read(f->store, f->synced.key, s->base->attr.etag, from,
+                      dst + (from - p->items[0].from), (size_t)(to - from), &got, NULL);
+
+  return rc == 0 && got != to - from ? -EIO : rc;
+}
+
+static int overlay(const struct pieces *p, char *dst) {
+  int rc = 0;
+
+  for (size_t i = 0; rc == 0 && i < p->count; i++) {
+    const struct piece *piece = &p->items[i];
+    char *at = dst + (piece->from - p->items[0].from);
+    size_t len = (size_t)(piece->to - piece->from);
+
+    if (piece->kind == PIECE_ZERO)
+      memset(at, 0, len);
+    else if (piece->kind == PIECE_LAYER)
+      rc = layer_read(piece->layer, piece->from, at, len);
+  }
+  return rc;
+}
+
+int pieces_fetch(const struct pieces *p, const struct snapshot *s, const struct staged *f,
+                 void *dst, const struct patience *patience) {
+  uint64_t from = UINT64_MAX;
+  uint64_t to = 0;
+  int rc;
+
+  for (size_t i = 0; i < p->count; i++) {
+    if (p->items[i].kind != PIECE_BASE)
+      continue;
+    from = p->items[i].from < from ? p->items[i].from : from;
+    to = p->items[i].to;
+  }
+  if (from >= to || to - from <= DATA_READ_MAX)
+    return pieces_read(p, s, dst, patience);
+  rc = fetch_span(p, s, f, dst, from, to);
+  return rc != 0 ? rc : overlay(p, dst);
+}
+
 /* Snapshot and pieces of [offset, offset + len), cut at the size. */
 static int resolve(struct staged *f, uint64_t offset, uint64_t len, struct snapshot *s,
                    struct pieces *p, uint64_t *end) {

@@ -22,9 +22,10 @@ void journal_file_fini(struct journal_file *f) {
   free(f->key);
   free(f->base_etag);
   free(f->upload);
+  free(f->expect_etag);
   kvlist_fini(&f->meta);
   kvlist_fini(&f->headers);
-  f->domain = f->key = f->base_etag = f->upload = NULL;
+  f->domain = f->key = f->base_etag = f->upload = f->expect_etag = NULL;
 }
 
 /* --- dress as text --- */
@@ -97,15 +98,21 @@ static int bind_file(struct db *d, const char *sql, struct file_task *t) {
   db_bind_text(st, 9, buf_cstr(&t->headers));
   db_bind_text(st, 10, f->upload);
   db_bind_int(st, 11, f->err);
+  db_bind_int(st, 12, f->expect_layer);
+  db_bind_int(st, 13, (int64_t)f->expect_size);
+  db_bind_int(st, 14, (int64_t)f->expect_crc64nvme);
+  db_bind_int(st, 15, f->expect_has_crc64nvme);
+  db_bind_text(st, 16, f->expect_etag != NULL ? f->expect_etag : "");
   if (f->id != 0)
-    db_bind_int(st, 12, f->id);
+    db_bind_int(st, 17, f->id);
   return db_finish(d, st);
 }
 
 static int add_file(struct db *d, void *arg) {
   static const char sql[] = "INSERT INTO file(domain, key, base_etag, base_size, first, acked, "
-                            "acked_log, meta, headers, upload, err) "
-                            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                            "acked_log, meta, headers, upload, err, expect_layer, expect_size, "
+                            "expect_crc, expect_has_crc, expect_etag) "
+                            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   struct file_task *t = arg;
   int rc = bind_file(d, sql, t);
 
@@ -131,7 +138,8 @@ static int drop_other_parts(struct db *d, const struct journal_file *f) {
 static int put_file(struct db *d, void *arg) {
   static const char sql[] = "UPDATE file SET domain = ?, key = ?, base_etag = ?, base_size = ?, "
                             "first = ?, acked = ?, acked_log = ?, meta = ?, headers = ?, "
-                            "upload = ?, err = ? WHERE id = ?";
+                            "upload = ?, err = ?, expect_layer = ?, expect_size = ?, "
+                            "expect_crc = ?, expect_has_crc = ?, expect_etag = ? WHERE id = ?";
   struct file_task *t = arg;
   int rc = drop_other_parts(d, t->file);
 
@@ -261,7 +269,13 @@ static int read_file(sqlite3_stmt *st, struct journal_file *f) {
   f->acked_log = (uint64_t)sqlite3_column_int64(st, 7);
   f->upload = db_column(st, 10);
   f->err = sqlite3_column_int(st, 11);
-  if (f->domain == NULL || f->key == NULL || f->base_etag == NULL || f->upload == NULL)
+  f->expect_layer = (uint32_t)sqlite3_column_int64(st, 12);
+  f->expect_size = (uint64_t)sqlite3_column_int64(st, 13);
+  f->expect_crc64nvme = (uint64_t)sqlite3_column_int64(st, 14);
+  f->expect_has_crc64nvme = sqlite3_column_int(st, 15) != 0;
+  f->expect_etag = db_column(st, 16);
+  if (f->expect_etag == NULL || f->domain == NULL || f->key == NULL || f->base_etag == NULL ||
+      f->upload == NULL)
     return -ENOMEM;
   rc = decode_pairs((const char *)sqlite3_column_text(st, 8), &f->meta);
   return rc != 0 ? rc : decode_pairs((const char *)sqlite3_column_text(st, 9), &f->headers);
@@ -270,7 +284,8 @@ static int read_file(sqlite3_stmt *st, struct journal_file *f) {
 static int collect_files(struct db *d, void *arg) {
   static const char sql[] =
       "SELECT id, domain, key, base_etag, base_size, first, acked, acked_log, "
-      "meta, headers, upload, err FROM file ORDER BY id";
+      "meta, headers, upload, err, expect_layer, expect_size, expect_crc, "
+      "expect_has_crc, expect_etag FROM file ORDER BY id";
   struct files *l = arg;
   sqlite3_stmt *st;
   int rc = db_prepare(d, sql, &st);

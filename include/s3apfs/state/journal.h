@@ -32,6 +32,13 @@ struct journal_file {
   struct kvlist headers;
   char *upload; /* multipart upload under way; "": none */
   int err;      /* why the last commit failed: -errno, 0 */
+  /* What the object is once the commit under way succeeds, so that its success can be
+   * told although nobody noted it. */
+  uint32_t expect_layer; /* the last one it contains; 0: no commit was begun */
+  uint64_t expect_size;
+  uint64_t expect_crc64nvme;
+  bool expect_has_crc64nvme;
+  char *expect_etag; /* "": not known beforehand */
 };
 void journal_file_init(struct journal_file *f);
 void journal_file_fini(struct journal_file *f);

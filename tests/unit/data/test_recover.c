@@ -169,6 +169,37 @@ Test(recover, a_commit_that_was_not_noted_is_not_repeated) {
   expect_nothing_left();
 }
 
+/* The same when the version that was changed is gone, so that the content cannot be
+ * put together any more. */
+Test(recover, a_change_that_was_not_noted_is_recognised) {
+  size_t len = 10 * DESK_PART;
+  unsigned char *data = malloc(len + 5);
+
+  desk_fill(data, 0, len, 4);
+  memcpy(data + len, " line", 5);
+  for (int large = 0; large < 2; large++) {
+    size_t size = large == 1 ? len : 1000;
+    const char *key = large == 1 ? "large" : "small";
+    enum fault_op op = large == 1 ? FAULT_COMPLETE_UPLOAD : FAULT_PUT;
+    struct store_attr attr = desk_put(&desk, key, data, size);
+    struct commit_result r;
+    struct staged *f;
+
+    cr_assert_eq(staged_new(desk.staging, desk.store, key, &attr, &f), 0);
+    cr_assert_eq(staged_append(f, " line", 5), 0);
+    fault_store_lose(desk.store, op, 0, 1, -ETIMEDOUT);
+    fault_store_fail(desk.store, FAULT_DETAIL, 1, 1, -ETIMEDOUT, 0);
+    cr_assert_eq(staged_commit(f, &r), -ETIMEDOUT);
+    crash(f);
+    cr_expect_null(desk_find(&desk, "recovered"));
+    memcpy(data + size, " line", 5);
+    desk_expect(&desk, key, data, size + 5);
+    expect_nothing_left();
+    desk_fill(data, 0, len, 4);
+  }
+  free(data);
+}
+
 Test(recover, a_conflict_is_one_also_later) {
   struct store_attr attr = desk_put(&desk, "k", (const unsigned char *)"old", 3);
   struct staged *f;

@@ -223,6 +223,35 @@ Test(staging, a_small_change_of_a_large_object_copies_the_rest) {
   free(data);
 }
 
+/* What one part lacks comes by one request, however it is cut up. */
+Test(staging, scattered_changes_of_a_large_part_fetch_once) {
+  struct staging_options o = {.host = "here"};
+  size_t len = (size_t)7 << 20;
+  unsigned char *data = malloc(len);
+  struct mem_store_counts before;
+  struct mem_store_counts after;
+  struct staging *large;
+  struct store_attr attr;
+  struct staged *f;
+
+  desk_fill(data, 0, len, 1);
+  attr = desk_put(&desk, "k", data, len);
+  cr_assert_eq(staging_new(desk.state, desk.cache, &o, &large), 0);
+  cr_assert_eq(staged_new(large, desk.store, "k", &attr, &f), 0);
+  for (size_t at = 100000; at < len; at += 300000) {
+    cr_assert_eq(staged_write(f, at, "scattered", 9), 0);
+    memcpy(data + at, "scattered", 9);
+  }
+  mem_store_counts(desk.mem, &before);
+  commit(f, 0, true);
+  mem_store_counts(desk.mem, &after);
+  cr_expect_eq(after.gets, before.gets + 1);
+  staged_free(f);
+  staging_free(large);
+  desk_expect(&desk, "k", data, len);
+  free(data);
+}
+
 Test(staging, tags_that_may_not_be_read_are_not_lost) {
   struct store_attr attr;
   unsigned char *data = base("k", &attr);
