@@ -151,6 +151,8 @@ int writing_begin(struct fs *fs, uint64_t ino, struct writing **out);
 int writing_begin_new(struct fs *fs, uint64_t ino, const struct root *r, const char *key,
                       struct writing **out);
 void writing_put(struct fs *fs, struct writing *w);
+/* All of them, each with a reference; the array is the caller's. */
+int writings_get(struct fs *fs, struct writing ***out, size_t *count);
 /* Something was written just now. */
 void writing_touch(struct fs *fs, struct writing *w);
 /* Brings what was written to the store. */

@@ -82,6 +82,26 @@ void writing_put(struct fs *fs, struct writing *w) {
     writing_free(fs, w);
 }
 
+int writings_get(struct fs *fs, struct writing ***out, size_t *count) {
+  struct writing **all;
+  struct writing *w;
+  size_t n = 0;
+
+  *count = 0;
+  mtx_lock(&fs->synced.lock);
+  all = calloc(HASH_COUNT(fs->synced.writings) + 1, sizeof(struct writing *));
+  for (w = fs->synced.writings; all != NULL && w != NULL; w = w->hh.next) {
+    w->refs++;
+    all[n++] = w;
+  }
+  mtx_unlock(&fs->synced.lock);
+  if (all == NULL)
+    return -ENOMEM;
+  *out = all;
+  *count = n;
+  return 0;
+}
+
 /* Takes w's place in the table, or finds that somebody was faster. */
 static struct writing *writing_add(struct fs *fs, struct writing *w) {
   struct writing *other;

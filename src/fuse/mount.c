@@ -165,7 +165,7 @@ static int session_new(struct fuse_mount *m, const struct fuse_mount_options *o)
   if (rc != 0)
     return rc;
   ops_read_fill(&ops);
-  ops_write_fill(&ops);
+  ops_names_fill(&ops);
   ops_content_fill(&ops);
   if (fuse_opt_add_arg(&args, "s3apfs") != 0 || fuse_opt_add_arg(&args, "-o") != 0 ||
       fuse_opt_add_arg(&args, words) != 0 || (o->debug && fuse_opt_add_arg(&args, "-d") != 0))

@@ -26,8 +26,9 @@ void ops_truncate(fuse_req_t req, fuse_ino_t ino, uint64_t size, struct fuse_fil
 
 /* Fills in what changes contents. */
 void ops_content_fill(struct fuse_lowlevel_ops *ops);
-/* Fills in what reads, and what is refused because it would write. */
+/* Fills in what reads. */
 void ops_read_fill(struct fuse_lowlevel_ops *ops);
-void ops_write_fill(struct fuse_lowlevel_ops *ops);
+/* Fills in what changes names and attributes. */
+void ops_names_fill(struct fuse_lowlevel_ops *ops);
 
 #endif

@@ -155,6 +155,16 @@ bool ns_has_local(struct ns *n, uint64_t ino) {
   return s.found;
 }
 
+void ns_distrust(struct ns *n, uint64_t ino) {
+  struct node *dir;
+
+  mtx_lock(&n->synced.lock);
+  dir = node_find_locked(n, ino);
+  if (dir != NULL && dir->kind == NODE_DIR)
+    listing_forget_locked(n, dir, false);
+  mtx_unlock(&n->synced.lock);
+}
+
 void ns_set_marker(struct ns *n, uint64_t ino, bool marker) {
   struct node *dir;
 

@@ -149,6 +149,47 @@ int fs_listxattr(struct fs *fs, uint64_t ino, struct buf *out);
 /* The errno for an attempt to modify below this inode. */
 int fs_deny_write(struct fs *fs, uint64_t ino);
 
+/* --- changing names and attributes --- */
+/* Everything is in the store when these return, and seen here at once. -EROFS: a
+ * read-only mount, or above the sources; -EACCES: the source may not be changed. */
+
+/* The three count a lookup reference to out->ino. */
+int fs_mkdir(struct fs *fs, uint64_t parent, const char *name, const struct fs_maker *by,
+             struct fs_entry *out);
+int fs_symlink(struct fs *fs, uint64_t parent, const char *name, const char *target,
+               const struct fs_maker *by, struct fs_entry *out);
+/* An empty regular file. */
+int fs_mknod(struct fs *fs, uint64_t parent, const char *name, const struct fs_maker *by,
+             struct fs_entry *out);
+int fs_unlink(struct fs *fs, uint64_t parent, const char *name);
+int fs_rmdir(struct fs *fs, uint64_t parent, const char *name);
+/* flags as renameat2(2): 0, RENAME_NOREPLACE, RENAME_EXCHANGE. -EXDEV: to another
+ * source. Objects are copied by the service, so it takes their time. */
+int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t newparent,
+              const char *newname, unsigned flags);
+
+/* Which members count. */
+#define FS_SET_MODE 1U
+#define FS_SET_UID 2U
+#define FS_SET_GID 4U
+#define FS_SET_ATIME 8U
+#define FS_SET_MTIME 16U
+struct fs_set {
+  unsigned what;
+  mode_t mode; /* permission bits */
+  uid_t uid;
+  gid_t gid;
+  int64_t atime_ns;
+  int64_t mtime_ns;
+};
+int fs_setattr(struct fs *fs, uint64_t ino, const struct fs_set *set, struct stat *out,
+               double *attr_ttl_s);
+/* user.NAME, kept as user metadata: printable ASCII. flags as setxattr(2). -ENOSPC:
+ * more than an object can carry; -EOPNOTSUPP: another name space. */
+int fs_setxattr(struct fs *fs, uint64_t ino, const char *name, const void *value, size_t size,
+                int flags);
+int fs_removexattr(struct fs *fs, uint64_t ino, const char *name);
+
 /* One line on what serves a path relative to the mount's root. */
 int fs_explain(struct fs *fs, const char *path, struct buf *out);
 

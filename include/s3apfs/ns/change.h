@@ -67,6 +67,8 @@ void ns_dropped(struct ns *n, uint64_t ino);
 bool ns_has_others(struct ns *n, uint64_t ino, const char *name);
 /* Something in it, at whatever depth, is not in the store yet. */
 bool ns_has_local(struct ns *n, uint64_t ino);
+/* Something in the directory is not what was known: list it anew. */
+void ns_distrust(struct ns *n, uint64_t ino);
 /* The directory has an object of its own now (or not). */
 void ns_set_marker(struct ns *n, uint64_t ino, bool marker);
 

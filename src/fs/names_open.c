@@ -1,0 +1,143 @@
+/* Changes of names and attributes while the file is written to.
+ *
+ * What is staged is brought to the store before its object is moved, so that what
+ * moves is whole, and follows it afterwards: the handles go on writing over the
+ * moved version. A removed name takes back what was not committed; the handles keep
+ * the bytes. Attributes of a file with something staged go out with its next commit. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "names_internal.h"
+
+int names_settle(struct fs *fs, uint64_t ino, bool *changed) {
+  struct writing *w = writing_find(fs, ino);
+  int rc = 0;
+
+  *changed = false;
+  if (w == NULL)
+    return 0;
+  if (staged_is_dirty(w->staged)) {
+    rc = writing_commit(fs, w);
+    *changed = rc == 0;
+  }
+  writing_put(fs, w);
+  return rc;
+}
+
+int names_follow(struct fs *fs, uint64_t ino, const char *key, const struct store_attr *attr) {
+  struct writing *w = writing_find(fs, ino);
+  int rc = 0;
+
+  if (w != NULL) {
+    rc = staged_rename(w->staged, key, attr);
+    writing_put(fs, w);
+  }
+  versions_own(fs, ino, attr);
+  return rc;
+}
+
+int names_forget(struct fs *fs, uint64_t ino) {
+  struct writing *w = writing_find(fs, ino);
+  int rc = 0;
+
+  if (w == NULL)
+    return 0;
+  rc = staged_unlink(w->staged);
+  writing_put(fs, w);
+  return rc;
+}
+
+/* --- folders ------------------------------------------------------------------------- */
+
+/* The key of the writing's inode when it lies below the folder; NULL when not. */
+static char *key_below(struct fs *fs, const struct writing *w, const struct root *r,
+                       const char *folder) {
+  const struct root *root;
+  char *key;
+
+  if (ns_get_key(fs->ns, w->ino, &root, &key) != 0)
+    return NULL;
+  if (root == r && strncmp(key, folder, strlen(folder)) == 0)
+    return key;
+  free(key);
+  return NULL;
+}
+
+int names_settle_below(struct fs *fs, const struct root *r, const char *folder) {
+  struct writing **all;
+  size_t count;
+  int rc = writings_get(fs, &all, &count);
+
+  for (size_t i = 0; i < count; i++) {
+    char *key = rc == 0 ? key_below(fs, all[i], r, folder) : NULL;
+
+    if (key != NULL && staged_is_dirty(all[i]->staged))
+      rc = writing_commit(fs, all[i]);
+    free(key);
+    writing_put(fs, all[i]);
+  }
+  free(all);
+  return rc;
+}
+
+static int follow_one(struct fs *fs, struct writing *w, const struct root *r, const char *folder) {
+  char *key = key_below(fs, w, r, folder);
+  struct store_attr attr;
+  int rc;
+
+  if (key == NULL)
+    return 0;
+  rc = r->store->ops->head(r->store, key, &attr, NULL);
+  if (rc == 0)
+    rc = staged_rename(w->staged, key, &attr);
+  if (rc == 0)
+    versions_own(fs, w->ino, &attr);
+  free(key);
+  return rc;
+}
+
+int names_follow_below(struct fs *fs, const struct root *r, const char *folder) {
+  struct writing **all;
+  size_t count;
+  int first = writings_get(fs, &all, &count);
+
+  for (size_t i = 0; i < count; i++) {
+    int rc = follow_one(fs, all[i], r, folder);
+
+    if (first == 0)
+      first = rc;
+    writing_put(fs, all[i]);
+  }
+  free(all);
+  return first;
+}
+
+/* --- attributes ------------------------------------------------------------------------ */
+
+static int dress(struct staged *f, const struct posix *posix, bool dirty) {
+  struct kvlist meta;
+  int rc;
+
+  kvlist_init(&meta);
+  rc = posix_to_meta(posix, &meta);
+  if (rc == 0)
+    rc = staged_dress(f, &meta, dirty);
+  kvlist_fini(&meta);
+  return rc;
+}
+
+int names_dress_staged(struct fs *fs, uint64_t ino, const struct posix *posix) {
+  struct writing *w = writing_find(fs, ino);
+  bool dirty;
+  int rc;
+
+  if (w == NULL)
+    return -ENOENT;
+  dirty = staged_is_dirty(w->staged);
+  rc = dress(w->staged, posix, dirty);
+  if (posix->has_mtime)
+    atomic_store(&w->mtime_ns, posix->mtime_ns);
+  writing_put(fs, w);
+  return rc == 0 && !dirty ? -ENOENT : rc;
+}

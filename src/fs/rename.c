@@ -1,0 +1,310 @@
+/* Renaming: S3 has none, so what is renamed is copied by the service and then removed
+ * by the etag that was copied. Bytes never come here.
+ *
+ * A name is replaced by the copy in one step, as seen by everybody. When the source
+ * cannot be removed afterwards, a copy under a name that was free is removed again
+ * and the error says why; a copy that replaced something stays, and a line in the
+ * log says that both names are left. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "names_internal.h"
+#include "s3apfs/base/log.h"
+#include "s3apfs/base/text.h"
+
+#define TRIES 3
+
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE (1U << 0)
+#define RENAME_EXCHANGE (1U << 1)
+#endif
+
+struct renaming {
+  struct fs *fs;
+  uint64_t parent;
+  const char *name;
+  uint64_t newparent;
+  const char *newname;
+  unsigned flags;
+  struct ns_child from;
+  struct ns_child to; /* key NULL: the new name is free */
+  const struct root *root;
+  char *key; /* of the new name, without '/' at its end */
+};
+
+/* --- one object ------------------------------------------------------------------------- */
+
+/* The copy is there; now the source goes. */
+static int remove_source(struct renaming *r, const struct store_attr *copy) {
+  int rc;
+
+  names_keep_folder(r->fs, r->parent, r->name);
+  rc = names_remove(r->root, r->from.key, r->from.attr.etag);
+  if (rc == 0)
+    return 0;
+  if (r->to.key == NULL && names_remove(r->root, r->key, copy->etag) == 0)
+    return rc;
+  log_warn("'%s' was copied to '%s', but could not be removed (%s): both names are left",
+           r->from.key, r->key, strerror(-rc));
+  return rc;
+}
+
+static int rename_object(struct renaming *r) {
+  const struct store_condition absent = {.what = STORE_IF_ABSENT};
+  struct store_source from = {
+      .key = r->from.key, .etag = r->from.attr.etag, .size = r->from.attr.size};
+  struct store_attr attr;
+  int rc = names_copy(r->root, &from, r->key, NULL,
+                      (r->flags & RENAME_NOREPLACE) != 0 ? &absent : NULL, &attr);
+
+  if (rc == -ESTALE || rc == -ENOENT) {
+    ns_expire(r->fs->ns, r->from.ino, rc);
+    ns_distrust(r->fs->ns, r->parent);
+  }
+  if (rc == 0)
+    rc = remove_source(r, &attr);
+  if (rc == 0 && r->to.key != NULL)
+    rc = names_forget(r->fs, r->to.ino);
+  if (rc == 0)
+    rc = ns_moved(r->fs->ns, r->from.ino, r->newparent, r->newname, &attr);
+  return rc == 0 ? names_follow(r->fs, r->from.ino, r->key, &attr) : rc;
+}
+
+/* --- a folder ----------------------------------------------------------------------------- */
+
+/* A folder is only replaced when it is empty, also for other hosts. */
+static int clear_target(struct renaming *r, const char *folder) {
+  struct names_own own;
+  int rc;
+
+  if (r->to.key != NULL && ns_has_local(r->fs->ns, r->to.ino))
+    return -ENOTEMPTY;
+  rc = names_check_empty(r->root, folder, &own);
+  if (rc == 0 && own.marker[0] != '\0')
+    rc = names_remove(r->root, folder, own.marker);
+  return rc;
+}
+
+static int rename_folder(struct renaming *r) {
+  char *folder = text_printf("%s/", r->key);
+  int rc = folder != NULL ? 0 : -ENOMEM;
+
+  if (rc == 0 && strncmp(folder, r->from.key, strlen(r->from.key)) == 0)
+    rc = -EINVAL; /* into itself */
+  if (rc == 0)
+    rc = clear_target(r, folder);
+  if (rc == 0)
+    rc = names_settle_below(r->fs, r->root, r->from.key);
+  if (rc == 0) {
+    names_keep_folder(r->fs, r->parent, r->name);
+    rc = names_move_tree(r->root, r->from.key, folder);
+  }
+  if (rc == 0)
+    rc = ns_moved(r->fs->ns, r->from.ino, r->newparent, r->newname, NULL);
+  if (rc == 0) {
+    ns_set_marker(r->fs->ns, r->from.ino, false); /* it has none if the old one had none */
+    names_keep_folder(r->fs, r->from.ino, "");
+    rc = names_follow_below(r->fs, r->root, folder);
+  }
+  free(folder);
+  return rc;
+}
+
+/* --- two names swap ------------------------------------------------------------------------ */
+
+/* Moves what a key (of a folder: with its '/') holds to another that holds nothing. */
+static int move_key(const struct root *r, enum ns_type type, const char *from,
+                    const struct store_attr *attr, const char *to, struct store_attr *out) {
+  struct store_source source = {.key = from, .etag = attr->etag, .size = attr->size};
+  int rc;
+
+  if (type == NS_DIR)
+    return names_move_tree(r, from, to);
+  rc = names_copy(r, &source, to, NULL, NULL, out);
+  return rc == 0 ? names_remove(r, from, attr->etag) : rc;
+}
+
+static char *key_as(const char *key, enum ns_type type) {
+  size_t len = strlen(key);
+
+  if (len > 0 && key[len - 1] == '/')
+    len--;
+  return text_printf("%.*s%s", (int)len, key, type == NS_DIR ? "/" : "");
+}
+
+struct exchange {
+  char *aside;  /* where the first waits */
+  char *first;  /* key of the first under the second's name */
+  char *second; /* and the other way round */
+};
+
+static int exchange_keys(struct renaming *r, struct exchange *x) {
+  uint64_t random = 0;
+  char *aside;
+
+  if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
+    return -EIO;
+  x->first = key_as(r->to.key, r->from.type);
+  x->second = key_as(r->from.key, r->to.type);
+  aside = text_printf("%.*s.s3apfs-exchange-%016llx", (int)(strlen(r->key) - strlen(r->newname)),
+                      r->key, (unsigned long long)random);
+  x->aside = aside != NULL ? key_as(aside, r->from.type) : NULL;
+  free(aside);
+  return x->first != NULL && x->second != NULL && x->aside != NULL ? 0 : -ENOMEM;
+}
+
+/* Each step leaves everything under some name; a failure goes back. */
+static int exchange_steps(struct renaming *r, const struct exchange *x, struct store_attr *first,
+                          struct store_attr *second) {
+  struct store_attr aside = r->from.attr;
+  struct store_attr back;
+  int rc = move_key(r->root, r->from.type, r->from.key, &r->from.attr, x->aside, &aside);
+
+  if (rc != 0)
+    return rc;
+  rc = move_key(r->root, r->to.type, r->to.key, &r->to.attr, x->second, second);
+  if (rc == 0)
+    rc = move_key(r->root, r->from.type, x->aside, &aside, x->first, first);
+  else if (move_key(r->root, r->from.type, x->aside, &aside, r->from.key, &back) != 0)
+    log_warn("'%s' could not be brought back: it is '%s' now", r->from.key, x->aside);
+  return rc;
+}
+
+static int settle(struct renaming *r, const struct ns_child *c) {
+  bool changed;
+
+  if (c->type == NS_DIR)
+    return names_settle_below(r->fs, r->root, c->key);
+  return names_settle(r->fs, c->ino, &changed);
+}
+
+/* What was staged of either is in the store, under the versions that are known. */
+static int settle_both(struct renaming *r) {
+  struct patience p = fs_patience(r->fs);
+  struct ns_child *const both[] = {&r->from, &r->to};
+  int rc = 0;
+
+  for (size_t i = 0; rc == 0 && i < 2; i++) {
+    struct ns_child now;
+
+    rc = settle(r, both[i]);
+    if (rc == 0)
+      rc = ns_child_of(r->fs->ns, both[i]->ino, &p, &now);
+    if (rc != 0)
+      break;
+    ns_child_fini(r->fs->ns, both[i]);
+    *both[i] = now;
+  }
+  return rc;
+}
+
+static int follow_exchanged(struct renaming *r, const struct ns_child *c, const char *key,
+                            const struct store_attr *attr) {
+  return c->type == NS_DIR ? names_follow_below(r->fs, r->root, key)
+                           : names_follow(r->fs, c->ino, key, attr);
+}
+
+static int rename_exchange(struct renaming *r) {
+  struct store_attr first = {0};
+  struct store_attr second = {0};
+  struct exchange x = {0};
+  int rc;
+
+  if (r->to.key == NULL)
+    return -ENOENT;
+  rc = settle_both(r);
+  if (rc == 0)
+    rc = exchange_keys(r, &x);
+  if (rc == 0)
+    rc = exchange_steps(r, &x, &first, &second);
+  if (rc == 0)
+    rc = ns_swapped(r->fs->ns, r->from.ino, &first, r->to.ino, &second);
+  if (rc == 0)
+    rc = follow_exchanged(r, &r->from, x.first, &first);
+  if (rc == 0)
+    rc = follow_exchanged(r, &r->to, x.second, &second);
+  free(x.aside);
+  free(x.first);
+  free(x.second);
+  return rc;
+}
+
+/* --- all ------------------------------------------------------------------------------------ */
+
+static int check_types(const struct renaming *r) {
+  if (r->to.key == NULL)
+    return 0;
+  if ((r->flags & RENAME_NOREPLACE) != 0)
+    return -EEXIST;
+  if (r->to.type == NS_DIR && r->from.type != NS_DIR)
+    return -EISDIR;
+  return r->from.type == NS_DIR && r->to.type != NS_DIR ? -ENOTDIR : 0;
+}
+
+static int rename_resolved(struct renaming *r) {
+  int rc;
+
+  if (r->from.root != r->root)
+    return -EXDEV;
+  if (r->to.key != NULL && r->to.ino == r->from.ino)
+    return 0;
+  if ((r->flags & RENAME_EXCHANGE) != 0)
+    return rename_exchange(r);
+  rc = check_types(r);
+  if (rc != 0)
+    return rc;
+  return r->from.type == NS_DIR ? rename_folder(r) : rename_object(r);
+}
+
+/* The source as the store has it: what was staged is committed. */
+static int get_source(struct renaming *r) {
+  bool changed = false;
+  int rc = names_child(r->fs, r->parent, r->name, &r->from);
+
+  if (rc != 0 || r->from.type == NS_DIR)
+    return rc;
+  rc = names_settle(r->fs, r->from.ino, &changed);
+  if (rc == 0 && !changed)
+    return 0;
+  ns_child_fini(r->fs->ns, &r->from);
+  return rc == 0 ? names_child(r->fs, r->parent, r->name, &r->from) : rc;
+}
+
+static int rename_once(struct renaming *r) {
+  int rc = get_source(r);
+
+  if (rc != 0)
+    return rc;
+  rc = names_place(r->fs, r->newparent, r->newname, &r->root, &r->key);
+  if (rc == 0) {
+    rc = names_child(r->fs, r->newparent, r->newname, &r->to);
+    if (rc == 0 || rc == -ENOENT)
+      rc = rename_resolved(r);
+    ns_child_fini(r->fs->ns, &r->to);
+    free(r->key);
+    r->key = NULL;
+  }
+  ns_child_fini(r->fs->ns, &r->from);
+  return rc;
+}
+
+int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t newparent,
+              const char *newname, unsigned flags) {
+  struct renaming r = {.fs = fs,
+                       .parent = parent,
+                       .name = name,
+                       .newparent = newparent,
+                       .newname = newname,
+                       .flags = flags};
+  int rc = -ESTALE;
+
+  if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||
+      flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
+    return -EINVAL;
+  for (int i = 0; i < TRIES && rc == -ESTALE; i++)
+    rc = rename_once(&r);
+  return rc;
+}

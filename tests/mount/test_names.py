@@ -1,0 +1,185 @@
+"""Names and attributes changed through a mount, and programs that live from that."""
+import ctypes
+import os
+import pathlib
+import shutil
+import sqlite3
+import stat
+import subprocess
+
+import pytest
+from mounting import options
+
+BUCKET = "test-bucket-1"
+NOREPLACE, EXCHANGE = 1, 2
+AT_FDCWD = -100
+
+
+def body(emu, key):
+    return emu.owner.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+
+def keys(emu, prefix):
+    found = emu.owner.list_objects_v2(Bucket=BUCKET, Prefix=prefix + "/").get("Contents", [])
+    return [o["Key"].removeprefix(prefix + "/") for o in found]
+
+
+def metadata(emu, key):
+    return emu.owner.head_object(Bucket=BUCKET, Key=key)["Metadata"]
+
+
+def renameat2(old, new, flags):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(AT_FDCWD, os.fsencode(old), AT_FDCWD, os.fsencode(new), flags) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+
+
+@pytest.fixture
+def mount(emu, place, request):
+    """A function that mounts the test's own prefix, again after an umount."""
+    (place.dir / "credentials").open("a").write(
+        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
+        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
+    prefix = request.node.name
+    emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/implicit/file.txt", Body=b"theirs\n")
+
+    def again():
+        words = options(emu, "profile=admin2", f"state-dir={place.dir}/state")
+        return pathlib.Path(place.mount(f"s3://{BUCKET}/{prefix}", words))
+    again.prefix = prefix
+    again.place = place
+    return again
+
+
+def test_names(emu, mount):
+    top, prefix = mount(), mount.prefix
+    (top / "d" / "deep").mkdir(parents=True)
+    (top / "d" / "deep" / "a").write_text("one\n")
+    os.rename(top / "d" / "deep" / "a", top / "d" / "b")
+    assert body(emu, f"{prefix}/d/b") == b"one\n"
+    os.symlink("d/b", top / "link")
+    assert os.readlink(top / "link") == "d/b" and (top / "link").read_text() == "one\n"
+    with pytest.raises(OSError):
+        os.rmdir(top / "d")
+    os.rename(top / "d", top / "e")
+    assert keys(emu, prefix) == ["e/", "e/b", "e/deep/", "implicit/file.txt", "link"]
+    assert sorted(os.listdir(top)) == ["e", "implicit", "link"]
+    os.unlink(top / "implicit" / "file.txt")
+    assert os.listdir(top / "implicit") == []
+    os.rmdir(top / "implicit")
+    shutil.rmtree(top / "e")
+    os.unlink(top / "link")
+    assert keys(emu, prefix) == []
+    with pytest.raises(PermissionError):
+        (top / "x").write_text("x")
+        os.link(top / "x", top / "y")
+
+
+def test_renames_with_flags(emu, mount):
+    top, prefix = mount(), mount.prefix
+    (top / "a").write_text("A")
+    (top / "b").write_text("B")
+    with pytest.raises(FileExistsError):
+        renameat2(top / "a", top / "b", NOREPLACE)
+    renameat2(top / "a", top / "b", EXCHANGE)
+    assert body(emu, f"{prefix}/a") == b"B" and body(emu, f"{prefix}/b") == b"A"
+    assert (top / "a").read_text() == "B" and (top / "b").read_text() == "A"
+    renameat2(top / "a", top / "c", NOREPLACE)
+    assert sorted(os.listdir(top)) == ["b", "c", "implicit"]
+
+
+def test_attributes_outlive_the_mount(emu, mount):
+    top, prefix = mount(), mount.prefix
+    (top / "f").write_text("x")
+    os.chmod(top / "f", 0o640)
+    os.utime(top / "f", ns=(1595002920000000001, 1595002920123456789))
+    os.setxattr(top / "f", "user.color", b"blue")
+    os.mkdir(top / "d", 0o700)
+    before = os.stat(top / "f")
+    assert stat.S_IMODE(before.st_mode) == 0o640 and before.st_mtime_ns == 1595002920123456789
+    assert metadata(emu, f"{prefix}/f")["file-permissions"] == "0100640"
+    assert metadata(emu, f"{prefix}/f")["color"] == "blue"
+    mount.place.umount(top)
+    top = mount()
+    after = os.stat(top / "f")
+    assert (after.st_mode, after.st_mtime_ns, after.st_ino) == (
+        before.st_mode, before.st_mtime_ns, before.st_ino)
+    assert os.getxattr(top / "f", "user.color") == b"blue"
+
+
+def test_many_files_are_renamed_with_their_folder(emu, mount):
+    top, prefix = mount(), mount.prefix
+    for i in range(300):
+        emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/many/{i:03}", Body=b"%d" % i)
+    os.rename(top / "many", top / "moved")
+    assert keys(emu, prefix)[1:] == [f"moved/{i:03}" for i in range(300)]
+    assert len(os.listdir(top / "moved")) == 300 and not (top / "many").exists()
+    assert (top / "moved" / "123").read_text() == "123"
+
+
+def run(*args, cwd):
+    result = subprocess.run([str(a) for a in args], cwd=cwd, text=True, capture_output=True,
+                            timeout=300, check=False,
+                            env=dict(os.environ, HOME=str(cwd), GIT_CONFIG_NOSYSTEM="1",
+                                     GIT_AUTHOR_NAME="a", GIT_AUTHOR_EMAIL="a@b.c",
+                                     GIT_COMMITTER_NAME="a", GIT_COMMITTER_EMAIL="a@b.c"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not here")
+def test_git(mount):
+    top = mount()
+    repo = top / "repo"
+    repo.mkdir()
+    run("git", "init", "-q", ".", cwd=repo)
+    for i in range(10):
+        (repo / f"f{i}").write_text(f"content {i}\n")
+    run("git", "add", ".", cwd=repo)
+    run("git", "commit", "-q", "-m", "first", cwd=repo)
+    (repo / "f3").write_text("changed\n")
+    assert run("git", "status", "--porcelain", cwd=repo) == " M f3\n"
+    run("git", "commit", "-q", "-a", "-m", "second", cwd=repo)
+    run("git", "fsck", "--strict", cwd=repo)
+    mount.place.umount(top)
+    top = mount()
+    assert run("git", "log", "--format=%s", cwd=top / "repo").split() == ["second", "first"]
+    assert run("git", "status", "--porcelain", cwd=top / "repo") == ""
+
+
+def test_sqlite(mount):
+    top = mount()
+    with sqlite3.connect(top / "db") as db:
+        db.execute("create table t (a integer, b text)")
+        db.executemany("insert into t values (?, ?)", [(i, "x" * 50) for i in range(1000)])
+    db.close()
+    assert sorted(os.listdir(top)) == ["db", "implicit"]
+    with sqlite3.connect(top / "db") as db:
+        assert db.execute("select count(*), sum(a) from t").fetchone() == (1000, 499500)
+        db.execute("delete from t where a % 2")
+    db.close()
+    mount.place.umount(top)
+    with sqlite3.connect(mount() / "db") as db:
+        assert db.execute("select count(*) from t").fetchone() == (500,)
+        assert db.execute("pragma integrity_check").fetchone() == ("ok",)
+    db.close()
+
+
+def test_tar_and_copies(emu, mount):
+    top, prefix = mount(), mount.prefix
+    source = mount.place.dir / "source"
+    (source / "sub").mkdir(parents=True)
+    for i in range(20):
+        (source / "sub" / f"f{i}").write_bytes(bytes([i]) * 8192)
+    os.chmod(source / "sub" / "f7", 0o755)
+    os.symlink("f7", source / "sub" / "l")
+    run("tar", "cf", mount.place.dir / "t.tar", "sub", cwd=source)
+    run("tar", "xf", mount.place.dir / "t.tar", cwd=top)
+    run("diff", "-r", source / "sub", top / "sub", cwd=source)
+    assert metadata(emu, f"{prefix}/sub/f7")["file-permissions"] == "0100755"
+    run("cp", "-a", top / "sub", top / "copy", cwd=top)
+    run("diff", "-r", source / "sub", top / "copy", cwd=source)
+    for name in os.listdir(source / "sub"):
+        a, b = os.lstat(source / "sub" / name), os.lstat(top / "copy" / name)
+        assert (a.st_mode, a.st_size, int(a.st_mtime)) == (b.st_mode, b.st_size, int(b.st_mtime))
