@@ -2,6 +2,7 @@
 #include "answer.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include "s3apfs/base/text.h"
 #include "s3apfs/s3/store.h"
 #include "tree.h"
+#include "vend.h"
 
 void answer_init(struct answer *a, struct app *app, struct fs *fs, const char *source,
                  const char *dir) {
@@ -205,13 +207,51 @@ static cJSON *answer(struct answer *a, const char *request) {
   return doc;
 }
 
+/* The one answer with secrets in it, which the socket gives to the mount's own user
+ * and root only. request: "READ path", the path percent-encoded. */
+static cJSON *credentials(struct answer *a, const char *request) {
+  size_t n = strcspn(request, " ");
+  char *name = text_dup_n(request, n);
+  enum scope_permission permission;
+  struct keys *keys;
+  struct buf path;
+  struct buf why;
+  cJSON *doc;
+  int rc = name == NULL ? -ENOMEM : scope_permission_parse(name, &permission);
+
+  buf_init(&path, 65536);
+  buf_init(&why, 65536);
+  if (rc == 0)
+    rc = text_uri_decode(&path, request + n + (request[n] == ' '),
+                         strlen(request + n + (request[n] == ' ')), false);
+  if (rc == 0)
+    rc = vend_keys(a->app, buf_cstr(&path), permission, &keys, &why);
+  if (rc == 0) {
+    doc = vend_document(keys);
+    keys_unref(keys);
+  } else {
+    doc = cJSON_CreateObject();
+    cJSON_AddStringToObject(doc, "error", why.len > 0 ? buf_cstr(&why) : strerror(-rc));
+    cJSON_AddBoolToObject(doc, "denied", rc == -EACCES);
+  }
+  buf_fini(&path);
+  buf_fini(&why);
+  free(name);
+  return doc;
+}
+
+#define CREDENTIALS "credentials "
+
 void answer_request(void *arg, const char *request, struct buf *reply) {
-  cJSON *doc = answer(arg, request);
+  bool secret = text_has_prefix(request, CREDENTIALS);
+  cJSON *doc = secret ? credentials(arg, request + strlen(CREDENTIALS)) : answer(arg, request);
   char *text = doc != NULL ? cJSON_PrintUnformatted(doc) : NULL;
 
   if (text != NULL) {
-    log_redact(text);
+    if (!secret)
+      log_redact(text);
     buf_puts(reply, text);
+    explicit_bzero(text, strlen(text));
     cJSON_free(text);
   }
   cJSON_Delete(doc);

@@ -17,7 +17,7 @@ int ask_mount(const struct mount_entry *e, const char *request, cJSON **out) {
     *out = cJSON_ParseWithLength(buf_cstr(&reply), reply.len);
     rc = *out != NULL ? 0 : -EBADMSG;
   }
-  buf_fini(&reply);
+  buf_wipe(&reply);
   return rc;
 }
 

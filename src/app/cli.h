@@ -19,5 +19,7 @@ int cmd_umount(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_grants(int argc, char **argv);
+int cmd_accesspoints(int argc, char **argv);
+int cmd_credentials(int argc, char **argv);
 
 #endif

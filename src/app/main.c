@@ -25,6 +25,10 @@ static const struct command commands[] = {
     {"explain", cmd_explain, "PATH", "which source, grant and identity serve a path"},
     {"grants", cmd_grants, "[--account ID] [--region R] [--profile P] [--json]",
      "what S3 Access Grants give the caller, with the line that mounts each"},
+    {"accesspoints", cmd_accesspoints, "[--account ID] [--region R] [--profile P] [--json]",
+     "the account's access points, with the line that mounts each"},
+    {"credentials", cmd_credentials, "SOURCE|PATH [--permission P] [-o option[=value],...]",
+     "the keys that serve a source or a path, as credential_process prints them"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

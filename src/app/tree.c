@@ -308,6 +308,10 @@ size_t tree_count(struct tree *t) {
   return route_store_count(t->store);
 }
 
+struct grants *tree_grants(struct tree *t) {
+  return t->grants;
+}
+
 /* --- following --- */
 
 static int64_t period_ms(const struct tree *t) {

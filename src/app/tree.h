@@ -6,6 +6,7 @@
 #include "config.h"
 #include "identity.h"
 #include "s3apfs/fs/fs.h"
+#include "s3apfs/s3/grants.h"
 
 struct tree;
 
@@ -25,5 +26,7 @@ void tree_unfollow(struct tree *t);
 /* "12 scopes by grants of account 333333333333"; appended. Never blocks. */
 void tree_describe(struct tree *t, struct buf *out);
 size_t tree_count(struct tree *t);
+/* Where the keys come from; NULL before the first tree_refresh(). */
+struct grants *tree_grants(struct tree *t);
 
 #endif

@@ -84,7 +84,7 @@ static void serve(struct control_server *s, int fd) {
   buf_putc(&reply, '\n');
   if (buf_error(&reply) == 0 && file_write_all(fd, reply.data, reply.len) != 0)
     log_debug("control: the client went away");
-  buf_fini(&reply);
+  buf_wipe(&reply); /* it may hold keys */
 }
 
 static void *server_main(void *arg) {

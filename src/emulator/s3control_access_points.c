@@ -162,7 +162,8 @@ int s3control_delete_access_point(struct control *c) {
 static bool listed(const struct control *c, const struct account *a, const struct access_point *p) {
   const char *bucket = kvlist_get(c->q->query, "bucket");
 
-  return p->account == a && strcmp(p->region, c->q->region) == 0 &&
+  return p->account == a && p->kind == ACCESS_POINT_GENERAL &&
+         strcmp(p->region, c->q->region) == 0 &&
          (bucket == NULL || *bucket == '\0' || strcmp(p->bucket, bucket) == 0);
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control_internal.h"
 #include "s3apfs/base/text.h"
 
 #define INSTANCE_PATH "/v20180820/accessgrantsinstance"
@@ -145,8 +146,8 @@ static int resolve_control(struct control *c, const char *account, struct endpoi
   return resolve_failed(endpoint_resolve_s3control(&p, ep, &why), &why, error);
 }
 
-static int control_get(struct control *c, const char *account, const char *path,
-                       const struct kvlist *query, struct buf *body, struct s3_error *error) {
+int control_get(struct control *c, const char *account, const char *path,
+                const struct kvlist *query, struct buf *body, struct s3_error *error) {
   struct control_call p = {.method = "GET", .path = path, .query = query, .account = account};
   struct endpoint ep;
   int rc = resolve_control(c, account, &ep, error);
@@ -158,8 +159,7 @@ static int control_get(struct control *c, const char *account, const char *path,
   return rc;
 }
 
-/* A reply that the codec refuses is the service's fault, not the caller's. */
-static int parsed(int rc, const char *call, struct s3_error *error) {
+int control_parsed(int rc, const char *call, struct s3_error *error) {
   struct buf line;
 
   if (rc != -EBADMSG)
@@ -198,7 +198,8 @@ int control_caller_identity(struct control *c, int64_t timeout_ms, unsigned atte
   endpoint_fini(&ep);
   if (rc != 0)
     return rc;
-  rc = parsed(caller_identity_parse(buf_cstr(&body), body.len, out), "GetCallerIdentity", error);
+  rc = control_parsed(caller_identity_parse(buf_cstr(&body), body.len, out), "GetCallerIdentity",
+                      error);
   buf_fini(&body);
   return rc;
 }
@@ -216,8 +217,8 @@ int control_grants_instance(struct control *c, const char *account, const char *
   kvlist_fini(&query);
   if (rc != 0)
     return rc;
-  rc = parsed(grants_instance_parse(buf_cstr(&body), body.len, instance_arn),
-              "GetAccessGrantsInstanceForPrefix", error);
+  rc = control_parsed(grants_instance_parse(buf_cstr(&body), body.len, instance_arn),
+                      "GetAccessGrantsInstanceForPrefix", error);
   buf_fini(&body);
   return rc;
 }
@@ -249,7 +250,7 @@ int control_data_access(struct control *c, const struct data_access_request *q,
   kvlist_fini(&query);
   if (rc != 0)
     return rc;
-  rc = parsed(data_access_parse(buf_cstr(&body), body.len, out), "GetDataAccess", error);
+  rc = control_parsed(data_access_parse(buf_cstr(&body), body.len, out), "GetDataAccess", error);
   buf_wipe(&body);
   return rc;
 }
@@ -271,7 +272,8 @@ static int grants_page(struct control *c, const char *account, const char *scope
   kvlist_fini(&query);
   if (rc != 0)
     return rc;
-  rc = parsed(caller_grants_parse(buf_cstr(&body), body.len, out), "ListCallerAccessGrants", error);
+  rc = control_parsed(caller_grants_parse(buf_cstr(&body), body.len, out), "ListCallerAccessGrants",
+                      error);
   buf_fini(&body);
   return rc;
 }

@@ -3,6 +3,7 @@
 #ifndef S3APFS_S3_CONTROL_H
 #define S3APFS_S3_CONTROL_H
 
+#include "s3apfs/aws/access_points_xml.h"
 #include "s3apfs/aws/grants_xml.h"
 #include "s3apfs/aws/scope.h"
 #include "s3apfs/s3/client.h"
@@ -35,5 +36,9 @@ int control_data_access(struct control *c, const struct data_access_request *q,
 /* All pages. scope NULL: every grant. */
 int control_caller_grants(struct control *c, const char *account, const char *scope,
                           struct caller_grants *out, struct s3_error *error);
+
+/* The account's access points in the control's Region, all pages. */
+int control_access_points(struct control *c, const char *account, struct access_points *out,
+                          struct s3_error *error);
 
 #endif
