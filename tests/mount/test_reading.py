@@ -118,8 +118,8 @@ def test_an_object_replaced_under_many_readers(emu, admin, ttl):
             done.set()
         for r in readers:
             r.result()
-    assert len(set(seen)) > 1, "the replacements were not noticed"
-    if ttl == "0s":
+    if ttl == "0s":  # otherwise what is cached may be all that is needed
+        assert len(set(seen)) > 1, "the replacements were not noticed"
         assert read_one_version(point / "object", MIB) == versions.now
 
 
