@@ -53,8 +53,7 @@ class S3apfs(Client):
     def command(self, access, point, cache):
         words = ["foreground", f"endpoint-url={access.endpoint}", f"region={access.region}",
                  "path-style"]
-        if cache:
-            words.append(f"cache-dir={cache}")
+        words.append(f"cache-dir={cache}" if cache else "cache-size=0")
         words += os.environ.get("S3APFS_OPTIONS", "").split(",")
         return [self.program, "mount", f"s3://{access.bucket}", str(point), "-o",
                 ",".join(filter(None, words))]

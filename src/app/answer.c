@@ -135,6 +135,24 @@ static void add_pending(struct answer *a, cJSON *doc) {
   cJSON_AddNumberToObject(doc, "pending_uploads", cJSON_GetArraySize(list));
 }
 
+static void add_cache(struct answer *a, cJSON *doc) {
+  cJSON *o = cJSON_AddObjectToObject(doc, "cache");
+  struct disk_stats st;
+
+  if (a->app->disk == NULL)
+    return;
+  disk_stats(a->app->disk, &st);
+  cJSON_AddStringToObject(o, "dir", disk_dir(a->app->disk));
+  cJSON_AddNumberToObject(o, "limit", (double)st.limit);
+  cJSON_AddNumberToObject(o, "used", (double)st.used);
+  cJSON_AddNumberToObject(o, "hit_bytes", (double)st.hit_bytes);
+  cJSON_AddNumberToObject(o, "filled_bytes", (double)st.filled_bytes);
+  cJSON_AddNumberToObject(o, "skipped_bytes", (double)st.skipped_bytes);
+  cJSON_AddNumberToObject(o, "bad_blocks", (double)st.bad_blocks);
+  cJSON_AddNumberToObject(o, "evicted", (double)st.evicted_files);
+  cJSON_AddBoolToObject(o, "failing", st.failing);
+}
+
 static cJSON *status(struct answer *a) {
   cJSON *doc = cJSON_CreateObject();
   cJSON *dirs;
@@ -151,6 +169,7 @@ static cJSON *status(struct answer *a) {
     cJSON_AddItemToArray(dirs, directory(&a->app->sources[i]));
   add_requests(a, doc);
   add_memory(a, doc);
+  add_cache(a, doc);
   add_pending(a, doc);
   return doc;
 }

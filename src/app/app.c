@@ -41,6 +41,7 @@ void app_close(struct app *a) {
   for (size_t i = 0; i < a->source_count; i++)
     source_close(&a->sources[i]);
   free(a->sources);
+  disk_free(a->disk);
   grants_set_free(a->grants);
   identities_free(a->identities);
   caller_free(a->caller);

@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "s3apfs/base/clock.h"
+#include "s3apfs/data/disk.h"
 #include "s3apfs/fs/fs.h"
 #include "s3apfs/net/call.h"
 #include "s3apfs/store/catalog.h"
@@ -12,6 +13,7 @@
 
 struct app {
   const struct config *config;
+  struct disk *disk; /* the cache on disk; NULL: none */
   struct http_engine *engine;
   struct caller *caller;
   struct identities *identities;

@@ -40,6 +40,15 @@ static void print_directory(const cJSON *d) {
   print_line("problem", text_of(d, "problem"));
 }
 
+static void print_cache(const cJSON *c) {
+  if (*text_of(c, "dir") == '\0')
+    printf("  no cache on disk\n");
+  else
+    printf("  cache in %s: %.0f bytes read from it, %.0f kept%s\n", text_of(c, "dir"),
+           number_of(c, "hit_bytes"), number_of(c, "filled_bytes"),
+           cJSON_IsTrue(cJSON_GetObjectItem(c, "failing")) ? "; it cannot be written now" : "");
+}
+
 static void print_status(const struct mount_entry *e, const cJSON *doc) {
   const cJSON *d;
 
@@ -53,6 +62,7 @@ static void print_status(const struct mount_entry *e, const cJSON *doc) {
          number_of(d, "bytes_out"));
   d = cJSON_GetObjectItem(doc, "memory");
   printf("  %.0f of %.0f bytes of memory in use\n", number_of(d, "used"), number_of(d, "limit"));
+  print_cache(cJSON_GetObjectItem(doc, "cache"));
   d = cJSON_GetObjectItem(doc, "pending");
   show_pending(d);
   if (cJSON_GetArraySize(d) == 0)

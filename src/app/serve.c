@@ -8,6 +8,7 @@
 
 #include "answer.h"
 #include "app.h"
+#include "caching.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/control/control.h"
 #include "s3apfs/fs/fs.h"
@@ -66,6 +67,7 @@ static int serve_fs(struct serving *s, struct fs *fs, const struct config *c, co
 
 static int make_fs(struct app *a, const struct config *c, struct state *state, struct fs **out) {
   struct fs_options o = {.memory = c->settings.memory,
+                         .disk = a->disk,
                          .deadline_ms = c->settings.deadline_ms,
                          .state = state,
                          .staging_size = c->settings.staging_size};
@@ -95,8 +97,10 @@ static void recover(struct fs *fs) {
 static int serve_state(struct app *a, const struct config *c, struct state *state,
                        const char *source, struct serving *s, struct buf *why) {
   struct fs *fs;
-  int rc = make_fs(a, c, state, &fs);
+  int rc;
 
+  caching_open(&c->settings, &a->disk);
+  rc = make_fs(a, c, state, &fs);
   if (rc != 0) {
     buf_printf(why, "cannot build the file system: %s", strerror(-rc));
     return rc;

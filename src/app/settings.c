@@ -19,6 +19,7 @@ enum kind {
   URL,
   FLAG,
   SIZE,
+  SHARE, /* a size, or a percentage */
   COUNT,
   DURATION,
   MODE,
@@ -75,6 +76,10 @@ static const struct row rows[] = {
     {"ca-bundle", STRING, MOUNT_ONLY, AT(ca_bundle), 0, 0, "file of trusted certificates"},
     {"memory", SIZE, MOUNT_ONLY, AT(memory), (uint64_t)16 << 20, (uint64_t)1 << 40,
      "memory for data, default 192M"},
+    {"cache-dir", STRING, MOUNT_ONLY, AT(cache_dir), 0, 0, "where the cache on disk is"},
+    {"cache-size", SIZE, MOUNT_ONLY, AT(cache_size), 0, (uint64_t)1 << 60,
+     "most bytes of the cache on disk, default 10G; 0: none"},
+    {"cache-free", SHARE, MOUNT_ONLY, 0, 0, 0, "leave so much of its file system free, default 5%"},
     {"metadata-ttl", DURATION, ANYWHERE, AT(metadata_ttl_ms), 0, 86400000,
      "how long names and attributes are trusted, default 60s"},
     {"negative-ttl", DURATION, ANYWHERE, AT(negative_ttl_ms), 0, 86400000,
@@ -129,9 +134,6 @@ static const struct row rows[] = {
     {"credential-source", LATER, ANYWHERE, 0, 0, 0, NULL},
     {"mfa-serial", LATER, ANYWHERE, 0, 0, 0, NULL},
     {"per-user", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
-    {"cache-dir", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
-    {"cache-size", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
-    {"cache-free", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
     {"cache-tier", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
     {"cache-tier-key-file", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
     {"cache-tier-grants", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
@@ -161,6 +163,8 @@ static const struct row rows[] = {
 #define DEFAULT_MEMORY ((uint64_t)192 << 20)
 #define DEFAULT_METADATA_TTL_MS 60000
 #define DEFAULT_NEGATIVE_TTL_MS 5000
+#define DEFAULT_CACHE_SIZE ((uint64_t)10 << 30)
+#define DEFAULT_CACHE_FREE_PERCENT 5
 #define DEFAULT_CONNECTIONS 64
 #define DEFAULT_DEADLINE_MS 60000
 
@@ -169,6 +173,8 @@ void settings_init(struct settings *s) {
       .permission_auto = true,
       .permission = SCOPE_READ,
       .memory = DEFAULT_MEMORY,
+      .cache_size = DEFAULT_CACHE_SIZE,
+      .cache_free_percent = DEFAULT_CACHE_FREE_PERCENT,
       .metadata_ttl_ms = DEFAULT_METADATA_TTL_MS,
       .negative_ttl_ms = DEFAULT_NEGATIVE_TTL_MS,
       .max_connections = DEFAULT_CONNECTIONS,
@@ -290,6 +296,25 @@ static int set_size(struct settings *s, const struct row *r, const char *value, 
   return 0;
 }
 
+static int set_share(struct settings *s, const struct row *r, const char *value, struct buf *why) {
+  size_t len = strlen(value);
+  uint64_t percent = 0;
+
+  if (len < 2 || len > 4 || value[len - 1] != '%') {
+    if (text_parse_size(value, &s->cache_free) != 0)
+      return bad_value(r, value, "a size such as 2G or a percentage such as 5%", why);
+    s->cache_free_percent = 0;
+    return 0;
+  }
+  for (size_t i = 0; i + 1 < len; i++)
+    percent = percent * 10 + (uint64_t)(value[i] - '0');
+  if (strspn(value, "0123456789") != len - 1 || percent > 99)
+    return bad_value(r, value, "a size such as 2G or a percentage such as 5%", why);
+  s->cache_free = 0;
+  s->cache_free_percent = (unsigned)percent;
+  return 0;
+}
+
 static int set_duration(struct settings *s, const struct row *r, const char *value,
                         struct buf *why) {
   int64_t ms;
@@ -384,6 +409,8 @@ static int apply(struct settings *s, const struct row *r, const char *value, str
   case COUNT:
   case NUMBER_ID:
     return set_size(s, r, value, why);
+  case SHARE:
+    return set_share(s, r, value, why);
   case DURATION:
     return set_duration(s, r, value, why);
   case MODE:

@@ -35,6 +35,10 @@ struct settings {
   char *ca_bundle;
   /* caching and transfer */
   uint64_t memory;
+  char *cache_dir; /* NULL: the default one */
+  uint64_t cache_size;
+  uint64_t cache_free; /* bytes; or, when 0, */
+  unsigned cache_free_percent;
   int64_t metadata_ttl_ms;
   int64_t negative_ttl_ms;
   uint64_t max_connections;

@@ -147,3 +147,20 @@ int file_mkdirs(const char *path, mode_t mode) {
   free(copy);
   return rc;
 }
+
+int file_pwrite_all(int fd, const void *data, size_t len, off_t at) {
+  const char *p = data;
+
+  while (len > 0) {
+    ssize_t n = pwrite(fd, p, len, at);
+
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return -errno;
+    p += n;
+    at += n;
+    len -= (size_t)n;
+  }
+  return 0;
+}

@@ -179,7 +179,8 @@ void cache_unpin(struct cache *c, struct extent *const *pins, size_t count) {
 static void cancel_load(struct extent *e) {
   struct cache *c = e->cache;
 
-  e->store->ops->get_cancel(e->store, &e->get);
+  if (e->started)
+    e->store->ops->get_cancel(e->store, &e->get);
   cache_unpin(c, &e, 1);
 }
 
@@ -212,14 +213,26 @@ void cache_load_failed(struct extent *e) {
   mtx_unlock(&c->synced.lock);
 }
 
-void cache_load_ended(struct extent *e) {
+void cache_load_ended(struct extent *e, bool fetched) {
   struct cache *c = e->cache;
+  bool keep;
 
   mtx_lock(&c->synced.lock);
-  e->loading = false;
-  if (e->mapped && e->first_us != 0)
+  keep = fetched && e->mapped && e->disk != NULL;
+  if (keep)
+    e->pins++;
+  if (fetched && e->mapped && e->first_us != 0)
     pace_note_locked(c, e->store, e->length, clock_mono_us() - e->started_us,
                      e->first_us - e->started_us);
+  mtx_unlock(&c->synced.lock);
+  if (keep) {
+    disk_keep(e);
+  } else if (e->disk != NULL) {
+    disk_file_put_later(e->disk);
+    e->disk = NULL;
+  }
+  mtx_lock(&c->synced.lock);
+  e->loading = false;
   extent_settle_locked(e);
   memory_feed_locked(c);
   if (--c->synced.loading == 0)
@@ -262,6 +275,10 @@ int cache_new(struct budget *b, struct cache **out) {
   return 0;
 }
 
+void cache_set_disk(struct cache *c, struct disk *d) {
+  c->disk = d;
+}
+
 /* A load that outlived its reader, pinned; NULL when none is left to cancel. */
 static struct extent *orphan_locked(struct cache *c) {
   struct version *v;
@@ -294,6 +311,10 @@ void cache_free(struct cache *c) {
   }
   while (c->synced.loading > 0)
     cond_wait(&c->synced.idle, &c->synced.lock);
+  mtx_unlock(&c->synced.lock);
+  if (c->disk != NULL)
+    disk_drain(c->disk);
+  mtx_lock(&c->synced.lock);
   while (memory_evict_locked(c, true))
     continue;
   buffers_fini(c);

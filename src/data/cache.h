@@ -11,6 +11,9 @@
 #include "s3apfs/data/cache.h"
 #include "s3apfs/store/store.h"
 
+struct disk;
+struct disk_file;
+
 /* Where an unpinned, complete extent waits for eviction. */
 enum shelf {
   SHELF_NONE,
@@ -24,6 +27,8 @@ struct version {
   char *key;
   char *etag;
   uint64_t size;
+  struct disk_file *disk; /* while there are readers; NULL: not kept on disk */
+  unsigned readers;
   unsigned refs;           /* readers, and extents with data */
   struct extent **extents; /* sorted by offset, no overlaps */
   size_t count;
@@ -42,6 +47,9 @@ struct extent {
   int64_t started_us; /* when its load began */
   int64_t first_us;   /* when its first bytes came; the store's thread's own */
   struct store_get get;
+  struct disk_file *disk; /* while it loads and while it is being kept; NULL: not kept */
+  size_t base;            /* bytes that came from disk before the store was asked */
+  bool started;           /* get is the store's; changes only while the extent is pinned */
   /* under the cache's lock: */
   unsigned pins;   /* readers that wait or reply, and cancellers */
   unsigned wanted; /* readers whose window holds it */
@@ -79,6 +87,7 @@ struct pace {
 
 struct cache {
   struct budget *budget;
+  struct disk *disk;  /* NULL: none */
   size_t spare_limit; /* bytes of the budget that belong to spares */
   struct {
     struct mtx lock;
@@ -102,6 +111,7 @@ struct cache {
 #define DATA_ID_SEPARATOR '\x1f'
 
 /* --- extent.c --- */
+/* For one reader more, or less. */
 int version_get(struct cache *c, struct store *s, const char *key, const struct store_attr *a,
                 struct version **out);
 void version_put(struct cache *c, struct version *v);
@@ -159,8 +169,9 @@ size_t cache_stream_share(struct cache *c, const struct store *s, int change);
 /* Takes a failed extent out of the map, before its waiters learn of it: one that
  * tries again must not find it. */
 void cache_load_failed(struct extent *e);
-/* A load is over. The extent may be gone afterwards. */
-void cache_load_ended(struct extent *e);
+/* A load is over; `fetched`: all bytes are there, from the store. The extent may be
+ * gone afterwards. */
+void cache_load_ended(struct extent *e, bool fetched);
 
 /* --- pace.c --- */
 /* Notes a load of `length` bytes that took `us`, the first byte after `first_us`. */
@@ -172,10 +183,27 @@ size_t pace_window_locked(const struct cache *c, const struct store *s);
 /* --- load.c --- */
 /* Starts the GET that fills a new extent. */
 void load_start(struct extent *e);
+/* The first `have` bytes are there. */
+void load_progress(struct extent *e, size_t have);
+/* Asks the store for what the disk did not give. */
+void load_from_store(struct extent *e);
 /* Ends a load: err as judged, 0 when all bytes are there. */
 void load_end(struct extent *e, int err);
 /* Waits until `have` bytes are there. 0 or -errno. */
 int load_wait(struct extent *e, size_t have, const struct patience *p);
+
+/* --- disk.c --- */
+/* Starts reading the extent from disk when all of it is there: load_progress() and
+ * load_end() or load_from_store() come on another thread. False: it is not. */
+bool disk_load(struct extent *e);
+/* Takes a complete extent, pinned for this and with its e->disk, to be written; does
+ * not block. */
+void disk_keep(struct extent *e);
+/* Waits until nothing is queued. */
+void disk_drain(struct disk *d);
+/* As disk_file_put(), on the writer's thread: takes no time and may be called with
+ * a lock held. */
+void disk_file_put_later(struct disk_file *f);
 
 static inline uint64_t grid_down(uint64_t offset) {
   return offset - offset % DATA_GRID;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <utlist.h>
 
+#include "disk.h"
 #include "s3apfs/base/text.h"
 
 #define PAGE ((size_t)4096)
@@ -216,8 +217,11 @@ int version_get(struct cache *c, struct store *s, const char *key, const struct 
       HASH_ADD_KEYPTR(hh, c->synced.versions, v->id, strlen(v->id), v);
     }
   }
-  if (v != NULL)
+  if (v != NULL) {
     v->refs++;
+    if (v->readers++ == 0 && c->disk != NULL && v->etag[0] != '\0')
+      v->disk = disk_file_get(c->disk, v->id, v->size);
+  }
   mtx_unlock(&c->synced.lock);
   free(id);
   if (v == NULL)
@@ -228,6 +232,10 @@ int version_get(struct cache *c, struct store *s, const char *key, const struct 
 
 void version_put(struct cache *c, struct version *v) {
   mtx_lock(&c->synced.lock);
+  if (--v->readers == 0 && v->disk != NULL) {
+    disk_file_put_later(v->disk);
+    v->disk = NULL;
+  }
   version_unref_locked(c, v);
   mtx_unlock(&c->synced.lock);
 }

@@ -1,4 +1,4 @@
-/* Filling one extent with one ranged GET.
+/* Filling one extent, from disk or with one ranged GET.
  *
  * Callbacks of the store (its threads) announce bytes and the end; readers wait
  * under the extent's own lock, so a busy load disturbs nobody else. A reader is
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "disk.h"
 #include "s3apfs/base/clock.h"
 
 static struct extent *extent_of(struct store_get *g) {
@@ -21,11 +22,7 @@ static void wake_locked(struct extent *e) {
   cond_broadcast(&e->synced.arrived);
 }
 
-static void on_progress(struct store_get *g, size_t have) {
-  struct extent *e = extent_of(g);
-
-  if (e->first_us == 0)
-    e->first_us = clock_mono_us();
+void load_progress(struct extent *e, size_t have) {
   mtx_lock(&e->synced.lock);
   e->synced.have = have;
   if (have >= e->synced.wake_at)
@@ -33,7 +30,15 @@ static void on_progress(struct store_get *g, size_t have) {
   mtx_unlock(&e->synced.lock);
 }
 
-void load_end(struct extent *e, int err) {
+static void on_progress(struct store_get *g, size_t have) {
+  struct extent *e = extent_of(g);
+
+  if (e->first_us == 0)
+    e->first_us = clock_mono_us();
+  load_progress(e, e->base + have);
+}
+
+static void end(struct extent *e, int err, bool fetched) {
   if (err != 0)
     cache_load_failed(e);
   mtx_lock(&e->synced.lock);
@@ -43,7 +48,11 @@ void load_end(struct extent *e, int err) {
     e->synced.have = e->length;
   wake_locked(e);
   mtx_unlock(&e->synced.lock);
-  cache_load_ended(e);
+  cache_load_ended(e, fetched);
+}
+
+void load_end(struct extent *e, int err) {
+  end(e, err, false);
 }
 
 /* The store has checked the etag before the first byte; a back end that did not
@@ -57,31 +66,57 @@ static int judge(const struct extent *e, int err) {
     return err;
   if (g->if_match != NULL && g->attr.etag[0] != '\0' && strcmp(g->if_match, g->attr.etag) != 0)
     return -ESTALE;
-  return g->got == e->length ? 0 : -EIO;
+  return g->got == g->length ? 0 : -EIO;
 }
 
 static void on_done(struct store_get *g, int err) {
   struct extent *e = extent_of(g);
 
-  load_end(e, judge(e, err));
+  err = judge(e, err);
+  end(e, err, err == 0);
 }
 
-void load_start(struct extent *e) {
+static void ask_store(struct extent *e) {
   const struct version *v = e->version;
   int rc;
 
   e->started_us = clock_mono_us();
   e->get = (struct store_get){.key = v->key,
                               .if_match = v->etag[0] != '\0' ? v->etag : NULL,
-                              .size = &v->size,
-                              .offset = e->offset,
-                              .length = e->length,
-                              .dst = e->data,
+                              .offset = e->offset + e->base,
+                              .length = e->length - e->base,
+                              .dst = e->data + e->base,
                               .progress = on_progress,
                               .done = on_done};
+  e->started = true;
   rc = e->store->ops->get(e->store, &e->get);
   if (rc != 0)
     load_end(e, judge(e, rc));
+}
+
+void load_start(struct extent *e) {
+  /* The reader that starts it keeps the version's file. */
+  if (e->version->disk != NULL)
+    e->disk = disk_file_ref(e->version->disk);
+  if (e->disk == NULL || !disk_load(e))
+    ask_store(e);
+}
+
+/* Pinned meanwhile: nobody may cancel a get that is just being started. */
+void load_from_store(struct extent *e) {
+  struct cache *c = e->cache;
+  bool wanted;
+
+  mtx_lock(&c->synced.lock);
+  wanted = e->mapped;
+  e->pins++;
+  mtx_unlock(&c->synced.lock);
+  e->base = e->synced.have; /* this thread alone announced bytes so far */
+  if (wanted)
+    ask_store(e);
+  else
+    load_end(e, -ECANCELED);
+  cache_unpin(c, &e, 1);
 }
 
 int load_wait(struct extent *e, size_t have, const struct patience *p) {

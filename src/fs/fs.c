@@ -25,6 +25,8 @@ static int fs_parts(struct fs *fs, const struct fs_options *o) {
     rc = budget_new(names, &fs->names_budget);
   if (rc == 0)
     rc = cache_new(fs->budget, &fs->cache);
+  if (rc == 0)
+    cache_set_disk(fs->cache, o->disk);
   fs->state = o->state;
   so.size = o->staging_size;
   if (rc == 0 && fs->state != NULL)

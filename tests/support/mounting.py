@@ -56,6 +56,8 @@ class Place:
         """(completed process, mount point)."""
         point = self.mount_point()
         words = ["log=" + str(self.dir / "log"), *options]
+        if not any(w.startswith("cache-dir=") for w in options):
+            words.append("cache-dir=" + str(self.dir / "cache"))
         if VARIANT != "release":
             words.append("allow-core")  # the leak checker has to look at the process
         result = self.run("mount", source, point, "-o", ",".join(words), env=env)

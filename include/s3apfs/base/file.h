@@ -17,5 +17,6 @@ int file_mkdirs(const char *path, mode_t mode);
 /* write(2)/pread(2) in full: 0, or -errno; -EIO when pread meets the end early. */
 int file_write_all(int fd, const void *data, size_t len);
 int file_pread_all(int fd, void *data, size_t len, off_t at);
+int file_pwrite_all(int fd, const void *data, size_t len, off_t at);
 
 #endif

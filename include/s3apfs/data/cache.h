@@ -31,6 +31,10 @@ struct cache;
 
 /* Memory comes from the budget (borrowed). -EINVAL: it is below DATA_BUDGET_MIN. */
 int cache_new(struct budget *b, struct cache **out);
+/* Blocks are looked for on disk and kept there from now on (borrowed). Before the
+ * first reader. */
+struct disk;
+void cache_set_disk(struct cache *c, struct disk *d);
 /* Every reader is freed already. Cancels loads and waits for their end. */
 void cache_free(struct cache *c);
 

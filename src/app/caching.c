@@ -1,0 +1,55 @@
+/* Where the cache on disk is, and how large it may be. */
+#include "caching.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "s3apfs/base/log.h"
+#include "s3apfs/base/text.h"
+
+/* What waits to be written is memory that readers do not get meanwhile. */
+#define QUEUE_SHARE 4
+
+static const char *home(void) {
+  const char *dir = getenv("HOME");
+  const struct passwd *pw;
+
+  if (dir != NULL && *dir == '/')
+    return dir;
+  pw = getpwuid(getuid()); /* mounts from fstab or systemd have no environment */
+  return pw != NULL ? pw->pw_dir : NULL;
+}
+
+char *caching_default_dir(void) {
+  const char *xdg = getenv("XDG_CACHE_HOME");
+
+  if (geteuid() == 0)
+    return strdup("/var/cache/s3apfs");
+  if (xdg != NULL && *xdg == '/')
+    return text_printf("%s/s3apfs", xdg);
+  return home() != NULL ? text_printf("%s/.cache/s3apfs", home()) : NULL;
+}
+
+void caching_open(const struct settings *s, struct disk **out) {
+  char *dir = s->cache_dir != NULL ? strdup(s->cache_dir) : caching_default_dir();
+  struct disk_options o = {.dir = dir,
+                           .size = s->cache_size,
+                           .free_bytes = s->cache_free,
+                           .free_percent = s->cache_free_percent,
+                           .queue_bytes = s->memory / QUEUE_SHARE};
+  int rc;
+
+  *out = NULL;
+  if (s->cache_size == 0) {
+    free(dir);
+    return;
+  }
+  rc = dir != NULL ? disk_new(&o, out) : -ENOENT;
+  if (rc != 0)
+    log_warn("there is no cache on disk: %s: %s", dir != NULL ? dir : "no home directory",
+             strerror(-rc));
+  free(dir);
+}

@@ -1,0 +1,75 @@
+/* s3apfs cache: what is kept on disk, whether it is sound, and away with it. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ask.h"
+#include "caching.h"
+#include "cli.h"
+#include "mounts.h"
+
+/* The cache of a mount, or the directory itself. The caller's; NULL: no memory. */
+static char *cache_of(const char *dir) {
+  struct mount_entry e = {.dir = dir != NULL ? mount_point_path(dir) : NULL};
+  const char *where;
+  char *copy = NULL;
+  cJSON *doc;
+  int rc;
+
+  if (dir == NULL)
+    return caching_default_dir();
+  rc = e.dir != NULL ? ask_mount(&e, "status", &doc) : -ENOENT;
+  free(e.dir);
+  if (rc != 0)
+    return strdup(dir);
+  where = cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetObjectItem(doc, "cache"), "dir"));
+  if (where != NULL)
+    copy = strdup(where);
+  cJSON_Delete(doc);
+  return copy;
+}
+
+static int report(const char *verb, const char *dir) {
+  struct disk_report r;
+  int rc;
+
+  if (strcmp(verb, "stat") == 0)
+    rc = disk_dir_stat(dir, &r);
+  else if (strcmp(verb, "verify") == 0)
+    rc = disk_dir_verify(dir, &r);
+  else
+    rc = disk_dir_clear(dir, &r);
+  if (rc == -ENOENT) {
+    printf("%s: no cache\n", dir);
+    return EXIT_OK;
+  }
+  if (rc != 0)
+    return cli_fail(EXIT_FAILED, "%s: %s", dir, strerror(-rc));
+  if (strcmp(verb, "verify") == 0)
+    printf("%s: %llu objects, %llu blocks are sound, %llu were damaged and are gone\n", dir,
+           (unsigned long long)r.versions, (unsigned long long)r.blocks,
+           (unsigned long long)r.bad_blocks);
+  else
+    printf("%s: %llu objects, %llu bytes%s\n", dir, (unsigned long long)r.versions,
+           (unsigned long long)r.bytes, strcmp(verb, "clear") == 0 ? " removed" : "");
+  return EXIT_OK;
+}
+
+int cmd_cache(int argc, char **argv) {
+  static const char *const verbs[] = {"stat", "verify", "clear"};
+  bool known = false;
+  char *dir;
+  int code;
+
+  for (size_t i = 0; argc > 1 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+    known = known || strcmp(argv[1], verbs[i]) == 0;
+  if (!known || argc > 3)
+    return cli_fail(EXIT_USAGE, "usage: s3apfs cache stat|verify|clear [DIR]");
+  dir = cache_of(argc == 3 ? argv[2] : NULL);
+  if (dir == NULL)
+    return cli_fail(EXIT_FAILED, "%s has no cache on disk", argc == 3 ? argv[2] : "this user");
+  code = report(argv[1], dir);
+  free(dir);
+  return code;
+}

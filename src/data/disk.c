@@ -1,0 +1,223 @@
+/* The disk cache's life, and its two directions.
+ *
+ * Reading: an extent whose blocks are all on disk is read by a small pool of
+ * threads, block by block, and announced to its readers as a load from the store
+ * would be. A block that turns out damaged sends the extent to the store instead.
+ *
+ * Writing: complete extents are queued, pinned, and written by one thread. What
+ * waits is bounded; when the disk cannot keep up, or has no room, an extent is not
+ * kept, and nobody waits. After a failure nothing is written for a while: the
+ * cache in memory goes on alone. */
+#include "disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cache.h"
+#include "s3apfs/base/clock.h"
+#include "s3apfs/base/file.h"
+#include "s3apfs/base/log.h"
+#include "s3apfs/base/pool.h"
+#include "s3apfs/base/text.h"
+
+#define READERS 8
+#define RETRY_MS 30000
+/* What a version's first bytes cost beside themselves. */
+#define MAP_ROOM 8192
+
+/* --- life --- */
+
+static int open_dir(struct disk *d) {
+  char *chunks = text_printf("%s/chunks", d->dir);
+  int rc = chunks == NULL ? -ENOMEM : file_mkdirs(chunks, 0700);
+
+  free(chunks);
+  if (rc != 0)
+    return rc;
+  d->dir_fd = open(d->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (d->dir_fd < 0)
+    return -errno;
+  return faccessat(d->dir_fd, "chunks", R_OK | W_OK | X_OK, AT_EACCESS) == 0 ? 0 : -errno;
+}
+
+int disk_new(const struct disk_options *o, struct disk **out) {
+  struct disk *d = calloc(1, sizeof(*d));
+  int rc;
+
+  if (d == NULL)
+    return -ENOMEM;
+  d->dir_fd = -1;
+  d->limit = o->size;
+  d->free_bytes = o->free_bytes;
+  d->free_percent = o->free_percent;
+  d->queue_bytes = o->queue_bytes;
+  mtx_init(&d->synced.lock, RANK_STATE);
+  d->dir = strdup(o->dir);
+  rc = d->dir == NULL ? -ENOMEM : open_dir(d);
+  if (rc == 0)
+    rc = pool_new("s3apfs-disk", READERS, &d->readers);
+  if (rc == 0)
+    rc = pool_new("s3apfs-keep", 1, &d->writer);
+  if (rc != 0) {
+    disk_free(d);
+    return rc;
+  }
+  *out = d;
+  return 0;
+}
+
+void disk_free(struct disk *d) {
+  if (d == NULL)
+    return;
+  pool_free(d->readers);
+  pool_free(d->writer);
+  if (d->dir_fd >= 0)
+    close(d->dir_fd);
+  mtx_fini(&d->synced.lock);
+  free(d->dir);
+  free(d);
+}
+
+const char *disk_dir(const struct disk *d) {
+  return d->dir;
+}
+
+void disk_stats(struct disk *d, struct disk_stats *out) {
+  *out = (struct disk_stats){.used = atomic_load(&d->used),
+                             .limit = d->limit,
+                             .hit_bytes = atomic_load(&d->hit_bytes),
+                             .filled_bytes = atomic_load(&d->filled_bytes),
+                             .skipped_bytes = atomic_load(&d->skipped_bytes),
+                             .bad_blocks = atomic_load(&d->bad_blocks),
+                             .evicted_files = atomic_load(&d->evicted_files),
+                             .failing = atomic_load(&d->failing)};
+}
+
+/* --- reading --- */
+
+static void read_extent(void *arg) {
+  struct extent *e = arg;
+  struct disk_file *f = e->disk;
+  struct disk *d = f->disk;
+  uint64_t first = e->offset / DISK_BLOCK;
+  int rc = 0;
+
+  for (size_t at = 0; rc == 0 && at < e->length; at += DISK_BLOCK) {
+    size_t end = at + DISK_BLOCK < e->length ? at + DISK_BLOCK : e->length;
+
+    rc = disk_file_read(f, first + at / DISK_BLOCK, e->data + at);
+    if (rc == 0)
+      load_progress(e, end);
+  }
+  if (rc != 0) {
+    load_from_store(e);
+    return;
+  }
+  atomic_fetch_add(&d->hit_bytes, e->length);
+  load_end(e, 0);
+}
+
+bool disk_load(struct extent *e) {
+  struct disk_file *f = e->disk;
+
+  return disk_file_has(f, e->offset, e->length) &&
+         pool_submit(f->disk->readers, read_extent, e) == 0;
+}
+
+/* --- writing --- */
+
+static void failed(struct disk *d, int err) {
+  d->retry_ms = clock_mono_ms(&clock_system) + RETRY_MS;
+  if (!atomic_exchange(&d->failing, true))
+    log_warn("the cache in %s cannot be written, going on in memory: %s", d->dir, strerror(-err));
+}
+
+static void write_extent(struct disk *d, const struct extent *e) {
+  int rc;
+
+  if (clock_mono_ms(&clock_system) < d->retry_ms)
+    rc = -EAGAIN;
+  else
+    rc = disk_space_make(d, e->length + MAP_ROOM) ? 0 : -ENOSPC;
+  if (rc == 0)
+    rc = disk_file_write(e->disk, e->offset, e->data, e->length);
+  if (rc == 0) {
+    atomic_store(&d->failing, false);
+    atomic_fetch_add(&d->filled_bytes, e->length);
+    return;
+  }
+  atomic_fetch_add(&d->skipped_bytes, e->length);
+  if (rc != -EAGAIN)
+    failed(d, rc);
+}
+
+static void let_go(struct disk *d, struct extent *e) {
+  struct disk_file *f = e->disk;
+
+  e->disk = NULL;
+  disk_file_put_later(f);
+  atomic_fetch_sub(&d->queued, e->length);
+  cache_unpin(e->cache, &e, 1);
+}
+
+static void keep_extent(void *arg) {
+  struct extent *e = arg;
+  struct disk *d = e->disk->disk;
+
+  write_extent(d, e);
+  let_go(d, e);
+}
+
+void disk_keep(struct extent *e) {
+  struct disk *d = e->disk->disk;
+  bool room = atomic_fetch_add(&d->queued, e->length) + e->length <= d->queue_bytes;
+
+  if (room && pool_submit(d->writer, keep_extent, e) == 0)
+    return;
+  atomic_fetch_add(&d->skipped_bytes, e->length);
+  let_go(d, e);
+}
+
+struct drain {
+  struct mtx lock;
+  struct cond cond;
+  bool done;
+};
+
+static void drained(void *arg) {
+  struct drain *w = arg;
+
+  mtx_lock(&w->lock);
+  w->done = true;
+  cond_broadcast(&w->cond);
+  mtx_unlock(&w->lock);
+}
+
+/* One thread writes in order: what is queued last ends last. */
+void disk_drain(struct disk *d) {
+  struct drain w = {.done = false};
+
+  mtx_init(&w.lock, RANK_POOL);
+  cond_init(&w.cond);
+  if (pool_submit(d->writer, drained, &w) == 0) {
+    mtx_lock(&w.lock);
+    while (!w.done)
+      cond_wait(&w.cond, &w.lock);
+    mtx_unlock(&w.lock);
+  }
+  cond_fini(&w.cond);
+  mtx_fini(&w.lock);
+}
+
+static void put_file(void *arg) {
+  disk_file_put(arg);
+}
+
+void disk_file_put_later(struct disk_file *f) {
+  /* Without memory for the job it is left to the end of the process. */
+  (void)!pool_submit(f->disk->writer, put_file, f);
+}

@@ -1,0 +1,134 @@
+/* The disk cache's inside: disk.c (life, reading and writing behind),
+ * disk_file.c (the files of one version), disk_space.c (room), disk_dir.c (a
+ * directory looked at from outside). */
+#ifndef S3APFS_SRC_DATA_DISK_H
+#define S3APFS_SRC_DATA_DISK_H
+
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include <uthash.h>
+
+#include "s3apfs/base/lock.h"
+#include "s3apfs/data/cache.h"
+#include "s3apfs/data/disk.h"
+
+#define DISK_BLOCK DATA_GRID
+#define DISK_NAME_LEN 32 /* hexadecimal digits of the hash */
+#define DISK_ID_MAX 8192
+/* Larger ones would need megabytes of checksums in memory. */
+#define DISK_OBJECT_MAX ((uint64_t)256 << 30)
+
+/* --- format: NAME.m and, for objects of more than one block, NAME.d ---
+ *
+ * NAME.m: struct disk_head, the id, zeros up to a multiple of 8, one checksum (XXH3
+ * of the block, seeded with its number and the file's hash; 0: not here) a block, and
+ * for objects of at most one block its bytes. NAME.d: the object's bytes at their
+ * offsets, sparse. Numbers are in the machine's byte order: a cache does not move. */
+struct disk_head {
+  char magic[8];
+  uint32_t id_len;
+  uint32_t queue; /* enum disk_queue; this and what follows may change */
+  uint64_t size;
+  uint64_t check; /* XXH3 of magic, id_len, size and id */
+  uint64_t born;  /* orders a queue; milliseconds since 1970 */
+  uint32_t uses;  /* opened again since then, at most DISK_USES_MAX */
+  uint32_t unused;
+};
+#define DISK_MAGIC "s3apfs\0001"
+
+enum disk_queue { DISK_SMALL, DISK_MAIN };
+#define DISK_USES_MAX 3
+
+enum disk_file_state {
+  DISK_UNKNOWN, /* not looked for yet */
+  DISK_BUSY,    /* somebody looks, or makes it */
+  DISK_ABSENT,
+  DISK_OPEN,
+  DISK_BROKEN, /* cannot be used in this life */
+};
+
+struct disk_file {
+  struct disk *disk;
+  atomic_uint refs;
+  atomic_int state; /* enum disk_file_state; what follows is fixed once it is DISK_OPEN */
+  uint64_t hash[2];
+  char *id;
+  uint64_t size;
+  int map_fd;
+  int data_fd;  /* -1: the bytes stand in the map */
+  int plain_fd; /* data without O_DIRECT, for ends; may be data_fd */
+  atomic_uint_fast64_t *sums;
+  UT_hash_handle hh;
+};
+
+struct disk {
+  char *dir;
+  int dir_fd;
+  uint64_t limit;
+  uint64_t free_bytes;
+  unsigned free_percent;
+  size_t queue_bytes;
+  struct pool *readers;
+  struct pool *writer; /* one thread: writes, makes room */
+  atomic_uint_fast64_t hit_bytes;
+  atomic_uint_fast64_t filled_bytes;
+  atomic_uint_fast64_t skipped_bytes;
+  atomic_uint_fast64_t bad_blocks;
+  atomic_uint_fast64_t evicted_files;
+  atomic_uint_fast64_t used;
+  atomic_size_t queued;
+  atomic_bool failing;
+  /* the writer's own */
+  bool scanned;
+  uint64_t written_since_scan;
+  int64_t scanned_ms;
+  int64_t retry_ms; /* no writing before */
+  uint64_t ghosts[1024][2];
+  unsigned ghost_next;
+  struct {
+    struct mtx lock;
+    struct disk_file *files; /* in use, by hash */
+  } synced;
+};
+
+/* --- disk_file.c --- */
+/* A handle on the version's files, shared between its users; NULL: no memory, or
+ * a version that is not kept. Nothing is opened yet. */
+struct disk_file *disk_file_get(struct disk *d, const char *id, uint64_t size);
+struct disk_file *disk_file_ref(struct disk_file *f);
+void disk_file_put(struct disk_file *f);
+uint64_t disk_file_blocks(const struct disk_file *f);
+/* Looks for the files the first time; true when they can be used. */
+bool disk_file_open(struct disk_file *f);
+/* Every block of [offset, offset + length) is there; offset on the grid, the end
+ * there or at the object's. */
+bool disk_file_has(struct disk_file *f, uint64_t offset, size_t length);
+/* One block, verified. dst has room for whole pages. -EIO: damaged and dropped. */
+int disk_file_read(struct disk_file *f, uint64_t block, void *dst);
+/* Keeps whole blocks; the writer's. data may be read up to the end of its last
+ * page. -errno. */
+int disk_file_write(struct disk_file *f, uint64_t offset, const void *data, size_t length);
+void disk_name(const uint64_t hash[2], char out[DISK_NAME_LEN + 1]);
+/* "chunks/AB/NAME" + suffix */
+void disk_path(const uint64_t hash[2], char suffix, char out[64]);
+uint64_t disk_block_sum(const uint64_t hash[2], uint64_t block, const void *data, size_t len);
+uint64_t disk_head_check(const struct disk_head *h, const char *id);
+/* Offset of the checksums in a map. */
+size_t disk_sums_at(size_t id_len);
+
+/* --- disk_space.c --- */
+/* Makes room for `bytes` more; the writer's. False: there is none. */
+bool disk_space_make(struct disk *d, uint64_t bytes);
+/* Whether a version that is kept anew was here not long ago. */
+bool disk_ghost(const struct disk *d, const uint64_t hash[2]);
+/* Calls fn for each version of a directory until it returns non-zero. */
+struct disk_entry {
+  uint64_t hash[2];
+  struct disk_head head;
+  uint64_t bytes; /* on disk, both files */
+};
+int disk_walk(int dir_fd, int (*fn)(void *arg, const struct disk_entry *e), void *arg);
+int disk_remove(int dir_fd, const uint64_t hash[2]);
+
+#endif

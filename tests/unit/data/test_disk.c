@@ -1,0 +1,342 @@
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../../src/data/cache.h"
+#include "../../../src/data/disk.h"
+#include "s3apfs/data/reader.h"
+#include "s3apfs/store/mem_store.h"
+#include "support/pattern.h"
+
+#define KB ((size_t)1 << 10)
+#define MB ((size_t)1 << 20)
+
+static char dir[64];
+static struct disk *disk;
+static struct store *mem;
+static struct budget *budget;
+static struct cache *cache;
+static const struct patience patient;
+
+static void open_disk(uint64_t size) {
+  struct disk_options o = {.dir = dir, .size = size, .free_bytes = 1, .queue_bytes = 64 * MB};
+
+  cr_assert_eq(disk_new(&o, &disk), 0);
+  cr_assert_eq(budget_new(64 * MB, &budget), 0);
+  cr_assert_eq(cache_new(budget, &cache), 0);
+  cache_set_disk(cache, disk);
+}
+
+static void close_disk(void) {
+  cache_free(cache);
+  cr_expect_eq(budget_used(budget), 0);
+  budget_free(budget);
+  disk_free(disk);
+}
+
+static void setup(void) {
+  snprintf(dir, sizeof(dir), "/tmp/s3apfs-disk-XXXXXX");
+  cr_assert_not_null(mkdtemp(dir));
+  cr_assert_eq(mem_store_new("domain", &mem), 0);
+  open_disk(1024 * MB);
+}
+
+static void teardown(void) {
+  char command[128];
+
+  close_disk();
+  store_free(mem);
+  snprintf(command, sizeof(command), "rm -rf %s", dir);
+  cr_expect_eq(system(command), 0);
+}
+
+TestSuite(disk, .init = setup, .fini = teardown);
+
+static void reopen(uint64_t size) {
+  close_disk();
+  open_disk(size);
+}
+
+static void put(const char *key, size_t len, uint64_t seed) {
+  unsigned char *p = pattern_new(len, seed);
+
+  cr_assert_eq(mem_store_put(mem, key, p, len), 0);
+  free(p);
+}
+
+static unsigned gets(void) {
+  struct mem_store_counts c;
+
+  mem_store_counts(mem, &c);
+  return c.gets;
+}
+
+/* A load's bytes are given out before it has ended; only then it is kept. */
+static void wait_for_loads(void) {
+  bool idle = false;
+
+  while (!idle) {
+    mtx_lock(&cache->synced.lock);
+    idle = cache->synced.loading == 0;
+    mtx_unlock(&cache->synced.lock);
+    usleep(200);
+  }
+}
+
+/* Reads all of the key and compares. */
+static void read_all(const char *key, size_t len, uint64_t seed) {
+  struct store_attr a;
+  struct reader *r;
+
+  cr_assert_eq(mem->ops->head(mem, key, &a, NULL), 0);
+  cr_assert_eq(reader_new(cache, mem, key, &a, &r), 0);
+  for (uint64_t at = 0; at < len;) {
+    struct reader_reply reply;
+
+    cr_assert_eq(reader_read(r, at, 1 * MB, &patient, &reply), 0);
+    cr_assert_gt(reply.bytes, 0);
+    for (int i = 0; i < reply.count; i++) {
+      cr_assert(pattern_matches(reply.iov[i].iov_base, reply.iov[i].iov_len, at, seed));
+      at += reply.iov[i].iov_len;
+    }
+    reader_put(r, &reply);
+  }
+  wait_for_loads();
+  reader_free(r);
+}
+
+/* Calls fn for every file of that ending; how many there are. */
+static unsigned each_file(char ending, void (*fn)(const char *path)) {
+  unsigned count = 0;
+
+  for (unsigned i = 0; i < 256; i++) {
+    char folder[128];
+    struct dirent *de;
+    DIR *d;
+
+    snprintf(folder, sizeof(folder), "%s/chunks/%02x", dir, i);
+    d = opendir(folder);
+    while (d != NULL && (de = readdir(d)) != NULL) {
+      char path[512];
+
+      if (de->d_name[0] == '.' || de->d_name[strlen(de->d_name) - 1] != ending)
+        continue;
+      snprintf(path, sizeof(path), "%s/%s", folder, de->d_name);
+      count++;
+      if (fn != NULL)
+        fn(path);
+    }
+    if (d != NULL)
+      closedir(d);
+  }
+  return count;
+}
+
+static struct disk_stats stats(void) {
+  struct disk_stats s;
+
+  disk_drain(disk);
+  disk_stats(disk, &s);
+  return s;
+}
+
+Test(disk, outlives_the_cache_in_memory) {
+  static const size_t sizes[] = {1,        100,          4096,         128 * KB - 1,
+                                 128 * KB, 128 * KB + 1, 3 * MB + 777, 9 * MB + 4096};
+
+  for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+    unsigned before;
+
+    put("k", sizes[i], i);
+    read_all("k", sizes[i], i);
+    reopen(1024 * MB);
+    before = gets();
+    read_all("k", sizes[i], i);
+    cr_expect_eq(gets(), before, "%zu bytes", sizes[i]);
+    cr_expect_eq(stats().hit_bytes, sizes[i]);
+  }
+}
+
+Test(disk, another_version_is_another_file) {
+  put("k", 300 * KB, 1);
+  read_all("k", 300 * KB, 1);
+  put("k", 300 * KB, 2);
+  reopen(1024 * MB);
+  read_all("k", 300 * KB, 2);
+  cr_expect_eq(stats().hit_bytes, 0);
+  cr_expect_eq(each_file('m', NULL), 2);
+}
+
+static void flip(const char *path) {
+  struct stat st;
+  char c;
+  int fd = open(path, O_RDWR);
+
+  cr_assert_geq(fd, 0);
+  cr_assert_eq(fstat(fd, &st), 0);
+  cr_assert_eq(pread(fd, &c, 1, st.st_size - 5), 1);
+  c ^= 0x10;
+  cr_assert_eq(pwrite(fd, &c, 1, st.st_size - 5), 1);
+  close(fd);
+}
+
+static void cut(const char *path) {
+  struct stat st;
+
+  cr_assert_eq(stat(path, &st), 0);
+  cr_assert_eq(truncate(path, st.st_size / 2), 0);
+}
+
+static void scribble(const char *path) {
+  int fd = open(path, O_RDWR);
+
+  cr_assert_geq(fd, 0);
+  cr_assert_eq(pwrite(fd, "nonsense nonsense nonsense nonsense", 35, 3), 35);
+  close(fd);
+}
+
+static void empty(const char *path) {
+  cr_assert_eq(truncate(path, 0), 0);
+}
+
+static void gone(const char *path) {
+  cr_assert_eq(unlink(path), 0);
+}
+
+/* Whatever was done to the files: the right bytes come, and are kept again. */
+static void survives(char ending, void (*harm)(const char *path), size_t size) {
+  put("k", size, 7);
+  read_all("k", size, 7);
+  close_disk();
+  cr_assert_eq(each_file(ending, harm), 1);
+  open_disk(1024 * MB);
+  read_all("k", size, 7);
+  reopen(1024 * MB);
+  read_all("k", size, 7);
+  cr_expect_eq(stats().hit_bytes, size);
+  cr_expect_eq(disk_dir_clear(dir, &(struct disk_report){0}), 0);
+}
+
+Test(disk, damaged_files_are_fetched_again) {
+  static void (*const harms[])(const char *) = {flip, cut, scribble, empty, gone};
+
+  for (size_t i = 0; i < sizeof(harms) / sizeof(*harms); i++) {
+    survives('m', harms[i], 2 * MB + 100);
+    survives('d', harms[i], 2 * MB + 100);
+    survives('m', harms[i], 50 * KB);
+  }
+}
+
+Test(disk, flipped_bit_is_counted_and_only_its_block_is_lost) {
+  unsigned before;
+
+  put("k", 4 * MB, 3);
+  read_all("k", 4 * MB, 3);
+  close_disk();
+  each_file('d', flip);
+  open_disk(1024 * MB);
+  before = gets();
+  read_all("k", 4 * MB, 3);
+  cr_expect_leq(gets() - before, 2);
+  cr_expect_eq(stats().bad_blocks, 1);
+}
+
+Test(disk, verify_stat_and_clear) {
+  struct disk_report r;
+
+  put("a", 4 * MB, 3);
+  put("b", 10, 4);
+  read_all("a", 4 * MB, 3);
+  read_all("b", 10, 4);
+  close_disk();
+  cr_assert_eq(disk_dir_stat(dir, &r), 0);
+  cr_expect_eq(r.versions, 2);
+  cr_expect_geq(r.bytes, 4 * MB);
+  each_file('d', flip);
+  cr_assert_eq(disk_dir_verify(dir, &r), 0);
+  cr_expect_eq(r.blocks, 32);
+  cr_expect_eq(r.bad_blocks, 1);
+  cr_assert_eq(disk_dir_verify(dir, &r), 0);
+  cr_expect_eq(r.bad_blocks, 0);
+  cr_assert_eq(disk_dir_clear(dir, &r), 0);
+  cr_assert_eq(disk_dir_stat(dir, &r), 0);
+  cr_expect_eq(r.versions, 0);
+  cr_expect_eq(each_file('d', NULL), 0);
+  open_disk(1024 * MB);
+}
+
+static void scan_over(unsigned from, unsigned to) {
+  for (unsigned i = from; i < to; i++) {
+    char key[16];
+
+    snprintf(key, sizeof(key), "scan%u", i);
+    put(key, 1 * MB, i);
+    read_all(key, 1 * MB, i);
+    disk_drain(disk);
+  }
+}
+
+Test(disk, size_is_kept_to_and_what_is_used_outlives_a_scan) {
+  struct disk_report r;
+
+  reopen(20 * MB);
+  put("hot", 2 * MB, 1);
+  read_all("hot", 2 * MB, 1);
+  reopen(20 * MB);
+  read_all("hot", 2 * MB, 1);
+  scan_over(0, 60);
+  cr_expect_gt(stats().evicted_files, 30);
+  cr_expect_leq(stats().used, 20 * MB);
+  cr_assert_eq(disk_dir_stat(dir, &r), 0);
+  cr_expect_leq(r.bytes, 20 * MB);
+  reopen(20 * MB);
+  read_all("hot", 2 * MB, 1);
+  cr_expect_eq(stats().hit_bytes, 2 * MB);
+}
+
+Test(disk, larger_than_the_cache_goes_on_in_memory) {
+  reopen(1 * MB);
+  put("k", 8 * MB, 5);
+  read_all("k", 8 * MB, 5);
+  cr_expect_gt(stats().skipped_bytes, 0);
+  cr_expect_leq(stats().used, 1 * MB);
+}
+
+Test(disk, directory_that_cannot_be_used) {
+  struct disk_options o = {.dir = "/proc/none", .size = MB};
+  struct disk *none;
+
+  cr_expect_lt(disk_new(&o, &none), 0);
+}
+
+Test(disk, two_processes_share_a_directory) {
+  struct disk_options o = {.dir = dir, .size = 1024 * MB, .free_bytes = 1, .queue_bytes = 64 * MB};
+  struct disk *other_disk;
+  struct disk *first_disk = disk;
+  struct cache *first = cache;
+  struct cache *other;
+  unsigned before;
+
+  cr_assert_eq(disk_new(&o, &other_disk), 0);
+  cr_assert_eq(cache_new(budget, &other), 0);
+  cache_set_disk(other, other_disk);
+  put("k", 3 * MB, 9);
+  read_all("k", 3 * MB, 9);
+  disk_drain(disk);
+  before = gets();
+  cache = other;
+  read_all("k", 3 * MB, 9);
+  cr_expect_eq(gets(), before);
+  put("l", 3 * MB, 10);
+  read_all("l", 3 * MB, 10);
+  cache = first;
+  read_all("l", 3 * MB, 10);
+  cache_free(other);
+  disk_free(other_disk);
+  disk = first_disk;
+}
