@@ -144,7 +144,8 @@ static bool is_child(const struct node *i, const struct node *parent, const char
   return i->parent == parent && i->kind == kind && !i->gone && strcmp(i->name, name) == 0;
 }
 
-/* The child, or NULL and the inode number it would get. */
+/* The child, or NULL and the inode number it would get. A number that was taken when
+ * the child was made may be free now, so those that have another are searched. */
 static struct node *probe_locked(struct ns *n, struct node *parent, const char *name,
                                  enum node_kind kind, uint64_t *ino) {
   struct node *i;
@@ -154,11 +155,13 @@ static struct node *probe_locked(struct ns *n, struct node *parent, const char *
       *ino = n->synced.displaced[k]->ino;
       return n->synced.displaced[k];
     }
-  for (*ino = hash_to_ino(child_hash(parent, name, kind));; ++*ino) {
-    i = node_find_locked(n, *ino);
-    if (i == NULL || is_child(i, parent, name, kind))
-      return i;
-  }
+  *ino = hash_to_ino(child_hash(parent, name, kind));
+  i = node_find_locked(n, *ino);
+  if (i != NULL && is_child(i, parent, name, kind))
+    return i;
+  while (node_find_locked(n, *ino) != NULL)
+    ++*ino;
+  return NULL;
 }
 
 uint64_t node_child_ino_locked(struct ns *n, struct node *parent, const char *name,
@@ -197,6 +200,22 @@ static struct node *node_new(struct node *parent, const char *name, enum node_ki
   return i;
 }
 
+static bool note_displaced_locked(struct ns *n, struct node *i) {
+  size_t cap = n->synced.displaced_cap != 0 ? n->synced.displaced_cap * 2 : 16;
+  struct node **grown;
+
+  if (n->synced.displaced_count == n->synced.displaced_cap) {
+    grown = realloc(n->synced.displaced, cap * sizeof(struct node *));
+    if (grown == NULL)
+      return false;
+    n->synced.displaced = grown;
+    n->synced.displaced_cap = cap;
+  }
+  n->synced.displaced[n->synced.displaced_count++] = i;
+  i->displaced = true;
+  return true;
+}
+
 struct node *node_make_locked(struct ns *n, struct node *parent, const char *name,
                               enum node_kind kind) {
   uint64_t ino;
@@ -207,6 +226,11 @@ struct node *node_make_locked(struct ns *n, struct node *parent, const char *nam
   i = node_new(parent, name, kind, parent->root);
   if (i == NULL)
     return NULL;
+  if (ino != hash_to_ino(child_hash(parent, name, kind)) && !note_displaced_locked(n, i)) {
+    parent->refs--;
+    free(i);
+    return NULL;
+  }
   i->ino = ino;
   if (node_is_dir(i))
     i->dir.hash = child_hash(parent, name, kind);
@@ -245,22 +269,6 @@ int node_add_fixed(struct ns *n, struct node *parent, const char *name, const st
   n->synced.fixed[n->synced.fixed_count++] = i;
   *out = i;
   return 0;
-}
-
-static bool note_displaced_locked(struct ns *n, struct node *i) {
-  size_t cap = n->synced.displaced_cap != 0 ? n->synced.displaced_cap * 2 : 16;
-  struct node **grown;
-
-  if (n->synced.displaced_count == n->synced.displaced_cap) {
-    grown = realloc(n->synced.displaced, cap * sizeof(struct node *));
-    if (grown == NULL)
-      return false;
-    n->synced.displaced = grown;
-    n->synced.displaced_cap = cap;
-  }
-  n->synced.displaced[n->synced.displaced_count++] = i;
-  i->displaced = true;
-  return true;
 }
 
 bool node_move_locked(struct ns *n, struct node *i, struct node *parent, const char *name) {

@@ -321,3 +321,20 @@ Test(change, an_answer_that_is_older_than_a_change_does_not_count) {
   cr_expect_eq(c.posix.mode & 0777, 0600);
   ns_child_fini(ns, &c);
 }
+
+Test(change, a_number_that_became_free_hides_nobody) {
+  struct store_attr new;
+  struct ns_attr a;
+  uint64_t first;
+  uint64_t second;
+
+  first = make("", "lock", NS_FILE, NULL);
+  new = put("config");
+  cr_assert_eq(ns_moved(ns, first, NS_ROOT_INO, "config", &new), 0);
+  second = make("", "lock", NS_FILE, NULL);
+  cr_expect_neq(second, first);
+  ns_removed(ns, NS_ROOT_INO, "config");
+  ns_forget(ns, first, 100);
+  cr_assert_eq(walk("lock", &a), 0);
+  cr_expect_eq(a.ino, second);
+}
