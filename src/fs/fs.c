@@ -32,6 +32,7 @@ static int fs_parts(struct fs *fs, const struct fs_options *o) {
   if (rc == 0 && fs->state != NULL)
     rc = staging_new(fs->state, fs->cache, &so, &fs->staging);
   no.budget = fs->names_budget;
+  no.state = o->state;
   if (rc == 0)
     rc = ns_new(&fs->catalog, &no, &fs->ns);
   return rc;

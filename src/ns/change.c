@@ -185,7 +185,7 @@ static struct node *parent_locked(struct ns *n, uint64_t ino) {
 }
 
 static int make_locked(struct ns *n, struct node *dir, const char *name, const struct ns_made *m,
-                       struct ns_attr *out) {
+                       struct ns_attr *out, struct memo *memo) {
   struct node *i;
 
   take_name_locked(n, dir, name, NULL);
@@ -204,6 +204,7 @@ static int make_locked(struct ns *n, struct node *dir, const char *name, const s
   }
   notes_put_locked(n, dir, name, i->kind, true);
   absent_drop_locked(n, node_child_hash(dir, name));
+  memo_take_locked(n, i, memo);
   if (out != NULL) {
     i->nlookup++;
     node_attr_locked(n, i, out);
@@ -214,6 +215,7 @@ static int make_locked(struct ns *n, struct node *dir, const char *name, const s
 
 int ns_made(struct ns *n, uint64_t parent, const char *name, const struct ns_made *m,
             struct ns_attr *out) {
+  struct memo memo = {0};
   struct node *dir;
   int rc = -ESTALE;
 
@@ -221,10 +223,11 @@ int ns_made(struct ns *n, uint64_t parent, const char *name, const struct ns_mad
   dir = parent_locked(n, parent);
   if (dir != NULL) {
     node_ref_locked(dir);
-    rc = make_locked(n, dir, name, m, out);
+    rc = make_locked(n, dir, name, m, out, &memo);
     node_unref_locked(n, dir);
   }
   mtx_unlock(&n->synced.lock);
+  memo_keep(n, &memo);
   return rc;
 }
 
@@ -235,7 +238,10 @@ static void remove_locked(struct ns *n, struct node *dir, const char *name) {
 }
 
 void ns_removed(struct ns *n, uint64_t parent, const char *name) {
+  const struct root *root = NULL;
   struct node *dir;
+  char *above = NULL;
+  char *key = NULL;
 
   mtx_lock(&n->synced.lock);
   dir = parent_locked(n, parent);
@@ -243,9 +249,17 @@ void ns_removed(struct ns *n, uint64_t parent, const char *name) {
     node_ref_locked(dir);
     take_name_locked(n, dir, name, NULL);
     remove_locked(n, dir, name);
+    root = dir->root;
+    above = node_key_locked(dir);
     node_unref_locked(n, dir);
   }
   mtx_unlock(&n->synced.lock);
+  if (above != NULL)
+    key = text_printf("%s%s", above, name);
+  if (key != NULL)
+    memo_drop(n, root, key);
+  free(key);
+  free(above);
 }
 
 /* --- moves ----------------------------------------------------------------------------- */
@@ -300,6 +314,7 @@ static int move_locked(struct ns *n, struct node *i, struct node *dir, const cha
 
 int ns_moved(struct ns *n, uint64_t ino, uint64_t parent, const char *name,
              const struct store_attr *attr) {
+  struct memo memo = {0};
   struct node *dir;
   struct node *i;
   int rc = -ESTALE;
@@ -311,10 +326,12 @@ int ns_moved(struct ns *n, uint64_t ino, uint64_t parent, const char *name,
     node_ref_locked(dir);
     node_ref_locked(i);
     rc = move_locked(n, i, dir, name, attr);
+    memo_take_locked(n, i, &memo);
     node_unref_locked(n, i);
     node_unref_locked(n, dir);
   }
   mtx_unlock(&n->synced.lock);
+  memo_keep(n, &memo);
   return rc;
 }
 
@@ -343,6 +360,7 @@ static int swap_locked(struct ns *n, struct node *a, const struct store_attr *at
 
 int ns_swapped(struct ns *n, uint64_t a, const struct store_attr *attr_a, uint64_t b,
                const struct store_attr *attr_b) {
+  struct memo memos[2] = {0};
   struct node *i;
   struct node *j;
   int rc = -ESTALE;
@@ -354,9 +372,13 @@ int ns_swapped(struct ns *n, uint64_t a, const struct store_attr *attr_a, uint64
     node_ref_locked(i);
     node_ref_locked(j);
     rc = swap_locked(n, i, attr_a, j, attr_b);
+    memo_take_locked(n, i, &memos[0]);
+    memo_take_locked(n, j, &memos[1]);
     node_unref_locked(n, j);
     node_unref_locked(n, i);
   }
   mtx_unlock(&n->synced.lock);
+  memo_keep(n, &memos[0]);
+  memo_keep(n, &memos[1]);
   return rc;
 }

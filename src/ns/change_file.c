@@ -79,13 +79,17 @@ static void store_locked(struct ns *n, struct node *i, const struct store_attr *
 
 void ns_stored(struct ns *n, uint64_t ino, const struct store_attr *attr,
                const struct posix *posix) {
+  struct memo memo = {0};
   struct node *i;
 
   mtx_lock(&n->synced.lock);
   i = node_find_locked(n, ino);
-  if (i != NULL && !node_is_dir(i))
+  if (i != NULL && !node_is_dir(i)) {
     store_locked(n, i, attr, posix);
+    memo_take_locked(n, i, &memo);
+  }
   mtx_unlock(&n->synced.lock);
+  memo_keep(n, &memo);
 }
 
 void ns_dropped(struct ns *n, uint64_t ino) {

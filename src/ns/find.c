@@ -201,6 +201,8 @@ enum node_kind find_item_kind_locked(struct ns *n, struct node *dir, const struc
 
   if (it->is_dir)
     return NODE_DIR;
+  if (it->posix != NULL && it->posix->has_mode && S_ISLNK(it->posix->mode))
+    return NODE_LINK;
   link = node_child_locked(n, dir, it->name, NODE_LINK);
   if (link != NULL && link->file.etag != NULL && it->etag[0] != '\0' &&
       strcmp(link->file.etag, it->etag) == 0)
@@ -216,7 +218,7 @@ struct node *find_attach_locked(struct ns *n, struct node *dir, const struct ite
   if (i == NULL)
     return NULL;
   memcpy(a.etag, it->etag, strlen(it->etag) + 1);
-  if (!node_update_locked(i, &a, NULL, l->asof, l->fresh_until)) {
+  if (!node_update_locked(i, &a, it->posix, l->asof, l->fresh_until)) {
     node_settle_locked(n, i);
     return NULL;
   }

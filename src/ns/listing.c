@@ -230,6 +230,8 @@ static int ask(struct listing *l, const char *token, const struct patience *p, s
     rc = -EIO; /* would never end */
   if (rc == 0)
     rc = page_new(remote_page(c), l->prefix, page);
+  if (rc == 0)
+    memo_fill(l->ns, l->dir->root, l->prefix, *page);
   if (rc == 0) {
     *next = remote_page(c)->next;
     remote_page(c)->next = NULL;

@@ -90,6 +90,7 @@ int ns_new(const struct catalog *c, const struct ns_options *o, struct ns **out)
   n->catalog = c;
   n->clock = o->clock != NULL ? o->clock : &clock_system;
   n->budget = o->budget;
+  n->state = o->state;
   n->mount_time = clock_wall_ms(n->clock) / 1000;
   mtx_init(&n->synced.lock, RANK_NS);
   cond_init(&n->synced.loaded);

@@ -83,6 +83,7 @@ struct ns {
   const struct catalog *catalog;
   const struct clock *clock;
   struct budget *budget;
+  struct state *state; /* NULL: nothing is remembered */
   struct pool *pool;
   int64_t mount_time; /* seconds since 1970: the time directories show */
   atomic_uint_fast64_t heads;
@@ -169,6 +170,8 @@ int absent_get_locked(struct ns *n, uint64_t hash, int64_t asof);
 void absent_drop_locked(struct ns *n, uint64_t hash);
 void absent_forget_locked(struct ns *n); /* all of them */
 
+struct page;
+
 /* --- notes.c --- */
 /* False: no memory; then no cached listing of the directory is left either. */
 bool notes_put_locked(struct ns *n, struct node *dir, const char *name, enum node_kind kind,
@@ -179,6 +182,23 @@ bool note_is_newer(const struct note *t, int64_t asof);
 /* Forgets what a listing that begins now will show. */
 void notes_prune_locked(struct ns *n, struct node *dir);
 void notes_free_locked(struct node *dir);
+
+/* --- remember.c --- */
+/* One version and its attributes, to be remembered when the lock is not held. */
+struct memo {
+  const struct root *root;
+  char *key; /* NULL: nothing to remember */
+  char etag[STORE_ETAG_MAX];
+  struct posix posix;
+};
+/* Takes what is known of a file or link. */
+void memo_take_locked(struct ns *n, const struct node *i, struct memo *out);
+/* Remembers, and frees the memo's contents. No lock is held. */
+void memo_keep(struct ns *n, struct memo *m);
+/* Forgets what is remembered of a key. No lock is held. */
+void memo_drop(struct ns *n, const struct root *r, const char *key);
+/* Adds to a page of this folder what is remembered of its versions. No lock is held. */
+void memo_fill(struct ns *n, const struct root *r, const char *prefix, struct page *page);
 
 /* --- remote.c --- */
 struct remote; /* one call to a store, under way in the pool */
@@ -201,6 +221,7 @@ void remote_note_list(struct ns *n, const struct root *r, const char *prefix, in
 struct item {
   const char *name;
   const char *etag;
+  const struct posix *posix; /* what is remembered of that version; NULL: nothing */
   uint64_t size;
   int64_t mtime;
   bool is_dir;
@@ -211,11 +232,12 @@ struct item {
 struct page {
   struct item *items; /* sorted by name, a folder before a file of that name */
   size_t count;
-  char *text;   /* names and etags */
-  char *first;  /* first name as the store gave them; "" for an empty page */
-  size_t bytes; /* memory taken */
-  uint64_t odd; /* keys that no name can hold */
-  bool marker;  /* the folder's own object is in it */
+  char *text;          /* names and etags */
+  struct posix *posix; /* of items; NULL: none is remembered */
+  char *first;         /* first name as the store gave them; "" for an empty page */
+  size_t bytes;        /* memory taken */
+  uint64_t odd;        /* keys that no name can hold */
+  bool marker;         /* the folder's own object is in it */
 };
 
 /* Turns a LIST page of `prefix` into items. -EIO: the store broke its contract. */

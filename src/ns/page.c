@@ -123,6 +123,7 @@ void page_free(struct page *p) {
   if (p == NULL)
     return;
   free(p->items);
+  free(p->posix);
   free(p->text);
   free(p->first);
   free(p);

@@ -123,6 +123,7 @@ struct found {
 struct search {
   const char *domain;
   const char *prefix;
+  bool flat;
   char *end; /* behind every key of the prefix: its last '/' made a '0' */
   struct found *items;
   size_t count;
@@ -150,6 +151,7 @@ static int collect(struct db *d, void *arg) {
   static const char sql[] =
       "SELECT key, etag, mode, uid, gid, mtime, atime, ctime, link FROM known "
       "WHERE domain = ?1 AND key >= ?2 AND (?3 = '' OR key < ?3) "
+      "AND (NOT ?4 OR instr(substr(key, length(?2) + 1), '/') = 0) "
       "ORDER BY key";
   struct search *l = arg;
   sqlite3_stmt *st;
@@ -160,13 +162,15 @@ static int collect(struct db *d, void *arg) {
   db_bind_text(st, 1, l->domain);
   db_bind_text(st, 2, l->prefix);
   db_bind_text(st, 3, l->end);
+  db_bind_int(st, 4, l->flat);
   while (rc == 0 && (rc = db_step(d, st)) == 1)
     rc = add_found(l, st);
   return rc;
 }
 
-int known_each(struct state *s, const char *domain, const char *prefix, known_fn fn, void *arg) {
-  struct search l = {.domain = domain, .prefix = prefix, .end = strdup(prefix)};
+int known_each(struct state *s, const char *domain, const char *prefix, bool flat, known_fn fn,
+               void *arg) {
+  struct search l = {.domain = domain, .prefix = prefix, .flat = flat, .end = strdup(prefix)};
   int rc;
 
   if (l.end == NULL)

@@ -96,12 +96,20 @@ def test_attributes_outlive_the_mount(emu, mount):
     os.utime(top / "f", ns=(1595002920000000001, 1595002920123456789))
     os.setxattr(top / "f", "user.color", b"blue")
     os.mkdir(top / "d", 0o700)
+    (top / "run").write_text("#!/bin/sh\necho ran\n")
+    os.chmod(top / "run", 0o755)
+    os.symlink("run", top / "link")
     before = os.stat(top / "f")
     assert stat.S_IMODE(before.st_mode) == 0o640 and before.st_mtime_ns == 1595002920123456789
     assert metadata(emu, f"{prefix}/f")["file-permissions"] == "0100640"
     assert metadata(emu, f"{prefix}/f")["color"] == "blue"
     mount.place.umount(top)
     top = mount()
+    shown = {e.name: e for e in os.scandir(top)}  # from the listing alone
+    assert shown["link"].is_symlink() and shown["run"].stat().st_mode & 0o111 == 0o111
+    emu.admin("DELETE", "requests")
+    assert run(top / "link", cwd=top) == "ran\n"
+    assert not [r for r in emu.admin("GET", "requests") if r["operation"] == "HeadObject"]
     after = os.stat(top / "f")
     assert (after.st_mode, after.st_mtime_ns, after.st_ino) == (
         before.st_mode, before.st_mtime_ns, before.st_ino)

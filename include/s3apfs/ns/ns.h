@@ -19,6 +19,7 @@
 #include "s3apfs/base/clock.h"
 #include "s3apfs/base/patience.h"
 #include "s3apfs/ns/posix.h"
+#include "s3apfs/state/state.h"
 #include "s3apfs/store/catalog.h"
 
 #define NS_ROOT_INO 1 /* the mount's own root; never forgotten */
@@ -30,6 +31,7 @@ struct ns_options {
   struct budget *budget;     /* memory of listings; borrowed */
   const struct clock *clock; /* NULL: clock_system */
   unsigned threads;          /* calls to stores under way at once; 0: 32 */
+  struct state *state;       /* remembers attributes over remounts; borrowed; NULL: nobody */
 };
 
 /* The catalog is borrowed and must outlive it. */

@@ -4,6 +4,7 @@
 #ifndef S3APFS_STATE_KNOWN_H
 #define S3APFS_STATE_KNOWN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,9 +27,11 @@ int known_put(struct state *s, const char *domain, const char *key, const char *
 int known_get(struct state *s, const char *domain, const char *key, const char *etag,
               struct known *out);
 int known_drop(struct state *s, const char *domain, const char *key, enum state_sync sync);
-/* Everything known of the folder `prefix` (ends in '/'), by key: fn is called on the
- * caller's thread; non-zero stops and is returned. */
+/* Everything known below the folder `prefix` (ends in '/', or "" for all), by key; with
+ * `flat` only what lies directly in it. fn is called on the caller's thread; non-zero
+ * stops and is returned. */
 typedef int (*known_fn)(void *arg, const char *key, const char *etag, const struct known *k);
-int known_each(struct state *s, const char *domain, const char *prefix, known_fn fn, void *arg);
+int known_each(struct state *s, const char *domain, const char *prefix, bool flat, known_fn fn,
+               void *arg);
 
 #endif

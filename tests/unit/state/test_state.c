@@ -222,7 +222,7 @@ Test(state, metadata_belongs_to_one_version) {
   cr_expect_str_eq(got.link, "to");
   known_fini(&got);
   cr_expect_eq(known_get(s, "d", "f/a", "e2", &got), -ENOENT);
-  cr_assert_eq(known_each(s, "d", "f/", see_known, &text), 0);
+  cr_assert_eq(known_each(s, "d", "f/", false, see_known, &text), 0);
   cr_expect_str_eq(buf_cstr(&text), "f/a@e1 100640;f/b@e9 100640;");
   cr_assert_eq(known_drop(s, "d", "f/a", STATE_LAZY), 0);
   cr_expect_eq(known_get(s, "d", "f/a", "e1", &got), -ENOENT);

@@ -1,0 +1,96 @@
+/* What is remembered of own versions over remounts.
+ *
+ * A listing does not tell metadata. What this mount itself wrote it knows, and notes
+ * in its state by key and etag: a listed version that is remembered shows its mode,
+ * owner, times and type without a request. Absent members are noted as values that
+ * nothing has, but without a mode too little is known. Losing such a note costs a HEAD, so failures
+ * are no errors. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ns.h"
+#include "s3apfs/base/log.h"
+#include "s3apfs/state/known.h"
+
+#define NO_ID ((uint32_t)-1)
+#define NO_TIME INT64_MIN
+
+static struct known known_of(const struct posix *p) {
+  return (struct known){.mode = p->has_mode ? p->mode : 0,
+                        .uid = p->has_uid ? p->uid : NO_ID,
+                        .gid = p->has_gid ? p->gid : NO_ID,
+                        .mtime_ns = p->has_mtime ? p->mtime_ns : NO_TIME,
+                        .atime_ns = p->has_atime ? p->atime_ns : NO_TIME,
+                        .ctime_ns = NO_TIME};
+}
+
+static struct posix posix_of(const struct known *k) {
+  return (struct posix){.has_mode = k->mode != 0,
+                        .mode = k->mode,
+                        .has_uid = k->uid != NO_ID,
+                        .uid = k->uid,
+                        .has_gid = k->gid != NO_ID,
+                        .gid = k->gid,
+                        .has_mtime = k->mtime_ns != NO_TIME,
+                        .mtime_ns = k->mtime_ns,
+                        .has_atime = k->atime_ns != NO_TIME,
+                        .atime_ns = k->atime_ns};
+}
+
+void memo_take_locked(struct ns *n, const struct node *i, struct memo *out) {
+  if (n->state == NULL || node_is_dir(i) || i->gone || i->local || i->posix == NULL ||
+      !i->posix->has_mode || i->file.etag == NULL || i->file.etag[0] == '\0')
+    return;
+  out->root = i->root;
+  out->posix = *i->posix;
+  memcpy(out->etag, i->file.etag, strlen(i->file.etag) + 1);
+  out->key = node_key_locked(i);
+}
+
+void memo_keep(struct ns *n, struct memo *m) {
+  struct known k = known_of(&m->posix);
+
+  if (m->key == NULL)
+    return;
+  if (known_put(n->state, m->root->store->domain, m->key, m->etag, &k, STATE_LAZY) != 0)
+    log_debug("the attributes of '%s' are not remembered", m->key);
+  free(m->key);
+  m->key = NULL;
+}
+
+void memo_drop(struct ns *n, const struct root *r, const char *key) {
+  if (n->state != NULL && known_drop(n->state, r->store->domain, key, STATE_LAZY) != 0)
+    log_debug("the attributes of '%s' are still remembered", key);
+}
+
+struct filling {
+  struct page *page;
+  size_t prefix;
+};
+
+static int fill_one(void *arg, const char *key, const char *etag, const struct known *k) {
+  struct filling *f = arg;
+  struct page *page = f->page;
+  struct item *it = page_find(page, key + f->prefix, false);
+
+  if (it == NULL || strcmp(it->etag, etag) != 0)
+    return 0;
+  if (page->posix == NULL) {
+    page->posix = calloc(page->count, sizeof(*page->posix));
+    if (page->posix == NULL)
+      return -1;
+    page->bytes += page->count * sizeof(*page->posix);
+  }
+  page->posix[it - page->items] = posix_of(k);
+  it->posix = &page->posix[it - page->items];
+  return 0;
+}
+
+void memo_fill(struct ns *n, const struct root *r, const char *prefix, struct page *page) {
+  struct filling f = {.page = page, .prefix = strlen(prefix)};
+
+  if (n->state == NULL || page->count == 0)
+    return;
+  if (known_each(n->state, r->store->domain, prefix, true, fill_one, &f) != 0)
+    log_debug("what is remembered of '%s' was not read", prefix);
+}
