@@ -155,7 +155,8 @@ int app_catalog(struct app *a, struct catalog *out) {
                              .file_mode = set->file_mode,
                              .dir_mode = set->dir_mode,
                              .metadata_ttl_ms = set->metadata_ttl_ms,
-                             .negative_ttl_ms = set->negative_ttl_ms};
+                             .negative_ttl_ms = set->negative_ttl_ms,
+                             .writeback = set->writeback};
 
     rc = catalog_add(out, s->dir->path, s->store, &o);
     s->store_given = rc == 0;

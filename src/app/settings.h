@@ -53,6 +53,7 @@ struct settings {
   /* writing */
   char *state_dir; /* NULL: nothing is written in this version */
   uint64_t staging_size;
+  bool writeback;
   /* operation */
   char *log_level;
   char *log;

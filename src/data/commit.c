@@ -267,12 +267,59 @@ void commit_note_failure(struct staged *f, int err) {
     log_error("'%s' is not in the store, and the journal cannot be written", f->synced.key);
 }
 
+int commit_settle_as(struct staged *f, const struct store_attr *attr) {
+  struct attempt a;
+  int rc = attempt_init(&a, f);
+
+  if (rc == 0)
+    rc = commit_settle(&a, attr);
+  attempt_fini(&a);
+  return rc;
+}
+
+int commit_find_unnoted(struct staged *f) {
+  const struct expectation *e = &f->synced.expect;
+  struct store_detail d;
+  int rc;
+
+  if (e->layer < f->synced.first)
+    return 0;
+  rc = f->store->write->detail(f->store, f->synced.key, &d);
+  if (rc != 0) /* absent, or it may not be asked: then nothing is known */
+    return rc == -ENOENT || rc == -EACCES ? 0 : rc;
+  if (commit_is_expected(e, &d)) {
+    uint32_t upto = f->synced.commit_upto;
+
+    f->synced.commit_upto = e->layer;
+    rc = commit_settle_as(f, &d.attr);
+    f->synced.commit_upto = upto;
+  }
+  store_detail_fini(&d);
+  return rc;
+}
+
+/* A layer that nobody promised and whose commit was not even tried may be written
+ * to again: or each failed fsync would leave one more behind. */
+static void unseal(struct attempt *a) {
+  struct staged *f = a->file;
+
+  change_begin_lost(f);
+  mtx_lock(&f->synced.lock);
+  if (!f->synced.active && f->synced.count > 0 &&
+      f->synced.layers[f->synced.count - 1]->seq == a->state.top &&
+      f->synced.acked < a->state.top && f->synced.expect.layer < a->state.top)
+    f->synced.active = true;
+  mtx_unlock(&f->synced.lock);
+  change_end(f);
+}
+
 /* Ours goes aside; what else was written meanwhile goes with it. */
 static int conflict(struct staged *f, int err, struct commit_result *out) {
   int rc;
 
   mtx_lock(&f->synced.lock);
   f->synced.lost = true; /* nobody writes to it any more */
+  f->synced.commit_upto = 0;
   mtx_unlock(&f->synced.lock);
   rc = commit_aside(f, "conflict", &out->aside);
   if (rc == 0) {
@@ -290,8 +337,11 @@ static int conflict(struct staged *f, int err, struct commit_result *out) {
 
 static int commit_now(struct staged *f, struct commit_result *out) {
   struct attempt a;
-  int rc = attempt_init(&a, f);
+  int rc = commit_find_unnoted(f);
 
+  if (rc != 0)
+    return rc;
+  rc = attempt_init(&a, f);
   if (rc == 0) {
     mtx_lock(&f->synced.lock);
     a.dressed = f->synced.dressed;
@@ -309,6 +359,8 @@ static int commit_now(struct staged *f, struct commit_result *out) {
     f->synced.dressed = true;
     mtx_unlock(&f->synced.lock);
   }
+  if (rc != 0 && rc != -ESTALE && rc != -EEXIST)
+    unseal(&a);
   attempt_fini(&a);
   if (rc == -ESTALE || rc == -EEXIST)
     return conflict(f, rc, out);
@@ -325,6 +377,21 @@ int staged_commit(struct staged *f, struct commit_result *out) {
     return rc;
   if (staged_is_dirty(f))
     rc = commit_now(f, out);
+  commit_end(f);
+  return rc;
+}
+
+int staged_commit_acked(struct staged *f, struct commit_result *out) {
+  int rc = commit_begin(f);
+
+  *out = (struct commit_result){0};
+  if (rc != 0)
+    return rc;
+  if (staged_is_dirty(f) && f->synced.acked >= f->synced.first) {
+    f->synced.commit_upto = f->synced.acked;
+    rc = commit_now(f, out);
+    f->synced.commit_upto = 0;
+  }
   commit_end(f);
   return rc;
 }

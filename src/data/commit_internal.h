@@ -76,6 +76,10 @@ void commit_end(struct staged *f);
 /* The state of the attempt is in the store, as `attr` under the file's own key;
  * NULL: under another one, and the file is of no more use. */
 int commit_settle(struct attempt *a, const struct store_attr *attr);
+/* What the file is now (up to commit_upto) is that version. Inside a commit. */
+int commit_settle_as(struct staged *f, const struct store_attr *attr);
+/* Settles a commit that succeeded without anybody learning of it. Inside a commit. */
+int commit_find_unnoted(struct staged *f);
 /* Notes why it failed. */
 void commit_note_failure(struct staged *f, int err);
 

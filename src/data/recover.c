@@ -136,38 +136,24 @@ static int load(struct staging *g, struct store *s, const struct journal_file *r
 
 /* --- recovering --- */
 
-/* The acknowledged state is the object already: only the journal did not know. */
-static int settle_unnoted(struct staged *f, const struct store_attr *attr) {
-  struct attempt a;
+/* What the file is now is the object already: only the journal did not know. */
+static int settle(struct staged *f, const struct store_attr *attr) {
   int rc = commit_begin(f);
 
   if (rc != 0)
     return rc;
-  rc = attempt_init(&a, f);
-  if (rc == 0)
-    rc = commit_settle(&a, attr);
-  attempt_fini(&a);
+  rc = commit_settle_as(f, attr);
   commit_end(f);
   return rc;
 }
 
-/* A commit that succeeded, but the process ended before it noted that. */
 static int find_unnoted(struct staged *f) {
-  const struct expectation *e = &f->synced.expect;
-  struct store_detail d;
-  int rc;
+  int rc = commit_begin(f);
 
-  if (e->layer < f->synced.first)
-    return 0;
-  rc = f->store->write->detail(f->store, f->synced.key, &d);
-  if (rc != 0) /* absent, or it may not be asked: then nothing is known */
-    return rc == -ENOENT || rc == -EACCES ? 0 : rc;
-  if (commit_is_expected(e, &d)) {
-    f->synced.commit_upto = e->layer;
-    rc = settle_unnoted(f, &d.attr);
-    f->synced.commit_upto = 0;
-  }
-  store_detail_fini(&d);
+  if (rc != 0)
+    return rc;
+  rc = commit_find_unnoted(f);
+  commit_end(f);
   return rc;
 }
 
@@ -179,14 +165,14 @@ static int commit_acked(struct staged *f, struct recovery *out) {
 
   f->synced.commit_upto = f->synced.acked;
   rc = staged_is_in_store(f, &there, &attr);
-  if (rc == 0 && there) {
-    rc = settle_unnoted(f, &attr);
-  } else if (rc == 0 || rc == -EACCES) {
-    rc = staged_commit(f, &result);
+  if (rc == 0 && there)
+    rc = settle(f, &attr);
+  f->synced.commit_upto = 0;
+  if (rc == -EACCES || (rc == 0 && !there)) {
+    rc = staged_commit_acked(f, &result);
     out->aside = result.aside;
   }
   out->committed = rc == 0;
-  f->synced.commit_upto = 0;
   return rc;
 }
 

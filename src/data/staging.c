@@ -201,6 +201,15 @@ uint64_t staged_size(struct staged *f) {
   return size;
 }
 
+size_t staged_depth(struct staged *f) {
+  size_t count;
+
+  mtx_lock(&f->synced.lock);
+  count = f->synced.count;
+  mtx_unlock(&f->synced.lock);
+  return count;
+}
+
 bool staged_is_dirty(struct staged *f) {
   bool dirty;
 

@@ -31,6 +31,8 @@ static int fs_parts(struct fs *fs, const struct fs_options *o) {
   so.size = o->staging_size;
   if (rc == 0 && fs->state != NULL)
     rc = staging_new(fs->state, fs->cache, &so, &fs->staging);
+  if (rc == 0 && fs->state != NULL)
+    rc = behind_new(fs, &fs->behind);
   no.budget = fs->names_budget;
   no.state = o->state;
   if (rc == 0)
@@ -39,6 +41,7 @@ static int fs_parts(struct fs *fs, const struct fs_options *o) {
 }
 
 static void fs_release_parts(struct fs *fs) {
+  behind_free(fs->behind);
   writings_free(fs);
   staging_free(fs->staging);
   if (fs->cache != NULL)

@@ -51,6 +51,7 @@ struct writing {
   /* under the file system's lock: */
   unsigned refs; /* handles and calls under way */
   bool known;    /* found by its inode */
+  bool queued;   /* behind.c will commit it */
   UT_hash_handle hh;
 };
 
@@ -78,6 +79,7 @@ struct fs {
   struct budget *names_budget;
   struct state *state; /* NULL: nothing can be changed */
   struct staging *staging;
+  struct behind *behind;          /* commits what is promised only in the journal */
   bool (*interrupted)(void *arg); /* NULL: never */
   void *interrupted_arg;
   struct {
@@ -160,5 +162,16 @@ int writing_commit(struct fs *fs, struct writing *w);
 /* Size and times of an inode that is written to take the place of the store's. */
 void writing_show(struct fs *fs, struct fs_entry *e);
 void writings_free(struct fs *fs);
+/* After a commit, whose outcome this was. */
+void writing_committed(struct fs *fs, struct writing *w, int rc, const struct commit_result *r);
+/* A close or an fsync: as its source promises, to the store or to the journal. */
+int writing_promise(struct fs *fs, struct writing *w);
+
+/* --- behind.c --- */
+int behind_new(struct fs *fs, struct behind **out);
+/* Ends without waiting for what is left: the journal has it. NULL is fine. */
+void behind_free(struct behind *b);
+/* Commits what was acknowledged, soon, again and again until it works or cannot. */
+void behind_queue(struct fs *fs, struct writing *w);
 
 #endif

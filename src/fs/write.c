@@ -157,7 +157,7 @@ int fs_write(struct fs *fs, uint64_t handle, uint64_t off, const void *data, siz
   fs_file_ref(f);
   rc = write_staged(fs, f, w, off, data, size);
   if (rc == 0 && (f->flags & (O_SYNC | O_DSYNC)) != 0)
-    rc = writing_commit(fs, w);
+    rc = writing_promise(fs, w);
   fs_file_unref(fs, f);
   return rc;
 }
@@ -169,13 +169,13 @@ int fs_flush(struct fs *fs, uint64_t handle, pid_t process) {
 
   if (w == NULL)
     return 0;
-  return opener ? writing_commit(fs, w) : staged_secure(w->staged);
+  return opener ? writing_promise(fs, w) : staged_secure(w->staged);
 }
 
 int fs_fsync(struct fs *fs, uint64_t handle) {
   struct writing *w = atomic_load(&fs_file_of(handle)->writing);
 
-  return w != NULL ? writing_commit(fs, w) : 0;
+  return w != NULL ? writing_promise(fs, w) : 0;
 }
 
 int fs_truncate(struct fs *fs, uint64_t ino, uint64_t handle, uint64_t size) {
@@ -197,7 +197,7 @@ int fs_truncate(struct fs *fs, uint64_t ino, uint64_t handle, uint64_t size) {
   rc = staged_truncate(w->staged, size);
   if (rc == 0) {
     writing_touch(fs, w);
-    rc = writing_commit(fs, w);
+    rc = writing_promise(fs, w);
   }
   writing_put(fs, w);
   return rc;
@@ -236,7 +236,7 @@ int fs_seek(struct fs *fs, uint64_t handle, uint64_t off, int whence, uint64_t *
 void fs_release(struct fs *fs, uint64_t handle) {
   struct fs_file *f = fs_file_of(handle);
   struct writing *w = writable(f);
-  int rc = w != NULL ? writing_commit(fs, w) : 0;
+  int rc = w != NULL ? writing_promise(fs, w) : 0;
 
   if (rc != 0 && rc != -ESTALE)
     log_error("a file that was closed is not in the store yet: %s", strerror(-rc));

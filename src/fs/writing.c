@@ -22,6 +22,9 @@
 #include "fs_internal.h"
 #include "s3apfs/ns/change.h"
 
+/* Promises ahead of the store, each with files of its own: who goes on beyond waits. */
+#define DEPTH_MAX 32
+
 int writing_allowed(struct fs *fs, const struct root *r) {
   if (fs->staging == NULL || r == NULL)
     return -EROFS;
@@ -234,18 +237,36 @@ static void tell_stored(struct fs *fs, struct writing *w, const struct store_att
     ns_written(fs->ns, w->ino, staged_size(w->staged), atomic_load(&w->mtime_ns));
 }
 
+void writing_committed(struct fs *fs, struct writing *w, int rc, const struct commit_result *r) {
+  if (rc == 0 && r->committed)
+    tell_stored(fs, w, &r->attr);
+  else if (rc == -ESTALE || rc == -EEXIST)
+    replaced(fs, w);
+}
+
 int writing_commit(struct fs *fs, struct writing *w) {
   struct commit_result r = {0};
   int rc = staged_is_dirty(w->staged) ? dress_time(w) : 0;
 
   if (rc == 0)
     rc = staged_commit(w->staged, &r);
-  if (rc == 0 && r.committed) {
-    tell_stored(fs, w, &r.attr);
-  } else if (rc == -ESTALE || rc == -EEXIST) {
-    replaced(fs, w);
-  }
+  writing_committed(fs, w, rc, &r);
   commit_result_fini(&r);
+  return rc;
+}
+
+int writing_promise(struct fs *fs, struct writing *w) {
+  int rc;
+
+  if (!w->root->options.writeback || staged_depth(w->staged) > DEPTH_MAX)
+    return writing_commit(fs, w);
+  if (!staged_is_dirty(w->staged))
+    return 0;
+  rc = dress_time(w);
+  if (rc == 0)
+    rc = staged_acknowledge(w->staged);
+  if (rc == 0)
+    behind_queue(fs, w);
   return rc;
 }
 

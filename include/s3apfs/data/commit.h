@@ -20,6 +20,8 @@ void commit_result_fini(struct commit_result *r);
  * the staged file is of no more use either way. -EACCES also when a change would
  * lose tags that may not be read. One commit of a file at a time; later ones wait. */
 int staged_commit(struct staged *f, struct commit_result *out);
+/* The same for what was acknowledged, and nothing newer. */
+int staged_commit_acked(struct staged *f, struct commit_result *out);
 /* Writes the content under KEY.WORD-HOST-TIME instead (the name cut to what a name
  * and a key may hold), never over anything, and forgets the file. *key: where. */
 int staged_commit_aside(struct staged *f, const char *word, char **key);

@@ -45,6 +45,8 @@ int staged_new(struct staging *g, struct store *s, const char *key, const struct
 void staged_free(struct staged *f);
 
 uint64_t staged_size(struct staged *f);
+/* How many local files its content is spread over. */
+size_t staged_depth(struct staged *f);
 /* Something is here that the store does not have. */
 bool staged_is_dirty(struct staged *f);
 /* Copies up to len bytes at offset; *got is less only at the end. */

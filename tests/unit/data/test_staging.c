@@ -404,6 +404,57 @@ Test(staging, a_failed_commit_stays_and_is_tried_again) {
   free(data);
 }
 
+Test(staging, failed_commits_do_not_pile_up) {
+  struct staged *f;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", NULL, &f), 0);
+  fault_store_fail(desk.store, FAULT_PUT, 0, 30, -ETIMEDOUT, 0);
+  for (int i = 0; i < 30; i++) {
+    cr_assert_eq(staged_append(f, "x", 1), 0);
+    commit(f, -ETIMEDOUT, false);
+  }
+  commit(f, 0, true);
+  desk_expect(&desk, "k", (const unsigned char *)"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 30);
+  staged_free(f);
+}
+
+/* The reply of a commit was lost, and so was every way to learn what became of it. */
+Test(staging, a_late_look_finds_what_was_committed) {
+  struct store_attr attr = desk_put(&desk, "k", (const unsigned char *)"old", 3);
+  struct staged *f;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", &attr, &f), 0);
+  cr_assert_eq(staged_append(f, " one", 4), 0);
+  fault_store_lose(desk.store, FAULT_PUT, 0, 1, -ETIMEDOUT);
+  fault_store_fail(desk.store, FAULT_DETAIL, 1, 1, -ETIMEDOUT, 0);
+  commit(f, -ETIMEDOUT, false);
+  desk_expect(&desk, "k", (const unsigned char *)"old one", 7);
+  cr_assert_eq(staged_append(f, " two", 4), 0);
+  commit(f, 0, true);
+  desk_expect(&desk, "k", (const unsigned char *)"old one two", 11);
+  cr_expect_null(desk_find(&desk, "conflict"));
+  staged_free(f);
+  cr_expect_eq(desk_journal_files(&desk), 0);
+}
+
+Test(staging, only_what_was_acknowledged_goes) {
+  struct commit_result r;
+  struct staged *f;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", NULL, &f), 0);
+  cr_assert_eq(staged_append(f, "not yet", 7), 0);
+  cr_assert_eq(staged_commit_acked(f, &r), 0);
+  cr_expect_not(r.committed);
+  cr_assert_eq(staged_acknowledge(f), 0);
+  cr_assert_eq(staged_append(f, ", half", 6), 0);
+  cr_assert_eq(staged_commit_acked(f, &r), 0);
+  cr_expect(r.committed);
+  desk_expect(&desk, "k", (const unsigned char *)"not yet", 7);
+  commit(f, 0, true);
+  desk_expect(&desk, "k", (const unsigned char *)"not yet, half", 13);
+  staged_free(f);
+}
+
 Test(staging, lost_replies_are_recognised) {
   unsigned char *data = malloc(BASE_LEN);
   struct staged *f;

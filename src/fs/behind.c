@@ -1,0 +1,140 @@
+/* Commits that follow what was promised in the journal (writeback).
+ *
+ * A writing that was acknowledged is queued once; a thread of the pool commits what
+ * was acknowledged until then, and nothing newer, which may be half a save. What
+ * fails for a reason that may pass is tried again, at growing intervals; what is
+ * denied or in conflict stays in the journal, and status tells. At the end nobody
+ * waits for the store: the next mount goes on. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs_internal.h"
+#include "s3apfs/base/log.h"
+#include "s3apfs/base/pool.h"
+
+#define THREADS 16
+#define PAUSE_MS 1000
+#define PAUSE_MAX_MS 60000
+
+struct behind {
+  struct fs *fs;
+  struct pool *pool;
+  struct {
+    struct mtx lock;
+    struct cond stopped;
+    bool stop;
+  } synced;
+};
+
+struct follow {
+  struct behind *behind;
+  struct writing *writing;
+};
+
+int behind_new(struct fs *fs, struct behind **out) {
+  struct behind *b = calloc(1, sizeof(*b));
+  int rc;
+
+  if (b == NULL)
+    return -ENOMEM;
+  b->fs = fs;
+  mtx_init(&b->synced.lock, RANK_FS);
+  cond_init(&b->synced.stopped);
+  rc = pool_new("s3apfs-behind", THREADS, &b->pool);
+  if (rc != 0) {
+    behind_free(b);
+    return rc;
+  }
+  *out = b;
+  return 0;
+}
+
+void behind_free(struct behind *b) {
+  if (b == NULL)
+    return;
+  mtx_lock(&b->synced.lock);
+  b->synced.stop = true;
+  cond_broadcast(&b->synced.stopped);
+  mtx_unlock(&b->synced.lock);
+  pool_free(b->pool);
+  cond_fini(&b->synced.stopped);
+  mtx_fini(&b->synced.lock);
+  free(b);
+}
+
+/* False: it is over. */
+static bool pause_for(struct behind *b, int64_t ms) {
+  int64_t until = clock_mono_ms(&clock_system) + ms;
+  bool go_on;
+
+  mtx_lock(&b->synced.lock);
+  while (!b->synced.stop && cond_wait_until(&b->synced.stopped, &b->synced.lock, until))
+    continue;
+  go_on = !b->synced.stop;
+  mtx_unlock(&b->synced.lock);
+  return go_on;
+}
+
+static bool may_pass(int err) {
+  return err == -EIO || err == -ETIMEDOUT || err == -EAGAIN || err == -ENOMEM ||
+         err == -ECONNREFUSED || err == -ECONNRESET || err == -EHOSTUNREACH;
+}
+
+/* From here on another acknowledgement queues it again. */
+static void unqueue(struct fs *fs, struct writing *w) {
+  mtx_lock(&fs->synced.lock);
+  w->queued = false;
+  mtx_unlock(&fs->synced.lock);
+}
+
+static int commit_acked(struct fs *fs, struct writing *w) {
+  struct commit_result r;
+  int rc = staged_commit_acked(w->staged, &r);
+
+  writing_committed(fs, w, rc, &r);
+  commit_result_fini(&r);
+  return rc;
+}
+
+static void follow_run(void *arg) {
+  struct follow *f = arg;
+  struct fs *fs = f->behind->fs;
+  int64_t pause = PAUSE_MS;
+  int rc = 0;
+
+  unqueue(fs, f->writing);
+  for (bool go_on = pause_for(f->behind, 0); go_on;) {
+    rc = commit_acked(fs, f->writing);
+    if (!may_pass(rc))
+      break;
+    go_on = pause_for(f->behind, pause);
+    pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
+  }
+  if (rc != 0 && !may_pass(rc) && rc != -ESTALE)
+    log_error("a file that was written is only in the journal: %s", strerror(-rc));
+  writing_put(fs, f->writing);
+  free(f);
+}
+
+void behind_queue(struct fs *fs, struct writing *w) {
+  struct follow *f = malloc(sizeof(*f));
+  bool mine;
+
+  if (f == NULL)
+    return; /* s3apfs sync, or the next mount, will find it */
+  *f = (struct follow){fs->behind, w};
+  mtx_lock(&fs->synced.lock);
+  mine = !w->queued;
+  w->queued = true;
+  if (mine)
+    w->refs++;
+  mtx_unlock(&fs->synced.lock);
+  if (mine && pool_submit(fs->behind->pool, follow_run, f) == 0)
+    return;
+  if (mine) {
+    unqueue(fs, w);
+    writing_put(fs, w);
+  }
+  free(f);
+}
