@@ -34,6 +34,8 @@
 #include <unistd.h>
 
 #include "cache.h"
+#include "s3apfs/base/log.h"
+#include "s3apfs/data/commit.h"
 #include "staging_internal.h"
 
 #define DEFAULT_THREADS 8
@@ -188,8 +190,11 @@ int staged_new(struct staging *g, struct store *s, const char *key, const struct
 }
 
 void staged_free(struct staged *f) {
-  if (f != NULL)
-    staged_release(f);
+  if (f == NULL)
+    return;
+  if (f->synced.key[0] == '\0' && staged_discard(f) != 0)
+    log_debug("a file without a name is left to the next mount");
+  staged_release(f);
 }
 
 uint64_t staged_size(struct staged *f) {

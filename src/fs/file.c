@@ -159,6 +159,48 @@ int fs_file_open_writing(struct fs *fs, struct writing *w, int flags, struct fs_
   return 0;
 }
 
+/* An open file that is not written to. */
+static const struct fs_file *plain_file(const struct fs_handle *h) {
+  const struct fs_file *f = (const struct fs_file *)h;
+
+  return h->end == file_end && atomic_load(&f->writing) == NULL ? f : NULL;
+}
+
+bool fs_files_view(struct fs *fs, uint64_t ino, struct store_attr *attr) {
+  struct fs_handle *h;
+  bool found = false;
+
+  mtx_lock(&fs->synced.lock);
+  DL_FOREACH (fs->synced.handles, h) {
+    struct fs_file *f = (struct fs_file *)plain_file(h);
+
+    if (f == NULL || f->ino != ino)
+      continue;
+    mtx_lock(&f->synced.lock);
+    *attr = f->synced.view->attr;
+    mtx_unlock(&f->synced.lock);
+    found = true;
+    break;
+  }
+  mtx_unlock(&fs->synced.lock);
+  return found;
+}
+
+uint64_t fs_files_next(struct fs *fs, uint64_t ino) {
+  struct fs_handle *h;
+  uint64_t next = 0;
+
+  mtx_lock(&fs->synced.lock);
+  DL_FOREACH (fs->synced.handles, h) {
+    const struct fs_file *f = plain_file(h);
+
+    if (f != NULL && f->ino > ino && (next == 0 || f->ino < next))
+      next = f->ino;
+  }
+  mtx_unlock(&fs->synced.lock);
+  return next;
+}
+
 void fs_files_join_locked(struct fs *fs, struct writing *w) {
   struct fs_handle *h;
 

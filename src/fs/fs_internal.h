@@ -138,6 +138,10 @@ struct fs_file *fs_file_of(uint64_t handle);
 /* A handle for an inode that is written to; takes the reference. */
 int fs_file_open_writing(struct fs *fs, struct writing *w, int flags, struct fs_opened *out);
 /* Lets handles of that version read through it; the lock is held. */
+/* What some open handle of the inode reads, when it is not written to. */
+bool fs_files_view(struct fs *fs, uint64_t ino, struct store_attr *attr);
+/* The next inode after `ino` that is open and not written to; 0: none. */
+uint64_t fs_files_next(struct fs *fs, uint64_t ino);
 void fs_files_join_locked(struct fs *fs, struct writing *w);
 void fs_file_ref(struct fs_file *f);
 void fs_file_unref(struct fs *fs, struct fs_file *f);
@@ -153,6 +157,11 @@ int writing_begin(struct fs *fs, uint64_t ino, struct writing **out);
 int writing_begin_new(struct fs *fs, uint64_t ino, const struct root *r, const char *key,
                       struct writing **out);
 void writing_put(struct fs *fs, struct writing *w);
+/* Lets the open handles of an inode, if there are any, go on through a writing, because
+ * its object is about to get another version or name. */
+int writing_adopt(struct fs *fs, uint64_t ino);
+/* The same, and they need the object no more: it is about to go. */
+int writing_keep_bytes(struct fs *fs, uint64_t ino);
 /* All of them, each with a reference; the array is the caller's. */
 int writings_get(struct fs *fs, struct writing ***out, size_t *count);
 /* Something was written just now. */

@@ -217,6 +217,8 @@ static int unlink_version(struct fs *fs, uint64_t parent, const char *name) {
   if (rc == 0 && (!c.local || c.attr.etag[0] != '\0')) {
     names_keep_folder(fs, parent, name);
     rc = names_remove(c.root, c.key, c.attr.etag);
+    if (rc != 0 && names_follow(fs, c.ino, c.key, &c.attr) != 0)
+      log_warn("'%s' could not be removed, and what is open of it is not saved any more", c.key);
   }
   if (rc == -ESTALE) {
     ns_expire(fs->ns, c.ino, rc);

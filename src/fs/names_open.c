@@ -11,12 +11,13 @@
 #include "names_internal.h"
 
 int names_settle(struct fs *fs, uint64_t ino, bool *changed) {
-  struct writing *w = writing_find(fs, ino);
-  int rc = 0;
+  struct writing *w;
+  int rc = writing_adopt(fs, ino);
 
   *changed = false;
+  w = rc == 0 ? writing_find(fs, ino) : NULL;
   if (w == NULL)
-    return 0;
+    return rc;
   if (staged_is_dirty(w->staged)) {
     rc = writing_commit(fs, w);
     *changed = rc == 0;
@@ -38,11 +39,12 @@ int names_follow(struct fs *fs, uint64_t ino, const char *key, const struct stor
 }
 
 int names_forget(struct fs *fs, uint64_t ino) {
-  struct writing *w = writing_find(fs, ino);
-  int rc = 0;
+  struct writing *w;
+  int rc = writing_keep_bytes(fs, ino);
 
+  w = rc == 0 ? writing_find(fs, ino) : NULL;
   if (w == NULL)
-    return 0;
+    return rc;
   rc = staged_unlink(w->staged);
   writing_put(fs, w);
   return rc;
@@ -64,10 +66,31 @@ static char *key_below(struct fs *fs, const struct writing *w, const struct root
   return NULL;
 }
 
+/* Files that are only read follow too. */
+static int adopt_below(struct fs *fs, const struct root *r, const char *folder) {
+  int rc = 0;
+
+  for (uint64_t ino = fs_files_next(fs, 0); rc == 0 && ino != 0; ino = fs_files_next(fs, ino)) {
+    const struct root *root;
+    char *key;
+
+    if (ns_get_key(fs->ns, ino, &root, &key) != 0)
+      continue;
+    if (root == r && strncmp(key, folder, strlen(folder)) == 0)
+      rc = writing_adopt(fs, ino);
+    free(key);
+  }
+  return rc;
+}
+
 int names_settle_below(struct fs *fs, const struct root *r, const char *folder) {
   struct writing **all;
   size_t count;
-  int rc = writings_get(fs, &all, &count);
+  int rc = adopt_below(fs, r, folder);
+
+  if (rc != 0)
+    return rc;
+  rc = writings_get(fs, &all, &count);
 
   for (size_t i = 0; i < count; i++) {
     char *key = rc == 0 ? key_below(fs, all[i], r, folder) : NULL;

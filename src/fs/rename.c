@@ -57,9 +57,11 @@ static int rename_object(struct renaming *r) {
   struct store_source from = {
       .key = r->from.key, .etag = r->from.attr.etag, .size = r->from.attr.size};
   struct store_attr attr;
-  int rc = names_copy(r->root, &from, r->key, NULL,
-                      (r->flags & RENAME_NOREPLACE) != 0 ? &absent : NULL, &attr);
+  int rc = r->to.key != NULL ? writing_keep_bytes(r->fs, r->to.ino) : 0;
 
+  if (rc == 0)
+    rc = names_copy(r->root, &from, r->key, NULL,
+                    (r->flags & RENAME_NOREPLACE) != 0 ? &absent : NULL, &attr);
   if (rc == -ESTALE || rc == -ENOENT) {
     ns_expire(r->fs->ns, r->from.ino, rc);
     ns_distrust(r->fs->ns, r->parent);

@@ -197,6 +197,40 @@ int writing_begin(struct fs *fs, uint64_t ino, struct writing **out) {
   return rc;
 }
 
+int writing_adopt(struct fs *fs, uint64_t ino) {
+  struct writing *w = writing_find(fs, ino);
+  const struct root *r;
+  struct store_attr attr;
+  char *key;
+  int rc = 0;
+
+  if (w == NULL && fs->staging != NULL && fs_files_view(fs, ino, &attr)) {
+    rc = ns_get_key(fs->ns, ino, &r, &key);
+    if (rc == 0) {
+      rc = writing_new(fs, ino, r, key, &attr, &w);
+      free(key);
+    }
+  }
+  if (rc == 0 && w != NULL)
+    writing_put(fs, w);
+  return rc;
+}
+
+int writing_keep_bytes(struct fs *fs, uint64_t ino) {
+  struct patience p = {0}; /* as long as it takes: nobody may lose what he has open */
+  struct writing *w;
+  int rc = writing_adopt(fs, ino);
+
+  if (rc != 0)
+    return rc;
+  w = writing_find(fs, ino);
+  if (w == NULL)
+    return 0;
+  rc = staged_localize(w->staged, &p);
+  writing_put(fs, w);
+  return rc == -ESTALE ? 0 : rc; /* replaced by somebody else: there is nothing to keep */
+}
+
 int writing_begin_new(struct fs *fs, uint64_t ino, const struct root *r, const char *key,
                       struct writing **out) {
   return writing_new(fs, ino, r, key, NULL, out);

@@ -41,7 +41,8 @@ uint64_t staging_used(struct staging *g);
  * when it is committed. The store (borrowed) has store->write. */
 int staged_new(struct staging *g, struct store *s, const char *key, const struct store_attr *attr,
                struct staged **out);
-/* Nobody uses it. What is not in the store stays in the journal. */
+/* Nobody uses it. What is not in the store stays in the journal, but for a file that
+ * has no name any more. */
 void staged_free(struct staged *f);
 
 uint64_t staged_size(struct staged *f);
@@ -75,6 +76,9 @@ int staged_secure(struct staged *f);
 /* The file has another name now: its object was moved to this key and is this
  * version there (NULL: there is no object yet). */
 int staged_rename(struct staged *f, const char *key, const struct store_attr *attr);
+/* Fetches what is not here yet, so that the file needs its object no more: before
+ * that is removed or replaced while somebody has the file open. */
+int staged_localize(struct staged *f, const struct patience *p);
 /* The name is gone: nothing will be committed; the bytes live as long as the file
  * is open. */
 int staged_unlink(struct staged *f);

@@ -257,6 +257,97 @@ Test(writing, holes_can_be_found) {
   fs_release(w.fs, handle);
 }
 
+/* --- what is open while names change --- */
+
+Test(writing, a_removed_file_lives_on_for_those_who_have_it_open) {
+  uint64_t reader = open_at("dir/old", O_RDONLY);
+  uint64_t writer = open_at("dir/old", O_RDWR);
+  struct fs_entry dir;
+  struct fs_entry e;
+  struct store_attr a;
+
+  cr_assert_eq(world_walk(&w, "dir", &dir), 0);
+  cr_assert_eq(fs_unlink(w.fs, dir.ino, "old"), 0);
+  cr_expect_eq(w.mem->ops->head(w.mem, "dir/old", &a, NULL), -ENOENT);
+  cr_expect_eq(world_walk(&w, "dir/old", &e), -ENOENT);
+  expect_read(reader, "old content");
+  cr_assert_eq(fs_write(w.fs, writer, 0, "OLD", 3), 0);
+  expect_read(reader, "OLD content");
+  cr_expect_eq(fs_flush(w.fs, writer, 0), 0);
+  fs_release(w.fs, writer);
+  fs_release(w.fs, reader);
+  cr_expect_eq(w.mem->ops->head(w.mem, "dir/old", &a, NULL), -ENOENT);
+}
+
+Test(writing, a_removal_that_is_denied_loses_nothing) {
+  uint64_t writer = open_at("dir/old", O_RDWR);
+  struct fs_entry dir;
+
+  cr_assert_eq(fs_write(w.fs, writer, 0, "NEW", 3), 0);
+  cr_assert_eq(world_walk(&w, "dir", &dir), 0);
+  fault_store_fail(w.faulty, FAULT_REMOVE, 0, 1, -EACCES, 0);
+  cr_expect_eq(fs_unlink(w.fs, dir.ino, "old"), -EACCES);
+  cr_assert_eq(fs_flush(w.fs, writer, 0), 0);
+  expect_object("dir/old", "NEW content");
+  fs_release(w.fs, writer);
+}
+
+Test(writing, a_moved_file_is_read_on) {
+  uint64_t reader = open_at("dir/old", O_RDONLY);
+  struct fs_entry dir;
+
+  cr_assert_eq(world_walk(&w, "dir", &dir), 0);
+  cr_assert_eq(fs_rename(w.fs, dir.ino, "old", dir.ino, "new", 0), 0);
+  expect_read(reader, "old content");
+  fs_release(w.fs, reader);
+  reader = open_at("dir/new", O_RDONLY);
+  cr_assert_eq(fs_rename(w.fs, FS_ROOT_INO, "dir", FS_ROOT_INO, "other", 0), 0);
+  expect_read(reader, "old content");
+  fs_release(w.fs, reader);
+  expect_object("other/new", "old content");
+}
+
+Test(writing, a_replaced_file_is_read_on) {
+  uint64_t reader = open_at("dir/old", O_RDONLY);
+  struct fs_entry dir;
+  struct fs_entry e;
+  uint64_t handle = create("dir", "tmp", 0, &e);
+
+  cr_assert_eq(fs_write(w.fs, handle, 0, "replacement", 11), 0);
+  fs_release(w.fs, handle);
+  cr_assert_eq(world_walk(&w, "dir", &dir), 0);
+  cr_assert_eq(fs_rename(w.fs, dir.ino, "tmp", dir.ino, "old", 0), 0);
+  expect_read(reader, "old content");
+  fs_release(w.fs, reader);
+  reader = open_at("dir/old", O_RDONLY);
+  expect_read(reader, "replacement");
+  fs_release(w.fs, reader);
+  expect_object("dir/old", "replacement");
+}
+
+Test(writing, behind_the_journal_it_is_in_the_store_soon) {
+  struct fs_entry e;
+  struct store_attr a;
+  unsigned failed;
+  uint64_t handle;
+
+  world_fini(&w);
+  world_init(&w, "");
+  cr_assert_eq(mem_store_put(w.mem, "dir/old", "old content", 11), 0);
+  w.catalog.roots[0].options.writeback = true;
+  world_open_writable(&w);
+  fault_store_gate(w.faulty, FAULT_PUT, 0);
+  handle = create("dir", "f", 0, &e);
+  cr_assert_eq(fs_write(w.fs, handle, 0, "soon", 4), 0);
+  cr_assert_eq(fs_flush(w.fs, handle, 0), 0, "returns although the store does not answer");
+  cr_expect_eq(w.mem->ops->head(w.mem, "dir/f", &a, NULL), -ENOENT);
+  fs_release(w.fs, handle);
+  expect_size("dir/f", 4);
+  fault_store_open(w.faulty);
+  cr_assert_eq(fs_sync(w.fs, &failed), 0);
+  expect_object("dir/f", "soon");
+}
+
 Test(read_only, is_refused) {
   struct fs_entry e;
   struct fs_entry out;
