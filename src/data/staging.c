@@ -35,7 +35,6 @@
 
 #include "cache.h"
 #include "s3apfs/base/log.h"
-#include "s3apfs/data/commit.h"
 #include "staging_internal.h"
 
 #define DEFAULT_THREADS 8

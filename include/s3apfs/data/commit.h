@@ -28,8 +28,6 @@ int staged_commit_aside(struct staged *f, const char *word, char **key);
 /* Whether the object that is there now has exactly this content: what a commit does
  * whose success nobody noted. Reads all of what is staged. */
 int staged_is_in_store(struct staged *f, bool *is, struct store_attr *attr);
-/* Drops what is staged, and its journal; an upload under way is aborted. */
-int staged_discard(struct staged *f);
 
 /* Sends full parts of a file that is written from its start, if there are any that
  * were not sent yet. Does not wait. */

@@ -83,4 +83,7 @@ int staged_localize(struct staged *f, const struct patience *p);
  * is open. */
 int staged_unlink(struct staged *f);
 
+/* Drops what is staged, and its journal; an upload under way is aborted. */
+int staged_discard(struct staged *f);
+
 #endif
