@@ -498,7 +498,8 @@ int settings_set_list(struct settings *s, const char *list, struct buf *why) {
 }
 
 bool settings_writable(const struct settings *s) {
-  return s->state_dir != NULL && !s->read_only && !(s->grants && s->permission == SCOPE_READ);
+  return s->state_dir != NULL && !s->read_only &&
+         !(s->grants && !s->permission_auto && s->permission == SCOPE_READ);
 }
 
 void settings_help(struct buf *out) {

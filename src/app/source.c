@@ -157,6 +157,22 @@ static void complete_site(const struct target *t, struct s3_site *site) {
     site->region = t->region != NULL && *t->region != '\0' ? t->region : "us-east-1";
 }
 
+/* permission=auto: READ is asked for at once, READWRITE by the first change. */
+static int open_writer(struct source *s, struct caller *c, const struct s3_client_options *co,
+                       struct s3_client **out, struct buf *why) {
+  const struct config_dir *d = s->dir;
+  char *target;
+  int rc;
+
+  if (s->granted == NULL || !d->settings.permission_auto || !settings_writable(&d->settings))
+    return 0;
+  target = text_printf("s3://%s/%s*", d->target.bucket, d->target.prefix);
+  rc = target == NULL ? -ENOMEM
+                      : grants_source_new(s->grants, target, SCOPE_READWRITE, &s->changing);
+  free(target);
+  return rc == 0 ? s3_client_new(c, s->changing, d->target.bucket, co, out, why) : rc;
+}
+
 static int open_store(struct source *s, struct caller *c, struct buf *why) {
   const struct config_dir *d = s->dir;
   struct s3_client_options co = {.requester_pays = d->settings.requester_pays,
@@ -182,9 +198,13 @@ static int open_store(struct source *s, struct caller *c, struct buf *why) {
   rc = s3_client_new(c, keys_of(s), d->target.bucket, &co, &client, why);
   if (rc != 0)
     return rc;
-  rc = s3_store_new(client, &so, &s->store);
-  if (rc != 0)
+  rc = open_writer(s, c, &co, &so.writer, why);
+  if (rc == 0)
+    rc = s3_store_new(client, &so, &s->store);
+  if (rc != 0) {
+    s3_client_free(so.writer);
     s3_client_free(client);
+  }
   return rc;
 }
 
@@ -215,13 +235,14 @@ void source_close(struct source *s) {
   if (!s->store_given)
     store_free(s->store);
   key_source_free(s->granted);
+  key_source_free(s->changing);
   key_source_free(s->session);
   tree_free(s->tree);
   free(s->note);
   free(s->problem);
   s->store = NULL;
   s->tree = NULL;
-  s->granted = s->session = NULL;
+  s->granted = s->changing = s->session = NULL;
   s->note = s->problem = NULL;
 }
 

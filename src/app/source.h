@@ -17,10 +17,11 @@ void grants_set_free(struct grants_set *set);
 struct source {
   const struct config_dir *dir;
   struct identity *identity;
-  struct grants *grants;      /* of the set; NULL for direct access */
-  struct key_source *granted; /* owned; NULL for direct access */
-  struct key_source *session; /* owned; of directory buckets, else NULL */
-  struct tree *tree;          /* owned; of `grants`, else NULL */
+  struct grants *grants;       /* of the set; NULL for direct access */
+  struct key_source *granted;  /* owned; NULL for direct access */
+  struct key_source *changing; /* owned; READWRITE for what changes; NULL: as for reading */
+  struct key_source *session;  /* owned; of directory buckets, else NULL */
+  struct tree *tree;           /* owned; of `grants`, else NULL */
   struct store *store;
   bool store_given; /* a catalog owns the store now */
   char *note;       /* "listing is not allowed, ..." or NULL */

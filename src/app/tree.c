@@ -4,7 +4,7 @@
  * changed to the file system. A failing list leaves everything as it was: the
  * service may be away for a moment, and a grant that is gone is noticed by its
  * first denied request anyway. Each scope gets a client with keys of its own when
- * it is first used; READ is asked for, nothing more. */
+ * it is first used: READ is asked for, and READWRITE when something is changed. */
 #include "tree.h"
 
 #include <errno.h>
@@ -27,6 +27,14 @@ struct granted {
   struct tree *tree;
   struct key_source *keys;
   struct granted *next;
+};
+
+struct scope_wish {
+  const char *scope; /* "s3://b/p*" */
+  const char *bucket;
+  const char *folder; /* of the prefix: "" or "a/b/" */
+  bool readable;
+  bool writable;
 };
 
 struct tree {
@@ -60,14 +68,15 @@ static void granted_describe(void *arg, struct buf *out) {
   grants_source_describe(g->keys, out);
 }
 
-static int granted_new(struct tree *t, const char *scope, struct granted **out) {
+static int granted_new(struct tree *t, const char *scope, enum scope_permission permission,
+                       struct granted **out) {
   struct granted *g = calloc(1, sizeof(*g));
   int rc;
 
   if (g == NULL)
     return -ENOMEM;
   g->tree = t;
-  rc = grants_source_new(t->grants, scope, SCOPE_READ, &g->keys);
+  rc = grants_source_new(t->grants, scope, permission, &g->keys);
   if (rc != 0) {
     free(g);
     return rc;
@@ -98,34 +107,55 @@ static int scope_client(struct tree *t, const struct granted *g, const char *buc
   return rc;
 }
 
-static int scope_store(struct tree *t, const char *scope, const char *bucket, struct store **out) {
-  struct s3_store_options so = {.source = scope,
-                                .prefix = "",
-                                .identity = identity_name(t->identity),
-                                .read_only = true,
-                                .describe = granted_describe};
-  struct granted *g;
-  struct s3_client *client;
-  int rc = granted_new(t, scope, &g);
+/* A client with keys of this permission; who they are is told by *g. */
+static int granted_client(struct tree *t, const struct scope_wish *w,
+                          enum scope_permission permission, struct granted **g,
+                          struct s3_client **out) {
+  int rc = granted_new(t, w->scope, permission, g);
 
-  if (rc == 0)
-    rc = scope_client(t, g, bucket, &client);
-  if (rc != 0)
-    return rc;
-  so.describe_arg = g;
-  rc = s3_store_new(client, &so, out);
-  if (rc != 0)
+  return rc == 0 ? scope_client(t, *g, w->bucket, out) : rc;
+}
+
+static int scope_store(struct tree *t, const struct scope_wish *w, struct store **out) {
+  struct s3_store_options so = {.source = w->scope,
+                                .prefix = w->folder,
+                                .identity = identity_name(t->identity),
+                                .read_only = !w->writable,
+                                .describe = granted_describe};
+  struct s3_client *client = NULL;
+  struct granted *reads;
+  struct granted *writes;
+  int rc = granted_client(t, w, w->readable ? SCOPE_READ : SCOPE_WRITE, &reads, &client);
+
+  if (rc == 0 && w->writable && w->readable)
+    rc = granted_client(t, w, SCOPE_READWRITE, &writes, &so.writer);
+  if (rc == 0) {
+    so.describe_arg = reads;
+    rc = s3_store_new(client, &so, out);
+  }
+  if (rc != 0) {
+    s3_client_free(so.writer);
     s3_client_free(client);
+  }
   return rc;
 }
 
 static int make_scope(void *arg, const struct route *r, struct store **out) {
   struct tree *t = arg;
   char *scope = text_printf("s3://%s%s", r->prefix, r->whole ? "" : "*");
-  char *bucket = text_dup_n(r->prefix, strcspn(r->prefix, "/"));
-  int rc = scope == NULL || bucket == NULL ? -ENOMEM : scope_store(t, scope, bucket, out);
+  size_t name = strcspn(r->prefix, "/");
+  char *bucket = text_dup_n(r->prefix, name);
+  char *folder = text_dup_n(r->prefix + name + 1,
+                            (size_t)(strrchr(r->prefix, '/') - r->prefix - (ptrdiff_t)name));
+  const struct scope_wish w = {.scope = scope,
+                               .bucket = bucket,
+                               .folder = folder,
+                               .readable = r->can_read,
+                               .writable = r->can_write && settings_writable(&t->dir->settings)};
+  int rc = scope == NULL || bucket == NULL || folder == NULL ? -ENOMEM : scope_store(t, &w, out);
 
   free(scope);
+  free(folder);
   free(bucket);
   return rc;
 }
@@ -160,6 +190,7 @@ int tree_new(struct caller *c, struct identity *id, const struct config_dir *dir
   if (rc == 0 && domain == NULL)
     rc = -ENOMEM;
   o.domain = domain;
+  o.writable = settings_writable(&dir->settings);
   if (rc == 0)
     rc = route_store_new(&o, &t->store);
   free(domain);

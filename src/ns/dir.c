@@ -242,6 +242,7 @@ int ns_dir_read(struct ns_dir *d, uint64_t offset, bool plus, const struct patie
   int rc;
 
   *end = false;
+  out->attr = (struct ns_attr){0}; /* most entries tell but ino and type */
   mtx_lock(&d->ns->synced.lock);
   rc = read_locked(d, offset, plus, p, out, end);
   mtx_unlock(&d->ns->synced.lock);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ns.h"
+#include "s3apfs/store/write.h"
 
 #define FIRST_BUCKETS 1024
 #define FNV_START 0xcbf29ce484222325u
@@ -354,6 +355,20 @@ char *node_key_locked(const struct node *i) {
   return key;
 }
 
+/* Without memory for the key the store's answer to a change has to do. */
+static bool may_write_locked(const struct node *i) {
+  struct store *s = i->root->store;
+  char *key;
+  bool may;
+
+  if (s->read_only || s->write == NULL || s->write->may_write == NULL)
+    return !s->read_only;
+  key = node_key_locked(i);
+  may = key == NULL || s->write->may_write(s, key);
+  free(key);
+  return may;
+}
+
 /* Permission bits as the object's metadata or the root's options have them. */
 static mode_t node_mode_locked(struct ns *n, const struct node *i) {
   const struct root *r = i->root;
@@ -366,7 +381,7 @@ static mode_t node_mode_locked(struct ns *n, const struct node *i) {
   mode = i->kind == NODE_FILE ? r->options.file_mode : r->options.dir_mode;
   if (i->posix != NULL && i->posix->has_mode)
     mode = i->posix->mode;
-  if (r->store->read_only)
+  if (!may_write_locked(i))
     mode &= ~(mode_t)0222;
   if (i->kind == NODE_FILE)
     return S_IFREG | (mode & 07777);

@@ -56,11 +56,9 @@ static int put_entry(struct assembly *a, char *name, bool is_prefix,
 /* --- one scope's own listing --- */
 
 /* The names of a scope's store get the part in front of them back. */
-static int restore_names(struct store_page *p, const char *key) {
-  size_t head = (size_t)(route_inner_key(key) - key);
-
+static int restore_names(struct store_page *p, const struct scope_entry *e) {
   for (size_t i = 0; i < p->count; i++) {
-    char *whole = text_printf("%.*s%s", (int)head, key, p->entries[i].name);
+    char *whole = text_printf("%.*s%s", (int)e->strip, e->prefix, p->entries[i].name);
 
     if (whole == NULL)
       return -ENOMEM;
@@ -78,11 +76,11 @@ static int list_inner(struct route_store *r, struct scope_entry *e, const char *
 
   if (rc != 0)
     return rc;
-  rc = inner->ops->list(inner, route_inner_key(prefix), folded, token, max, &page);
+  rc = inner->ops->list(inner, route_inner_key(e, prefix), folded, token, max, &page);
   route_end(e);
   if (rc != 0)
     return rc;
-  rc = restore_names(&page, prefix);
+  rc = restore_names(&page, e);
   if (rc != 0)
     store_page_fini(&page);
   else
@@ -133,7 +131,7 @@ static int put_file(struct assembly *a, struct scope_entry *e) {
 
   if (rc != 0)
     return rc;
-  rc = inner->ops->head(inner, route_inner_key(e->prefix), &attr, NULL);
+  rc = inner->ops->head(inner, route_inner_key(e, e->prefix), &attr, NULL);
   route_end(e);
   if (rc == -ENOENT || rc == -EACCES)
     return 0;
@@ -189,7 +187,7 @@ static size_t next_part(const struct assembly *a, size_t from) {
        i++) {
     /* A longer one below a shorter one has nothing of its own. */
     if (is_part(a, a->t->items[i]) &&
-        scope_table_match(a->t, a->t->items[i]->prefix, true) == a->t->items[i] &&
+        scope_table_match(a->t, a->t->items[i]->prefix, SCOPE_CAN_READ) == a->t->items[i] &&
         (a->t->up[i] == SCOPE_NONE || !is_part(a, a->t->items[a->t->up[i]])))
       return i;
   }
@@ -284,7 +282,7 @@ static int list_above(struct assembly *a, bool folded, const char *token) {
   int rc = folded && folder ? assemble(a, token) : 0;
 
   if (rc == 0 && a->page.count == 0 && a->page.next == NULL &&
-      scope_table_match(a->t, a->folder, false) != NULL)
+      scope_table_match(a->t, a->folder, 0) != NULL)
     rc = -EACCES;
   return rc;
 }
@@ -294,7 +292,7 @@ int route_list(struct store *s, const char *prefix, bool folded, const char *tok
   struct route_store *r = (struct route_store *)s;
   struct scope_table *t = route_hold(r);
   struct assembly a = {.r = r, .t = t, .folder = prefix, .folder_len = strlen(prefix), .max = max};
-  struct scope_entry *e = *prefix != '\0' ? scope_table_match(t, prefix, true) : NULL;
+  struct scope_entry *e = *prefix != '\0' ? scope_table_match(t, prefix, SCOPE_CAN_READ) : NULL;
   int rc;
 
   if (e != NULL && !e->whole)

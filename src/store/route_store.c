@@ -22,12 +22,6 @@ static struct route_store *self(struct store *s) {
   return (struct route_store *)s;
 }
 
-const char *route_inner_key(const char *key) {
-  const char *slash = strchr(key, '/');
-
-  return slash != NULL ? slash + 1 : "";
-}
-
 /* --- tables and entries --- */
 
 struct scope_table *route_hold(struct route_store *r) {
@@ -109,12 +103,12 @@ void route_end(struct scope_entry *e) {
 static int route_find(struct route_store *r, const char *key, struct scope_entry **entry,
                       struct store **out) {
   struct scope_table *t = route_hold(r);
-  struct scope_entry *e = scope_table_match(t, key, true);
+  struct scope_entry *e = scope_table_match(t, key, SCOPE_CAN_READ);
   int rc = -ENOENT;
 
   if (e != NULL)
     rc = route_begin(r, e, out);
-  else if (scope_table_match(t, key, false) != NULL)
+  else if (scope_table_match(t, key, 0) != NULL)
     rc = -EACCES;
   route_drop(r, t);
   *entry = e;
@@ -211,7 +205,7 @@ static int route_get(struct store *s, struct store_get *g) {
   }
   *w = (struct route_get){.r = r, .entry = e, .store = inner, .outer = g, .refs = 2};
   w->inner = *g;
-  w->inner.key = route_inner_key(g->key);
+  w->inner.key = route_inner_key(e, g->key);
   w->inner.progress = g->progress != NULL ? inner_progress : NULL;
   w->inner.done = inner_done;
   g->impl = w;
@@ -253,8 +247,9 @@ static int route_head(struct store *s, const char *key, struct store_attr *out,
 
   if (rc != 0)
     return rc;
-  rc = *route_inner_key(key) != '\0' ? inner->ops->head(inner, route_inner_key(key), out, meta)
-                                     : -ENOENT;
+  rc = *route_inner_key(e, key) != '\0'
+           ? inner->ops->head(inner, route_inner_key(e, key), out, meta)
+           : -ENOENT;
   route_end(e);
   return rc;
 }
@@ -266,7 +261,7 @@ static int route_explain(struct store *s, const char *key, struct buf *out) {
   int rc = route_find(r, key, &e, &inner);
 
   if (rc == 0) {
-    rc = inner->ops->explain(inner, route_inner_key(key), out);
+    rc = inner->ops->explain(inner, route_inner_key(e, key), out);
     route_end(e);
     return rc;
   }
@@ -393,7 +388,9 @@ int route_store_new(const struct route_store_options *o, struct store **out) {
     return -ENOMEM;
   mtx_init(&r->synced.lock, RANK_STORE);
   r->store.ops = &route_ops;
-  r->store.read_only = true;
+  r->store.read_only = !o->writable;
+  if (o->writable)
+    r->store.write = &route_write_ops;
   r->make = o->make;
   r->describe = o->describe;
   r->arg = o->arg;

@@ -6,11 +6,13 @@
 
 #include "s3apfs/base/lock.h"
 #include "s3apfs/store/route_store.h"
+#include "s3apfs/store/write.h"
 
 /* One scope. Fixed but for permissions and the store, which the lock guards, and
  * the count of calls. */
 struct scope_entry {
   char *prefix;
+  size_t strip; /* length of its folder, which the store's keys lack */
   bool whole;
   bool can_read;
   bool can_write;
@@ -51,8 +53,11 @@ void scope_table_free(struct scope_table *t);
 void scope_entry_free(struct scope_entry *e);
 /* First item whose prefix is not before `prefix`. */
 size_t scope_table_from(const struct scope_table *t, const char *prefix);
-/* The longest scope that covers the key and (with `read`) may be read; NULL: none. */
-struct scope_entry *scope_table_match(const struct scope_table *t, const char *key, bool read);
+/* The longest scope that covers the key and allows all that is wanted; NULL: none. */
+#define SCOPE_CAN_READ 1U
+#define SCOPE_CAN_WRITE 2U
+struct scope_entry *scope_table_match(const struct scope_table *t, const char *key, unsigned want);
+bool scope_covers_key_of(const struct scope_entry *e, const char *key);
 
 /* --- route_store.c --- */
 /* A table that stays while it is held. */
@@ -61,8 +66,13 @@ void route_drop(struct route_store *r, struct scope_table *t);
 /* The entry's store, made if need be; counts a call until route_end(). */
 int route_begin(struct route_store *r, struct scope_entry *e, struct store **out);
 void route_end(struct scope_entry *e);
-/* The part of a key that the entry's store knows it by. */
-const char *route_inner_key(const char *key);
+/* The part of a key it covers that the entry's store knows it by. */
+static inline const char *route_inner_key(const struct scope_entry *e, const char *key) {
+  return key + e->strip;
+}
+
+/* --- route_write.c --- */
+extern const struct store_write_ops route_write_ops;
 
 /* --- route_list.c --- */
 int route_list(struct store *s, const char *prefix, bool folded, const char *token, unsigned max,

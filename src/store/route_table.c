@@ -32,6 +32,12 @@ void scope_entry_free(struct scope_entry *e) {
   free(e);
 }
 
+static size_t folder_length(const char *prefix) {
+  const char *slash = strrchr(prefix, '/');
+
+  return slash != NULL ? (size_t)(slash - prefix) + 1 : 0;
+}
+
 static struct scope_entry *entry_new(const struct route *r) {
   struct scope_entry *e = calloc(1, sizeof(*e));
 
@@ -46,6 +52,7 @@ static struct scope_entry *entry_new(const struct route *r) {
     free(e);
     return NULL;
   }
+  e->strip = folder_length(e->prefix);
   return e;
 }
 
@@ -154,17 +161,23 @@ size_t scope_table_from(const struct scope_table *t, const char *prefix) {
   return lo;
 }
 
-static bool covers(const struct scope_entry *e, const char *key) {
+bool scope_covers_key_of(const struct scope_entry *e, const char *key) {
   return e->whole ? strcmp(e->prefix, key) == 0 : text_has_prefix(key, e->prefix);
 }
 
-struct scope_entry *scope_table_match(const struct scope_table *t, const char *key, bool read) {
+static bool allows(const struct scope_entry *e, unsigned want) {
+  return (e->can_read || (want & SCOPE_CAN_READ) == 0) &&
+         (e->can_write || (want & SCOPE_CAN_WRITE) == 0);
+}
+
+struct scope_entry *scope_table_match(const struct scope_table *t, const char *key, unsigned want) {
   size_t at = scope_table_from(t, key);
 
   while (at < t->count && strcmp(t->items[at]->prefix, key) == 0)
     at++;
   at = at > 0 ? at - 1 : SCOPE_NONE;
-  while (at != SCOPE_NONE && (!covers(t->items[at], key) || (read && !t->items[at]->can_read)))
+  while (at != SCOPE_NONE &&
+         (!scope_covers_key_of(t->items[at], key) || !allows(t->items[at], want)))
     at = t->up[at];
   return at != SCOPE_NONE ? t->items[at] : NULL;
 }

@@ -155,3 +155,43 @@ def test_beside_other_directories(emu, place):
     assert os.listdir(point / "mine" / GRANTS_BUCKET) == ["Product", "UserA"]
     assert "UserB" in os.listdir(point / "theirs" / GRANTS_BUCKET)
     assert "UserA" not in os.listdir(point / "theirs" / GRANTS_BUCKET)
+
+
+# --- writing: permission=auto asks for more when somebody writes ---
+
+def vended(emu):
+    return [r for r in emu.admin("GET", "requests") if r["operation"] == "GetDataAccess"]
+
+
+def test_a_prefix_is_written_with_keys_of_its_own(emu, place):
+    point = place.mount(f"s3://{GRANTS_BUCKET}/UserA", options(
+        emu, "profile=usera", "access=grants", f"state-dir={place.dir}/state"))
+    assert (point / "abalone.csv").read_text() == "UserA\n"
+    assert len(vended(emu)) == 1  # READ
+    (point / "written").write_text("by a grant")
+    assert len(vended(emu)) == 2
+    assert emu.grants_owner.get_object(Bucket=GRANTS_BUCKET, Key="UserA/written")["Body"].read() \
+        == b"by a grant"
+    os.unlink(point / "written")
+    assert len(vended(emu)) == 2 and not (point / "written").exists()
+
+
+def test_the_tree_is_written_where_grants_allow_it(emu, place, grant):
+    grant("Extra/*")
+    point = mount(emu, place, "grants", f"state-dir={place.dir}/state") / GRANTS_BUCKET
+    (point / "UserA" / "written").write_text("through the tree")
+    assert emu.grants_owner.get_object(Bucket=GRANTS_BUCKET, Key="UserA/written")["Body"].read() \
+        == b"through the tree"
+    os.rename(point / "UserA" / "written", point / "UserA" / "moved")
+    assert (point / "UserA" / "moved").read_text() == "through the tree"
+    with pytest.raises(OSError) as caught:
+        os.rename(point / "UserA" / "moved", point / "Product" / "moved")
+    assert caught.value.errno == errno.EXDEV
+    os.unlink(point / "UserA" / "moved")
+    assert os.stat(point / "UserA").st_mode & 0o222
+    assert not os.stat(point / "Extra" / "one").st_mode & 0o222
+    assert not os.stat(point).st_mode & 0o222
+    with pytest.raises(PermissionError):
+        with open(point / "Extra" / "new", "w") as f:
+            f.write("x")
+    assert emu.grants_owner.list_objects_v2(Bucket=GRANTS_BUCKET, Prefix="Extra/new")["KeyCount"] == 0

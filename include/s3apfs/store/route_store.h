@@ -20,8 +20,9 @@ struct route {
 
 struct route_store_options {
   const char *domain;
-  /* The store of one scope, made when it is first needed; its keys lack the first
-   * part of the route's ("bucket/"). Any thread, with no lock held; two may make one
+  bool writable; /* scopes that allow writing may be written; else nothing may */
+  /* The store of one scope, made when it is first needed; its keys lack the folder of
+   * the route's prefix, up to its last slash. Any thread, with no lock held; two may make one
    * for the same scope at once, then one of both is freed unused. */
   int (*make)(void *arg, const struct route *r, struct store **out);
   /* One line on a key that no scope covers; may be NULL. */

@@ -110,6 +110,9 @@ struct store_write_ops {
    * etags of a bulk request, else one each, side by side. 0 when all succeeded,
    * else the first error. At most 1,000. */
   int (*remove)(struct store *s, struct store_doomed *items, size_t count);
+  /* May this key (a folder's ends in '/') be changed, as far as is known without
+   * asking? Does not block. NULL: all may. */
+  bool (*may_write)(struct store *s, const char *key);
 };
 
 #endif

@@ -12,7 +12,7 @@
 #include "s3apfs/store/mem_store.h"
 #include "s3apfs/store/route_store.h"
 
-/* Every scope's store holds the same objects: the bucket's. */
+/* Every scope's store holds what its folder has of these. */
 static const char *const objects[] = {"a/1", "a/2", "a/b/3", "p1", "p2/x", "q", "z/deep/er/4"};
 #define OBJECTS (sizeof(objects) / sizeof(objects[0]))
 
@@ -24,13 +24,25 @@ struct world {
   char changed[256];
 };
 
+/* The object's name in a store whose keys lack the folder of this prefix, or NULL. */
+static const char *name_below(const char *prefix, const char *object) {
+  const char *in_bucket = strchr(prefix, '/') + 1;
+  size_t folder = (size_t)(strrchr(prefix, '/') + 1 - in_bucket);
+
+  return strncmp(in_bucket, object, folder) == 0 ? object + folder : NULL;
+}
+
 static int make(void *arg, const struct route *r, struct store **out) {
   struct world *w = arg;
   struct store *mem;
 
   cr_assert_eq(mem_store_new("mem", &mem), 0);
-  for (size_t i = 0; i < OBJECTS; i++)
-    cr_assert_eq(mem_store_put(mem, objects[i], objects[i], strlen(objects[i])), 0);
+  for (size_t i = 0; i < OBJECTS; i++) {
+    const char *name = name_below(r->prefix, objects[i]);
+
+    if (name != NULL)
+      cr_assert_eq(mem_store_put(mem, name, objects[i], strlen(objects[i])), 0);
+  }
   cr_assert_eq(fault_store_new(mem, out), 0);
   w->made++;
   w->last = *out;
@@ -65,7 +77,7 @@ static void set(struct world *w, const struct route *routes, size_t count) {
 }
 
 static void begin(struct world *w, const struct route *routes, size_t count) {
-  struct route_store_options o = {.domain = "test", .make = make, .arg = w};
+  struct route_store_options o = {.domain = "test", .writable = true, .make = make, .arg = w};
 
   memset(w, 0, sizeof(*w));
   cr_assert_eq(route_store_new(&o, &w->store), 0);
@@ -311,5 +323,83 @@ Test(route_store, a_get_outlives_its_scope_and_can_be_cancelled) {
   wait_for(fault_store_waiting, w.last);
   w.store->ops->get_cancel(w.store, &g.get);
   cr_assert_eq(await(&g), -ECANCELED);
+  store_free(w.store);
+}
+
+/* --- changes --- */
+
+static struct route both(const char *prefix) {
+  return (struct route){.prefix = prefix, .can_read = true, .can_write = true};
+}
+
+static int put(struct world *w, const char *key) {
+  struct store_attr attr;
+
+  return w->store->write->put(w->store, key, "new", 3, NULL, NULL, &attr);
+}
+
+static int copy(struct world *w, const char *from, const char *key) {
+  const struct store_source source = {.key = from, .size = 3};
+  struct store_attr attr;
+
+  return w->store->write->copy(w->store, &source, key, NULL, NULL, &attr);
+}
+
+Test(route_store, changes_go_where_writing_is_allowed) {
+  const struct route routes[] = {both("bucket/a/"), reads("bucket/a/b/"), reads("bucket/z/"),
+                                 writes("bucket/drop/")};
+  struct world w;
+  char *upload;
+
+  begin(&w, routes, COUNT(routes));
+  cr_assert_eq(put(&w, "bucket/a/new"), 0);
+  expect_read(&w, "bucket/a/new", "new");
+  cr_assert_eq(put(&w, "bucket/a/b/new"), 0); /* the smaller scope does not allow it */
+  cr_assert_eq(put(&w, "bucket/z/new"), -EACCES);
+  cr_assert_eq(put(&w, "bucket/q"), -EACCES);
+  cr_assert_eq(put(&w, "other/q"), -EACCES);
+  cr_assert_eq(put(&w, "bucket/drop/new"), 0);
+  cr_assert_eq(w.store->write->create_upload(w.store, "bucket/z/new", NULL, &upload), -EACCES);
+  cr_assert_eq(w.store->write->create_upload(w.store, "bucket/a/up", NULL, &upload), 0);
+  cr_assert_eq(w.store->write->abort_upload(w.store, "bucket/a/up", upload), 0);
+  free(upload);
+  cr_assert(w.store->write->may_write(w.store, "bucket/a/x"));
+  cr_assert(w.store->write->may_write(w.store, "bucket/drop/"));
+  cr_assert_not(w.store->write->may_write(w.store, "bucket/z/"));
+  cr_assert_not(w.store->write->may_write(w.store, "bucket/"));
+  store_free(w.store);
+}
+
+Test(route_store, a_copy_stays_in_one_scope) {
+  const struct route routes[] = {both("bucket/a/"), both("bucket/z/"), writes("bucket/drop/")};
+  struct world w;
+
+  begin(&w, routes, COUNT(routes));
+  cr_assert_eq(copy(&w, "bucket/a/1", "bucket/a/copy"), 0);
+  expect_read(&w, "bucket/a/copy", "a/1");
+  cr_assert_eq(copy(&w, "bucket/a/1", "bucket/z/copy"), -EXDEV);
+  cr_assert_eq(copy(&w, "bucket/drop/1", "bucket/drop/copy"), -EACCES);
+  store_free(w.store);
+}
+
+Test(route_store, removals_are_parted_by_scope) {
+  const struct route routes[] = {both("bucket/a/"), both("bucket/p"), reads("bucket/z/")};
+  struct store_doomed items[] = {{.key = "bucket/a/1"},  {.key = "bucket/z/deep/er/4"},
+                                 {.key = "bucket/p1"},   {.key = "bucket/a/2"},
+                                 {.key = "bucket/p2/x"}, {.key = "bucket/a/absent"}};
+  struct world w;
+  char text[64];
+
+  begin(&w, routes, COUNT(routes));
+  expect_read(&w, "bucket/a/1", "a/1");
+  expect_read(&w, "bucket/p1", "p1");
+  cr_assert_eq(w.store->write->remove(w.store, items, COUNT(items)), -EACCES);
+  cr_assert_eq(items[1].err, -EACCES);
+  for (size_t i = 0; i < COUNT(items); i++)
+    cr_assert(i == 1 || items[i].err == 0, "%s: %d", items[i].key, items[i].err);
+  cr_assert_eq(read_at(&w, "bucket/a/1", text), -ENOENT);
+  cr_assert_eq(read_at(&w, "bucket/a/2", text), -ENOENT);
+  cr_assert_eq(read_at(&w, "bucket/p1", text), -ENOENT);
+  expect_read(&w, "bucket/z/deep/er/4", "z/deep/er/4");
   store_free(w.store);
 }
