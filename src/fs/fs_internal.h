@@ -147,7 +147,8 @@ void fs_file_ref(struct fs_file *f);
 void fs_file_unref(struct fs *fs, struct fs_file *f);
 
 /* --- writing.c --- */
-/* Whether this inode may be written to: 0, -EROFS, -EACCES, -EISDIR. */
+/* May things below this root be changed? Asks for credentials that may, where those
+ * that read may not: it can block. 0, -EROFS, -EACCES, or why they could not be had. */
 int writing_allowed(struct fs *fs, const struct root *r);
 /* The inode's, with a reference; NULL: it is not written to. */
 struct writing *writing_find(struct fs *fs, uint64_t ino);

@@ -30,7 +30,7 @@ int writing_allowed(struct fs *fs, const struct root *r) {
     return -EROFS;
   if (r->store->write == NULL || r->store->read_only)
     return -EACCES;
-  return 0;
+  return r->store->write->ready(r->store);
 }
 
 void writing_touch(struct fs *fs, struct writing *w) {

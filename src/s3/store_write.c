@@ -18,6 +18,24 @@
 #define CONFLICT_TRIES 4
 #define CONFLICT_PAUSE_MS 50
 
+static int s3_ready(struct store *st) {
+  struct s3_store *s = s3_store_self(st);
+  struct keys *keys = NULL;
+  struct s3_error error;
+  int rc;
+
+  if (s->writer == s->client || s->writer->keys == NULL)
+    return 0; /* the keys that read; what they may is the service's to say */
+  s3_error_init(&error);
+  rc = key_source_get(s->writer->keys, &keys, &error);
+  if (rc == 0)
+    keys_unref(keys);
+  else
+    rc = s3_store_map_error(s, "asking to write", s->prefix, rc == -ENOENT ? -EACCES : rc, &error);
+  s3_error_fini(&error);
+  return rc;
+}
+
 static int s3_detail(struct store *st, const char *name, struct store_detail *out) {
   struct s3_store *s = s3_store_self(st);
   struct s3_try t;
@@ -288,6 +306,7 @@ static int s3_abort_upload(struct store *st, const char *name, const char *uploa
 }
 
 const struct store_write_ops s3_store_write_ops = {
+    .ready = s3_ready,
     .detail = s3_detail,
     .tags = s3_tags,
     .put = s3_put,

@@ -5,6 +5,14 @@
 
 #include "fault_store_internal.h"
 
+static int fault_ready(struct store *s) {
+  struct fault_store *fs = fault_store_self(s);
+  struct fate fate;
+  int rc = fault_store_before(fs, FAULT_READY, &fate);
+
+  return rc != 0 ? rc : fs->inner->write->ready(fs->inner);
+}
+
 static int fault_detail(struct store *s, const char *key, struct store_detail *out) {
   struct fault_store *fs = fault_store_self(s);
   struct store_detail detail = {0};
@@ -143,6 +151,7 @@ static int fault_remove(struct store *s, struct store_doomed *items, size_t coun
 }
 
 const struct store_write_ops fault_write_ops = {
+    .ready = fault_ready,
     .detail = fault_detail,
     .tags = fault_tags,
     .put = fault_put,

@@ -58,6 +58,11 @@ static int readable_locked(struct mem_store *ms, const char *key, struct object 
   return (*out)->denied ? -EACCES : 0;
 }
 
+static int mem_ready(struct store *s) {
+  (void)s;
+  return 0;
+}
+
 static int mem_detail(struct store *s, const char *key, struct store_detail *out) {
   struct mem_store *ms = mem_store_self(s);
   struct object *o;
@@ -228,6 +233,7 @@ static int mem_remove(struct store *s, struct store_doomed *items, size_t count)
 }
 
 const struct store_write_ops mem_write_ops = {
+    .ready = mem_ready,
     .detail = mem_detail,
     .tags = mem_tags,
     .put = mem_put,

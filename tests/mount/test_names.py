@@ -1,5 +1,6 @@
 """Names and attributes changed through a mount, and programs that live from that."""
 import ctypes
+import json
 import os
 import pathlib
 import shutil
@@ -7,8 +8,10 @@ import sqlite3
 import stat
 import subprocess
 
+import emulator
 import pytest
-from mounting import options
+from conftest import s3_client
+from mounting import GRANTS_BUCKET, options
 
 BUCKET = "test-bucket-1"
 NOREPLACE, EXCHANGE = 1, 2
@@ -191,3 +194,43 @@ def test_tar_and_copies(emu, mount):
     for name in os.listdir(source / "sub"):
         a, b = os.lstat(source / "sub" / name), os.lstat(top / "copy" / name)
         assert (a.st_mode, a.st_size, int(a.st_mtime)) == (b.st_mode, b.st_size, int(b.st_mtime))
+
+
+@pytest.fixture
+def reading_emu():
+    """The world in which Product may only be read by usera."""
+    world = json.loads(emulator.WORLD.read_text())
+    for grant in world["access-grants"][0]["grants"]:
+        if grant["sub-prefix"] == "Product/*":
+            grant["permission"] = "READ"
+    instance = emulator.Emulator(world)
+    owner = s3_client(instance, "333333333333")
+    for folder in ("Product", "UserA"):
+        owner.put_object(Bucket=GRANTS_BUCKET, Key=f"{folder}/abalone.csv", Body=b"data\n")
+    yield instance
+    instance.stop()
+
+
+def test_permission_to_write_is_asked_for_when_somebody_writes(reading_emu, place):
+    words = options(reading_emu, "access=grants", f"state-dir={place.dir}/state", "profile=usera")
+    mine = pathlib.Path(place.mount(f"s3://{GRANTS_BUCKET}/UserA", words))
+    assert (mine / "abalone.csv").read_text() == "data\n"
+
+    def asked():
+        return [r for r in reading_emu.admin("GET", "requests") if r["operation"] == "GetDataAccess"]
+    assert len(asked()) == 1
+    (mine / "new").write_text("written\n")
+    assert len(asked()) == 2
+    os.rename(mine / "new", mine / "newer")
+    assert (mine / "newer").read_text() == "written\n"
+    os.unlink(mine / "newer")
+    assert len(asked()) == 2
+    theirs = pathlib.Path(place.mount(f"s3://{GRANTS_BUCKET}/Product", words))
+    assert (theirs / "abalone.csv").read_text() == "data\n"
+    for change in (lambda: open(theirs / "abalone.csv", "r+b"), lambda: open(theirs / "x", "wb"),
+                   lambda: os.mkdir(theirs / "d"), lambda: os.unlink(theirs / "abalone.csv"),
+                   lambda: os.rename(theirs / "abalone.csv", theirs / "y")):
+        with pytest.raises(PermissionError):
+            change()
+    assert os.listdir(theirs) == ["abalone.csv"]
+    assert len(asked()) == 4  # a denial is remembered

@@ -9,6 +9,7 @@ enum fault_op {
   FAULT_HEAD,
   FAULT_LIST,
   /* of store->write: */
+  FAULT_READY,
   FAULT_DETAIL,
   FAULT_TAGS,
   FAULT_PUT,

@@ -78,6 +78,9 @@ struct store_doomed {
 };
 
 struct store_write_ops {
+  /* Are there credentials that may change things? Blocks while they are fetched and
+   * asks the store itself nothing: 0, -EACCES, or why they could not be had. */
+  int (*ready)(struct store *s);
   int (*detail)(struct store *s, const char *key, struct store_detail *out);
   /* The object's tags as x-amz-tagging takes them ("a=1&b=2", percent-encoded),
    * appended. -EACCES when the identity may not read them. */
