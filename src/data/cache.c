@@ -184,6 +184,15 @@ static void cancel_load(struct extent *e) {
   cache_unpin(c, &e, 1);
 }
 
+void cache_leave(struct cache *c, struct extent *const *extents, size_t count) {
+  mtx_lock(&c->synced.lock);
+  for (size_t i = 0; i < count; i++) {
+    extents[i]->wanted--;
+    extent_settle_locked(extents[i]);
+  }
+  mtx_unlock(&c->synced.lock);
+}
+
 void cache_unwant(struct cache *c, struct extent *const *extents, size_t count, bool cancel) {
   for (size_t i = 0; i < count; i++) {
     struct extent *e = extents[i];

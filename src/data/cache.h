@@ -160,6 +160,8 @@ void cache_fill_gaps(struct cache *c, struct version *v, struct store *s, uint64
                      uint64_t to, struct extent **made, size_t *count, size_t max,
                      uint64_t *reached);
 void cache_unpin(struct cache *c, struct extent *const *pins, size_t count);
+/* Takes them out of a window, to be kept like any other. */
+void cache_leave(struct cache *c, struct extent *const *extents, size_t count);
 /* Takes them out of a window, as passed or given up; with `cancel`, ends loads that
  * nobody needs now. */
 void cache_unwant(struct cache *c, struct extent *const *extents, size_t count, bool cancel);

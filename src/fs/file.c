@@ -222,8 +222,10 @@ static int open_view(struct fs *fs, uint64_t ino, struct fs_opened *out) {
   struct patience p = fs_patience(fs);
   struct view *v;
   bool changed;
-  int rc = view_open_current(fs, ino, &p, &v, &changed);
+  int rc;
 
+  siblings_opened(fs->siblings, ino);
+  rc = view_open_current(fs, ino, &p, &v, &changed);
   if (rc != 0)
     return rc;
   rc = file_new(fs, ino, v, changed, out);

@@ -37,11 +37,14 @@ static int fs_parts(struct fs *fs, const struct fs_options *o) {
   no.state = o->state;
   if (rc == 0)
     rc = ns_new(&fs->catalog, &no, &fs->ns);
+  if (rc == 0)
+    rc = siblings_new(fs, &fs->siblings);
   return rc;
 }
 
 static void fs_release_parts(struct fs *fs) {
   behind_free(fs->behind);
+  siblings_free(fs->siblings);
   writings_free(fs);
   staging_free(fs->staging);
   if (fs->cache != NULL)

@@ -79,7 +79,8 @@ struct fs {
   struct budget *names_budget;
   struct state *state; /* NULL: nothing can be changed */
   struct staging *staging;
-  struct behind *behind;          /* commits what is promised only in the journal */
+  struct behind *behind; /* commits what is promised only in the journal */
+  struct siblings *siblings;
   bool (*interrupted)(void *arg); /* NULL: never */
   void *interrupted_arg;
   struct {
@@ -183,5 +184,12 @@ int behind_new(struct fs *fs, struct behind **out);
 void behind_free(struct behind *b);
 /* Commits what was acknowledged, soon, again and again until it works or cannot. */
 void behind_queue(struct fs *fs, struct writing *w);
+
+/* --- siblings.c --- */
+int siblings_new(struct fs *fs, struct siblings **out);
+/* Before the cache and the tree go. */
+void siblings_free(struct siblings *s);
+/* A file is about to be opened for reading: those that follow may be fetched. */
+void siblings_opened(struct siblings *s, uint64_t ino);
 
 #endif

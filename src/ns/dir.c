@@ -101,8 +101,7 @@ static void dots_locked(struct ns_dir *d, uint64_t offset, struct ns_entry *out)
   memcpy(out->name, "..", 3);
   if (offset == 0)
     out->name[1] = '\0';
-  out->attr.ino = i->ino;
-  out->attr.mode = S_IFDIR;
+  out->attr = (struct ns_attr){.ino = i->ino, .mode = S_IFDIR};
   out->next = offset + 1;
 }
 
@@ -111,8 +110,7 @@ static void show_node_locked(struct ns_dir *d, struct node *i, bool plus, struct
     i->nlookup++;
     node_attr_locked(d->ns, i, &out->attr);
   } else {
-    out->attr.ino = i->ino;
-    out->attr.mode = S_IFDIR;
+    out->attr = (struct ns_attr){.ino = i->ino, .mode = S_IFDIR};
   }
 }
 
@@ -140,8 +138,10 @@ static int show_item_locked(struct ns_dir *d, const struct item *it, bool plus,
 
   memcpy(out->name, it->name, strlen(it->name) + 1);
   if (!plus) {
-    out->attr.ino = node_child_ino_locked(d->ns, d->node, it->name, kind);
-    out->attr.mode = kind == NODE_DIR ? S_IFDIR : kind == NODE_LINK ? S_IFLNK : S_IFREG;
+    out->attr = (struct ns_attr){.ino = node_child_ino_locked(d->ns, d->node, it->name, kind),
+                                 .mode = kind == NODE_DIR    ? S_IFDIR
+                                         : kind == NODE_LINK ? S_IFLNK
+                                                             : S_IFREG};
     return 0;
   }
   i = find_attach_locked(d->ns, d->node, it, d->listing);
@@ -167,8 +167,10 @@ static int show_note_locked(struct ns_dir *d, const struct note *t, bool plus,
   memcpy(out->name, t->name, strlen(t->name) + 1);
   out->next = OFFSET_NOTES + t->seq + 1;
   if (!plus) {
-    out->attr.ino = node_child_ino_locked(d->ns, d->node, t->name, t->kind);
-    out->attr.mode = t->kind == NODE_DIR ? S_IFDIR : t->kind == NODE_LINK ? S_IFLNK : S_IFREG;
+    out->attr = (struct ns_attr){.ino = node_child_ino_locked(d->ns, d->node, t->name, t->kind),
+                                 .mode = t->kind == NODE_DIR    ? S_IFDIR
+                                         : t->kind == NODE_LINK ? S_IFLNK
+                                                                : S_IFREG};
     return 0;
   }
   i = node_make_locked(d->ns, d->node, t->name, t->kind);

@@ -42,6 +42,15 @@ void cache_free(struct cache *c);
  * on asks the store again. Reads under way end with what they wait for. */
 void cache_drop(struct cache *c, const char *domain, const char *prefix);
 
+/* Starts fetching the first `length` bytes (at most one part) of a version that
+ * nobody reads yet, as far as memory is free without waiting. The store's failures
+ * are nobody's: whoever opens the version asks for itself. 0 or -ENOMEM; may block
+ * while the store is asked to begin. */
+struct store;
+struct store_attr;
+int cache_warm(struct cache *c, struct store *s, const char *key, const struct store_attr *a,
+               size_t length);
+
 struct cache_stats {
   size_t bytes; /* held, loading included */
   size_t extents;

@@ -91,6 +91,25 @@ int ns_changed_below(struct ns *n, const struct store *s, const char *prefix, bo
                      void (*told)(void *arg, uint64_t parent, const char *name, uint64_t ino),
                      void *arg);
 
+/* --- order --- */
+/* Where a file stands in its folder's listing. */
+struct ns_position {
+  uint64_t dir;
+  uint64_t listing; /* another number for every new listing */
+  uint32_t index;   /* grows in listing order, with gaps */
+};
+/* -ENOENT: no fresh listing at hand shows it. */
+int ns_position(struct ns *n, uint64_t ino, struct ns_position *out);
+struct ns_sibling {
+  uint32_t index;
+  char *key; /* the caller's */
+  struct store_attr attr;
+};
+/* Up to max files with bytes that follow in the same listing, as far as it is here.
+ * How many; *root is theirs. */
+size_t ns_following(struct ns *n, const struct ns_position *place, size_t max,
+                    struct ns_sibling *out, const struct root **root);
+
 /* --- directories --- */
 struct ns_dir;
 
