@@ -186,7 +186,10 @@ int tree_new(struct caller *c, struct identity *id, const struct config_dir *dir
   t->dir = dir;
   identity_site(id, &dir->settings, &t->site);
   rc = control_new(c, identity_keys(id), &t->site, dir->settings.deadline_ms, &t->control, why);
-  domain = text_printf("grants|%s|%s", identity_name(id), dir->source);
+  domain = text_printf("grants|%s|%s|%s|%s", identity_name(id),
+                       t->site.endpoint_url != NULL ? t->site.endpoint_url : "aws",
+                       t->site.region != NULL ? t->site.region : "",
+                       dir->settings.account != NULL ? dir->settings.account : "");
   if (rc == 0 && domain == NULL)
     rc = -ENOMEM;
   o.domain = domain;

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3apfs/base/text.h"
+
 #include "s3apfs/base/clock.h"
 
 /* --- ranges --- */
@@ -364,9 +366,19 @@ static bool drop_one_locked(struct cache *c, const char *domain, const char *pre
   return false;
 }
 
+/* Disk first: what memory loads afterwards must not come from there. */
+static void drop_from_disk(struct cache *c, const char *domain, const char *prefix) {
+  char *id = c->disk != NULL ? text_printf("%s%c%s", domain, DATA_ID_SEPARATOR, prefix) : NULL;
+
+  if (id != NULL)
+    disk_drop(c->disk, id);
+  free(id);
+}
+
 void cache_drop(struct cache *c, const char *domain, const char *prefix) {
   struct extent *cancel = NULL;
 
+  drop_from_disk(c, domain, prefix);
   mtx_lock(&c->synced.lock);
   while (drop_one_locked(c, domain, prefix, &cancel)) {
     if (cancel == NULL)

@@ -203,6 +203,9 @@ bool disk_load(struct extent *e);
 void disk_keep(struct extent *e);
 /* Waits until nothing is queued. */
 void disk_drain(struct disk *d);
+/* Removes every version whose id starts so, also those in use: their readers go on
+ * with the store. */
+void disk_drop(struct disk *d, const char *id_prefix);
 /* As disk_file_put(), on the writer's thread: takes no time and may be called with
  * a lock held. */
 void disk_file_put_later(struct disk_file *f);

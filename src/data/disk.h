@@ -51,7 +51,8 @@ enum disk_file_state {
 struct disk_file {
   struct disk *disk;
   atomic_uint refs;
-  atomic_int state; /* enum disk_file_state; what follows is fixed once it is DISK_OPEN */
+  atomic_bool dropped; /* to be used no more, whatever its state */
+  atomic_int state;    /* enum disk_file_state; what follows is fixed once it is DISK_OPEN */
   uint64_t hash[2];
   char *id;
   uint64_t size;
@@ -116,6 +117,11 @@ uint64_t disk_block_sum(const uint64_t hash[2], uint64_t block, const void *data
 uint64_t disk_head_check(const struct disk_head *h, const char *id);
 /* Offset of the checksums in a map. */
 size_t disk_sums_at(size_t id_len);
+
+/* --- disk_dir.c --- */
+struct disk_entry;
+/* The id that stands in the map; NULL when it is none. */
+char *disk_read_id(int dir_fd, const struct disk_entry *e);
 
 /* --- disk_space.c --- */
 /* Makes room for `bytes` more; the writer's. False: there is none. */

@@ -53,8 +53,7 @@ static int count(void *arg, const struct disk_entry *e) {
   return 0;
 }
 
-/* The id that stands in the map; NULL when it is none. */
-static char *read_id(int dir_fd, const struct disk_entry *e) {
+char *disk_read_id(int dir_fd, const struct disk_entry *e) {
   char path[64];
   char *id;
   int fd;
@@ -84,7 +83,7 @@ static void verify_blocks(struct disk_file *f, void *block, struct disk_report *
 
 static int verify(void *arg, const struct disk_entry *e) {
   struct look *l = arg;
-  char *id = read_id(l->disk->dir_fd, e);
+  char *id = disk_read_id(l->disk->dir_fd, e);
   struct disk_file *f = id != NULL ? disk_file_get(l->disk, id, e->head.size) : NULL;
   void *block = aligned_alloc(4096, DISK_BLOCK);
 

@@ -225,6 +225,8 @@ static enum disk_file_state look(struct disk_file *f) {
 bool disk_file_open(struct disk_file *f) {
   int state = DISK_UNKNOWN;
 
+  if (atomic_load(&f->dropped))
+    return false;
   if (atomic_compare_exchange_strong(&f->state, &state, DISK_BUSY)) {
     state = look(f);
     atomic_store(&f->state, state);
@@ -311,6 +313,8 @@ static int open_or_make(struct disk_file *f) {
 
   if (disk_file_open(f))
     return 0;
+  if (atomic_load(&f->dropped))
+    return -EBUSY;
   if (!atomic_compare_exchange_strong(&f->state, &state, DISK_BUSY))
     return state == DISK_OPEN ? 0 : -EBUSY;
   atomic_store(&f->state, (int)make(f, &rc));
@@ -345,7 +349,7 @@ static int read_bytes(const struct disk_file *f, uint64_t block, void *dst, size
 
 int disk_file_read(struct disk_file *f, uint64_t block, void *dst) {
   size_t len = block_len(f, block);
-  uint64_t sum = atomic_load(&f->sums[block]);
+  uint64_t sum = atomic_load(&f->dropped) ? 0 : atomic_load(&f->sums[block]);
   int rc = sum == 0 ? -ENOENT : read_bytes(f, block, dst, len);
 
   if (rc == 0 && disk_block_sum(f->hash, block, dst, len) != sum)

@@ -83,6 +83,7 @@ static void ask_store(struct extent *e) {
   e->started_us = clock_mono_us();
   e->get = (struct store_get){.key = v->key,
                               .if_match = v->etag[0] != '\0' ? v->etag : NULL,
+                              .size = &v->size,
                               .offset = e->offset + e->base,
                               .length = e->length - e->base,
                               .dst = e->data + e->base,

@@ -159,6 +159,7 @@ static void start_inner(struct fault_get *f, enum stage stage, size_t from, size
   f->stage = stage;
   f->inner = (struct store_get){.key = f->outer->key,
                                 .if_match = f->outer->if_match,
+                                .size = f->outer->size,
                                 .offset = f->outer->offset + from,
                                 .length = length,
                                 .dst = (char *)f->outer->dst + from,

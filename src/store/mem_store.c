@@ -81,6 +81,8 @@ static int mem_start_locked(struct mem_store *ms, struct store_get *g, struct me
     rc = -EACCES;
   if (rc == 0 && g->if_match != NULL && strcmp(g->if_match, o->blob->attr.etag) != 0)
     rc = -ESTALE;
+  if (rc == 0 && g->size != NULL && *g->size != o->blob->len)
+    rc = -ESTALE;
   if (rc == 0 && g->offset >= o->blob->len)
     rc = -ERANGE;
   if (rc != 0)

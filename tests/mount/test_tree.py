@@ -105,6 +105,12 @@ def test_objects_prefixes_within_a_name_and_nested_scopes(emu, place, grant):
         os.listdir(point / "drop")
 
 
+def on_disk(place):
+    """Everything that the cache directory holds."""
+    files = [p for p in (place.dir / "cache").glob("**/*") if p.is_file()]
+    return b"".join(p.read_bytes() for p in files)
+
+
 def test_grants_come(emu, place, grant):
     point = mount(emu, place, "grants", "metadata-ttl=1s") / GRANTS_BUCKET
     assert not (point / "Extra").exists()
@@ -115,7 +121,10 @@ def test_grants_come(emu, place, grant):
 
 def test_grants_go(emu, place, grant):
     gone = grant("Extra/*")
-    point = mount(emu, place, "grants", "metadata-ttl=1s") / GRANTS_BUCKET
+    point = mount(emu, place, "grants", "metadata-ttl=1s",
+                  f"cache-dir={place.dir}/cache") / GRANTS_BUCKET
+    assert (point / "Extra" / "sub" / "two").read_text() == "Extra/sub/two"
+    wait_until(lambda: b"Extra/sub/two" in on_disk(place))
     with open(point / "Extra" / "one", "rb", buffering=0) as f:
         assert f.read(5) == b"Extra"
         grant.back(gone)
@@ -128,6 +137,7 @@ def test_grants_go(emu, place, grant):
             except OSError as e:
                 return e.errno == errno.EACCES
         wait_until(denied)  # no byte of it is kept
+    wait_until(lambda: b"Extra/" not in on_disk(place))
     assert tree(point) == ["Product/abalone.csv", "UserA/abalone.csv"]
 
 

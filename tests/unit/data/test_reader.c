@@ -526,3 +526,17 @@ Test(reader, loads_under_way_are_dropped_too) {
   cr_assert_eq(check_read(r, 0, MB, 1, &patient), MB);
   reader_free(r);
 }
+
+Test(reader, another_size_is_another_version_also_without_an_etag) {
+  struct store_attr a = {.size = 10};
+  struct reader *r;
+
+  put("k", 20, 1);
+  cr_assert_eq(reader_new(cache, store, "k", &a, &r), 0);
+  cr_assert_eq(check_read(r, 0, 10, 1, &patient), -ESTALE);
+  reader_free(r);
+  a.size = 20;
+  cr_assert_eq(reader_new(cache, store, "k", &a, &r), 0);
+  cr_assert_eq(check_read(r, 0, 20, 1, &patient), 20);
+  reader_free(r);
+}
