@@ -54,6 +54,7 @@ static void fs_release_parts(struct fs *fs) {
   budget_free(fs->budget);
   budget_free(fs->names_budget);
   versions_free(fs);
+  free(fs->writes);
   mtx_fini(&fs->synced.lock);
 }
 
@@ -65,8 +66,9 @@ int fs_new(struct catalog *catalog, const struct fs_options *o, struct fs **out)
     return -ENOMEM;
   mtx_init(&fs->synced.lock, RANK_FS);
   fs->catalog = *catalog;
+  fs->writes = calloc(fs->catalog.count + 1, sizeof(*fs->writes));
   fs->deadline_ms = o->deadline_ms != 0 ? o->deadline_ms : DEFAULT_DEADLINE_MS;
-  rc = fs_parts(fs, o);
+  rc = fs->writes != NULL ? fs_parts(fs, o) : -ENOMEM;
   if (rc != 0) {
     fs_release_parts(fs);
     free(fs);

@@ -70,8 +70,15 @@ struct fs_file {
   } synced;
 };
 
+/* What writing to a root taught. */
+struct root_writes {
+  atomic_bool proven;               /* something was written */
+  atomic_int_fast64_t denied_until; /* monotonic ms; while nothing was */
+};
+
 struct fs {
   struct catalog catalog;
+  struct root_writes *writes; /* as the catalog's roots */
   struct budget *budget;
   struct cache *cache;
   struct ns *ns;
@@ -151,6 +158,11 @@ void fs_file_unref(struct fs *fs, struct fs_file *f);
 /* May things below this root be changed? Asks for credentials that may, where those
  * that read may not: it can block. 0, -EROFS, -EACCES, or why they could not be had. */
 int writing_allowed(struct fs *fs, const struct root *r);
+/* The first file made in a root goes to the store at once, empty: where a policy lets
+ * nobody write, its open says so, not a close that few programs look at. */
+int writing_prove(struct fs *fs, struct writing *w);
+/* Gives up what was denied where nothing could ever be written. */
+void writing_drop_denied(struct fs *fs, struct writing *w);
 /* The inode's, with a reference; NULL: it is not written to. */
 struct writing *writing_find(struct fs *fs, uint64_t ino);
 /* Begins to write, over the version that the store has now. */

@@ -60,6 +60,8 @@ static int open_new(struct fs *fs, const struct ns_attr *a, const struct root *r
     return rc;
   rc = dress(w, posix);
   if (rc == 0)
+    rc = writing_prove(fs, w);
+  if (rc == 0)
     rc = ns_hold(fs->ns, a->ino);
   if (rc == 0) {
     rc = fs_file_open_writing(fs, w, flags, opened);
@@ -238,6 +240,8 @@ void fs_release(struct fs *fs, uint64_t handle) {
   struct writing *w = writable(f);
   int rc = w != NULL ? writing_promise(fs, w) : 0;
 
+  if (rc == -EACCES)
+    writing_drop_denied(fs, w);
   if (rc != 0 && rc != -ESTALE)
     log_error("a file that was closed is not in the store yet: %s", strerror(-rc));
   f->handle.end(fs, &f->handle);

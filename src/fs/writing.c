@@ -24,13 +24,25 @@
 
 /* Promises ahead of the store, each with files of its own: who goes on beyond waits. */
 #define DEPTH_MAX 32
+/* How long a root that never let us write is taken at its word. */
+#define DENIED_MS 5000
+
+static struct root_writes *writes_of(const struct fs *fs, const struct root *r) {
+  return &fs->writes[r - fs->catalog.roots];
+}
+
+static bool denied_lately(const struct fs *fs, const struct root *r) {
+  const struct root_writes *k = writes_of(fs, r);
+
+  return !atomic_load(&k->proven) && atomic_load(&k->denied_until) > clock_mono_ms(&clock_system);
+}
 
 int writing_allowed(struct fs *fs, const struct root *r) {
   if (fs->staging == NULL || r == NULL)
     return -EROFS;
   if (r->store->write == NULL || r->store->read_only)
     return -EACCES;
-  return r->store->write->ready(r->store);
+  return denied_lately(fs, r) ? -EACCES : r->store->write->ready(r->store);
 }
 
 void writing_touch(struct fs *fs, struct writing *w) {
@@ -272,9 +284,13 @@ static void tell_stored(struct fs *fs, struct writing *w, const struct store_att
 }
 
 void writing_committed(struct fs *fs, struct writing *w, int rc, const struct commit_result *r) {
-  if (rc == 0 && r->committed)
+  if (rc == 0 && r->committed) {
+    atomic_store(&writes_of(fs, w->root)->proven, true);
     tell_stored(fs, w, &r->attr);
-  else if (rc == -ESTALE || rc == -EEXIST)
+  } else if (rc == -EACCES) {
+    atomic_store(&writes_of(fs, w->root)->denied_until, clock_mono_ms(&clock_system) + DENIED_MS);
+  }
+  if (rc == -ESTALE || rc == -EEXIST)
     replaced(fs, w);
 }
 
@@ -287,6 +303,16 @@ int writing_commit(struct fs *fs, struct writing *w) {
   writing_committed(fs, w, rc, &r);
   commit_result_fini(&r);
   return rc;
+}
+
+int writing_prove(struct fs *fs, struct writing *w) {
+  return atomic_load(&writes_of(fs, w->root)->proven) ? 0 : writing_commit(fs, w);
+}
+
+void writing_drop_denied(struct fs *fs, struct writing *w) {
+  if (atomic_load(&writes_of(fs, w->root)->proven) || staged_discard(w->staged) != 0)
+    return;
+  replaced(fs, w);
 }
 
 int writing_promise(struct fs *fs, struct writing *w) {

@@ -9,7 +9,7 @@ import signal
 import subprocess
 
 import pytest
-from mounting import options, wait_until
+from mounting import AP_ARN, options, wait_until
 
 BUCKET = "test-bucket-1"
 
@@ -194,6 +194,7 @@ def test_a_killed_mount_loses_nothing_it_promised(emu, admin, point):
 
 def test_what_could_not_be_sent_is_reported_and_sent_later(emu, admin, point):
     where, prefix = point
+    (where / "first").write_text("x")
     emu.admin("POST", "faults", {"operation": "PutObject", "effect": "error", "count": -1,
                                  "status": 403, "code": "AccessDenied"})
     with pytest.raises(PermissionError):
@@ -206,3 +207,15 @@ def test_what_could_not_be_sent_is_reported_and_sent_later(emu, admin, point):
     assert result.returncode == 0, result.stderr
     assert body(emu, f"{prefix}/f") == b"kept"
     assert admin.status(where)["pending"] == []
+
+
+def test_where_a_policy_lets_nobody_write_the_open_says_so(emu, place):
+    point = place.mount(AP_ARN, options(emu, "profile=demo", f"state-dir={place.dir}/state"))
+    for attempt in (lambda: os.open(point / "new", os.O_CREAT | os.O_WRONLY),
+                    lambda: os.open(point / "another", os.O_CREAT | os.O_WRONLY),
+                    lambda: os.mkdir(point / "d"), lambda: os.unlink(point / "sample2.csv")):
+        with pytest.raises(PermissionError):
+            attempt()
+    names = os.listdir(point)
+    assert "sample2.csv" in names and not {"new", "another", "d"} & set(names)
+    assert place.status(point)["pending"] == []

@@ -12,10 +12,20 @@
 static struct world w;
 static const struct fs_maker maker = {.mode = 0640, .uid = 7, .gid = 8};
 
+/* The first file of a root is special: see the tests of denials. */
+static void write_first(void) {
+  struct fs_entry e;
+  struct fs_opened o;
+
+  cr_assert_eq(fs_create(w.fs, FS_ROOT_INO, "first", O_RDWR, &maker, &e, &o), 0);
+  fs_release(w.fs, o.handle);
+}
+
 static void set_up(void) {
   world_init(&w, "");
   cr_assert_eq(mem_store_put(w.mem, "dir/old", "old content", 11), 0);
   world_open_writable(&w);
+  write_first();
 }
 
 static void tear_down(void) {
@@ -101,6 +111,7 @@ Test(writing, a_new_file_is_there_when_it_is_closed) {
   struct fs_entry dir;
   struct fs_opened o;
   uint64_t handle = create("dir", "new", 0, &e);
+  struct mem_store_counts before = world_counts(&w);
   struct mem_store_counts c;
   struct store_attr attr;
   struct kvlist meta;
@@ -116,7 +127,7 @@ Test(writing, a_new_file_is_there_when_it_is_closed) {
   fs_release(w.fs, handle);
   expect_object("dir/new", "hello");
   c = world_counts(&w);
-  cr_expect_eq(c.puts, 1, "one put, at the close");
+  cr_expect_eq(c.puts, before.puts + 1, "one put, at the close");
   cr_assert_eq(world_walk(&w, "dir/new", &e), 0);
   cr_expect_eq(e.st.st_mode, S_IFREG | 0640);
   cr_expect_eq(e.st.st_uid, 7);
@@ -257,6 +268,14 @@ Test(writing, holes_can_be_found) {
   fs_release(w.fs, handle);
 }
 
+static int count_pending(void *arg, const char *root, const char *key, int err) {
+  (void)root;
+  (void)key;
+  (void)err;
+  ++*(unsigned *)arg;
+  return 0;
+}
+
 /* --- what is open while names change --- */
 
 Test(writing, a_removed_file_lives_on_for_those_who_have_it_open) {
@@ -336,6 +355,7 @@ Test(writing, behind_the_journal_it_is_in_the_store_soon) {
   cr_assert_eq(mem_store_put(w.mem, "dir/old", "old content", 11), 0);
   w.catalog.roots[0].options.writeback = true;
   world_open_writable(&w);
+  write_first();
   fault_store_gate(w.faulty, FAULT_PUT, 0);
   handle = create("dir", "f", 0, &e);
   cr_assert_eq(fs_write(w.fs, handle, 0, "soon", 4), 0);
@@ -346,6 +366,48 @@ Test(writing, behind_the_journal_it_is_in_the_store_soon) {
   fault_store_open(w.faulty);
   cr_assert_eq(fs_sync(w.fs, &failed), 0);
   expect_object("dir/f", "soon");
+}
+
+/* --- denials --- */
+
+Test(denied, where_nobody_may_write_the_first_open_says_so) {
+  struct mem_store_counts before;
+  struct fs_entry e;
+  struct fs_opened o;
+  uint64_t handle;
+  unsigned left = 0;
+
+  world_init(&w, "");
+  cr_assert_eq(mem_store_put(w.mem, "old", "old content", 11), 0);
+  world_open_writable(&w);
+  fault_store_fail(w.faulty, FAULT_PUT, 0, 99, -EACCES, 0);
+  handle = open_at("old", O_RDWR);
+  cr_assert_eq(fs_write(w.fs, handle, 0, "NEW", 3), 0);
+  cr_expect_eq(fs_flush(w.fs, handle, 0), -EACCES);
+  fs_release(w.fs, handle);
+  handle = open_at("old", O_RDONLY);
+  expect_read(handle, "old content");
+  fs_release(w.fs, handle);
+  before = world_counts(&w);
+  cr_expect_eq(fs_create(w.fs, FS_ROOT_INO, "new", O_RDWR, &maker, &e, &o), -EACCES);
+  cr_expect_eq(world_counts(&w).puts, before.puts, "it is taken at its word for a while");
+  cr_expect_eq(world_walk(&w, "new", &e), -ENOENT);
+  cr_assert_eq(fs_pending(w.fs, count_pending, &left), 0);
+  cr_expect_eq(left, 0, "nothing denied waits for ever");
+  world_fini(&w);
+}
+
+Test(denied, the_first_file_is_proved_at_its_open) {
+  struct fs_entry e;
+  struct fs_opened o;
+
+  world_init(&w, "");
+  cr_assert_eq(mem_store_put(w.mem, "old", "old content", 11), 0);
+  world_open_writable(&w);
+  fault_store_fail(w.faulty, FAULT_PUT, 0, 1, -EACCES, 0);
+  cr_expect_eq(fs_create(w.fs, FS_ROOT_INO, "new", O_RDWR, &maker, &e, &o), -EACCES);
+  cr_expect_eq(world_walk(&w, "new", &e), -ENOENT);
+  world_fini(&w);
 }
 
 Test(read_only, is_refused) {
