@@ -68,6 +68,9 @@ def require(s3, name):
         s3.put(mark, b"")
 
 
+unchanged = {}  # key -> etag
+
+
 # --- before each mount, for rows that change things ----------------------------------------------
 
 def empty(s3, prefix):
@@ -78,11 +81,30 @@ def half(s3, key, other):
     """An unchanged object of 512 MiB at key, none at other."""
     s3.delete_below(other)
     put_large(s3, key, HALF)
+    unchanged[key] = s3.call("HEAD", key)[0]["etag"]
 
 
 def thousand(s3, prefix, other):
     s3.delete_below(other + "/")
     put_files(s3, prefix, scaled(1000), 100)
+
+
+# --- after what is acknowledged ------------------------------------------------------------------
+
+def has(s3, key, size):
+    """An object of that size at key."""
+    return s3.exists(key) and int(s3.call("HEAD", key)[0]["content-length"]) == size
+
+
+def differs(s3, key, size):
+    """The same, and it is not what was there before."""
+    return has(s3, key, size) and s3.call("HEAD", key)[0]["etag"] != unchanged[key]
+
+
+def holds(s3, prefix, count):
+    """At least so many objects below the prefix, folder markers aside."""
+    wanted = scaled(count) if count == 1000 else count
+    return sum(not key.endswith("/") for key in s3.keys_below(prefix)) >= wanted
 
 
 def write_tar(path, count):

@@ -82,6 +82,8 @@ class Report:
         kinds = self.figures(name, client, "kinds")
         if kinds:
             words.append(" ".join(f"{k} {v}" for k, v in kinds[-1].items()) or "no request")
+        if False in self.figures(name, client, "in-s3"):
+            words.append("NOT IN S3 when it was acknowledged")
         connections = self.figures(name, client, "connections")
         if connections:
             words.append(f"{max(connections)} connections")

@@ -10,6 +10,8 @@ the same figure of the yardstick ("limit"), of another client, or of another row
 import dataclasses
 import fnmatch
 
+import datasets
+
 MIB = 1 << 20
 
 
@@ -33,6 +35,7 @@ class Row:
     goals: tuple = ()
     writes: bool = False
     prepare: tuple = ()  # a function of datasets.py and arguments, before each mount
+    check: tuple = ()  # another one, which tells whether S3 has the result
 
 
 MEMORY = Goal("memory", 256 * MIB)  # of every row
@@ -103,34 +106,44 @@ SQLITE = ("import sqlite3; c = sqlite3.connect('{dir}/new.db'); "
           "c.commit(); c.close()")
 EMPTY = ("empty", "out/new")
 HALF = ("half", "change/object", "change/renamed")
+HALF_SIZE = datasets.HALF
 
 WRITING = (
     Row("write-near", "write 512 MiB and close, near", "out", ("{load}", "write", "{half}", OUT),
-        limit=("parts",), bytes=512 * MIB, writes=True, prepare=EMPTY,
+        limit=("parts",), bytes=512 * MIB, writes=True, check=("has", "out/new", HALF_SIZE),
+        prepare=EMPTY,
         goals=(Goal("seconds", 0.8, "mount-s3"),)),
     Row("write-far", "write 512 MiB and close, far", "out", ("{load}", "write", "{half}", OUT),
-        far=True, limit=("parts",), bytes=512 * MIB, writes=True, prepare=EMPTY,
+        far=True, limit=("parts",), bytes=512 * MIB, writes=True, check=("has", "out/new", HALF_SIZE),
+        prepare=EMPTY,
         goals=(Goal("seconds", 0.8, "mount-s3"), Goal("seconds", 1.2, "limit"))),
     Row("patch", "overwrite 40 KiB inside 512 MiB, far", "change",
         ("{load}", "patch", "{middle}", "40960", "{dir}/object"), far=True,
-        writes=True, prepare=HALF, goals=(Goal("requests", 10), Goal("wire", 24 * MIB))),
+        writes=True, check=("differs", "change/object", HALF_SIZE),
+        prepare=HALF, goals=(Goal("requests", 10), Goal("wire", 24 * MIB))),
     Row("append", "append a line to 512 MiB, far", "change",
-        ("{load}", "append", "{dir}/object"), far=True, writes=True, prepare=HALF,
+        ("{load}", "append", "{dir}/object"), far=True, writes=True, check=("has", "change/object", HALF_SIZE + 14),
+        prepare=HALF,
         goals=(Goal("requests", 9), Goal("wire", 16 * MIB))),
     Row("rename", "rename 512 MiB, far", "change",
         ("{load}", "rename", "{dir}/object", "{dir}/renamed"), far=True, writes=True,
+        check=("has", "change/renamed", HALF_SIZE),
         prepare=HALF, goals=(Goal("wire", 1 * MIB),)),
     Row("rename-folder", "rename a folder of 1,000 files, far", "change",
         ("{load}", "rename", "{dir}/folder", "{dir}/moved"), far=True, writes=True,
+        check=("holds", "change/moved/", 1000),
         prepare=("thousand", "change/folder", "change/moved"), goals=(Goal("seconds", 2.0),)),
     Row("untar", "untar 200 x 8 KiB, far", "out",
         shell("mkdir {dir}/new && tar -xf {work}/few.tar -C {dir}/new"), far=True,
-        limit=("puts", 200, 8192), writes=True, prepare=EMPTY,
+        limit=("puts", 200, 8192), writes=True, check=("holds", "out/new/", 200),
+        prepare=EMPTY,
         goals=(Goal("seconds", 1.15, "limit"),)),
     Row("git", "git init, add, commit of 100 files, far", "out", shell(GIT), far=True, writes=True,
+        check=("holds", "out/new/.git/refs/heads/", 1),
         prepare=EMPTY, goals=(Goal("seconds", 9.0),)),
     Row("sqlite", "sqlite: 1,000 rows in one transaction, far", "out", ("python3", "-c", SQLITE),
-        far=True, writes=True, prepare=EMPTY, goals=(Goal("seconds", 1.0),)),
+        far=True, writes=True, check=("holds", "out/new.db", 1),
+        prepare=EMPTY, goals=(Goal("seconds", 1.0),)),
 )
 
 ROWS = READING + WRITING

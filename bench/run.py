@@ -76,7 +76,10 @@ class Bench:
                 work(m)
                 wait_settled(cache)
             drop_page_cache()
-            return self.figures(row, relay, lambda: work(m), m)
+            out = self.figures(row, relay, lambda: work(m), m)
+            if row.check:
+                out["in-s3"] = getattr(datasets, row.check[0])(self.s3, *row.check[1:])
+            return out
 
     def figures(self, row, relay, work, mounted=None):
         gib = row.bytes / 2**30 * datasets.SCALE
