@@ -267,36 +267,54 @@ static int write_head(struct disk_file *f) {
   return rc;
 }
 
-static int make_map(struct disk_file *f) {
-  off_t end = sum_at(f, disk_file_blocks(f));
+/* A map under its name is whole: another mount may look at it at once. So it is made
+ * without a name where the file system can do that. */
+static int make_map(struct disk_file *f, const char *folder, const char *path) {
+  char self[32];
+  int rc;
+
+  f->map_fd = openat(f->disk->dir_fd, folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (f->map_fd < 0) {
+    f->map_fd = openat(f->disk->dir_fd, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (f->map_fd < 0)
+      return -errno;
+    self[0] = '\0';
+  } else {
+    snprintf(self, sizeof(self), "/proc/self/fd/%d", f->map_fd);
+  }
+  rc = ftruncate(f->map_fd, sum_at(f, disk_file_blocks(f))) == 0 ? write_head(f) : -errno;
+  if (rc == 0 && self[0] != '\0' &&
+      linkat(AT_FDCWD, self, f->disk->dir_fd, path, AT_SYMLINK_FOLLOW) != 0)
+    rc = -errno;
+  return rc;
+}
+
+static int make_files(struct disk_file *f) {
   char path[64];
   char folder[16];
+  int rc;
 
   disk_path(f->hash, 'm', path);
   snprintf(folder, sizeof(folder), "%.9s", path);
-  f->map_fd = openat(f->disk->dir_fd, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (f->map_fd < 0 && errno == ENOENT) {
-    mkdirat(f->disk->dir_fd, folder, 0700);
-    f->map_fd = openat(f->disk->dir_fd, path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  }
-  if (f->map_fd < 0)
+  if (mkdirat(f->disk->dir_fd, folder, 0700) != 0 && errno != EEXIST)
     return -errno;
-  return ftruncate(f->map_fd, end) == 0 ? write_head(f) : -errno;
+  rc = open_data(f, O_CREAT);
+  if (rc == 0 && !is_inline(f) && ftruncate(f->plain_fd, (off_t)f->size) != 0)
+    rc = -errno;
+  return rc == 0 ? make_map(f, folder, path) : rc;
 }
 
 static enum disk_file_state make(struct disk_file *f, int *err) {
-  int rc = make_map(f);
+  int rc = make_files(f);
 
-  if (rc == -EEXIST) {
-    int state = look(f); /* another mount was faster */
+  if (rc == -EEXIST) { /* another mount was faster; its map may be torn, then it goes */
+    int state;
 
-    *err = state == DISK_OPEN ? 0 : -EIO;
+    close_fds(f);
+    state = look(f);
+    *err = state == DISK_OPEN ? 0 : -EBUSY;
     return state;
   }
-  if (rc == 0)
-    rc = open_data(f, O_CREAT);
-  if (rc == 0 && !is_inline(f) && ftruncate(f->plain_fd, (off_t)f->size) != 0)
-    rc = -errno;
   if (rc == 0)
     rc = read_sums(f);
   *err = rc;
