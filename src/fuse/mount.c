@@ -282,6 +282,8 @@ void fuse_mount_close(struct fuse_mount *m) {
   fs_set_interrupted(m->context.fs, NULL, NULL);
   /* The session's descriptor is closed by unmounting: nobody may write to it then. */
   m->closing = true;
+  pool_free(m->context.slow);
+  m->context.slow = NULL;
   pool_free(m->notifier);
   m->notifier = NULL;
   fuse_session_unmount(m->session);
