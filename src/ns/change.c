@@ -199,6 +199,7 @@ static int make_locked(struct ns *n, struct node *dir, const char *name, const s
   }
   if (m->type == NS_DIR) {
     i->dir.marker = true;
+    listing_seed_locked(n, i);
     i->asof = ns_tick_locked(n);
     i->fresh_until = ns_now(n) + i->root->options.metadata_ttl_ms;
   }

@@ -317,6 +317,41 @@ static int overtaken_locked(struct ns *n, struct node *dir, const struct note *t
   return 0;
 }
 
+/* In a folder where names are being made, more absent names will be asked for: one
+ * listing of all of it costs a round trip too, and answers them all. */
+static bool relisting_pays_locked(struct ns *n, const struct node *dir) {
+  const struct listing *l = dir->dir.listing;
+  int64_t now = ns_now(n);
+
+  if (dir->dir.denied_until > now || dir->dir.big_until > now ||
+      !n->synced.roots[dir->root - n->catalog->roots].listed)
+    return false;
+  return l != NULL ? l->count == 1 && (l->ended || l->loading) : dir->dir.notes != NULL;
+}
+
+/* -ENOENT: the folder's first page is all of it, and the name is not there. */
+static int find_absent_locked(struct ns *n, struct node *dir, const char *name,
+                              const struct patience *p) {
+  struct listing *l = listing_fresh_locked(n, dir);
+  const struct note *t;
+  int rc;
+
+  if (l != NULL && l->loading)
+    listing_ref_locked(l);
+  else
+    l = listing_new_locked(n, dir);
+  if (l == NULL)
+    return -ENOMEM;
+  rc = listing_load_locked(l, 0, false, p);
+  t = notes_find_locked(dir, name);
+  if (rc == 0 && !l->ended)
+    dir->dir.big_until = ns_now(n) + dir->root->options.metadata_ttl_ms;
+  if (rc == 0 && l->ended && listing_find_locked(l, name) == NULL && !note_is_newer(t, l->asof))
+    rc = -ENOENT;
+  listing_unref_locked(l);
+  return rc;
+}
+
 static int find_remote_locked(struct ns *n, struct node *dir, const char *name,
                               const struct patience *p, struct node **out) {
   bool denied = folder_denied_locked(n, dir, name);
@@ -367,6 +402,9 @@ static int find_locked(struct ns *n, struct node *dir, const char *name, const s
   rc = -ERESTART;
   for (int i = 0; i < RESTARTS_MAX && rc == -ERESTART; i++) {
     rc = find_known_locked(n, dir, name, out);
+    if (rc == -EAGAIN && relisting_pays_locked(n, dir) &&
+        find_absent_locked(n, dir, name, p) == -ENOENT)
+      return -ENOENT;
     if (rc == -EAGAIN)
       rc = find_remote_locked(n, dir, name, p, out);
   }

@@ -214,6 +214,22 @@ static int install_locked(struct listing *l, size_t slot, struct page *page, cha
   return 0;
 }
 
+/* Without memory the store is asked for it. */
+void listing_seed_locked(struct ns *n, struct node *dir) {
+  const struct store_page nothing = {0};
+  struct listing *l = listing_new_locked(n, dir);
+  bool marker = dir->dir.marker;
+  struct page *page;
+  char *next = NULL;
+
+  if (l == NULL)
+    return;
+  if (page_new(&nothing, l->prefix, &page) != 0 || install_locked(l, 0, page, &next) != 0)
+    uncache_locked(l);
+  dir->dir.marker = marker;
+  listing_unref_locked(l);
+}
+
 static int ask(struct listing *l, const char *token, const struct patience *p, struct page **page,
                char **next) {
   struct remote *c;

@@ -195,7 +195,7 @@ static struct node *node_new(struct node *parent, const char *name, enum node_ki
   i->asof = INT64_MIN;
   i->fresh_until = INT64_MIN;
   if (node_is_dir(i))
-    i->dir.denied_until = INT64_MIN;
+    i->dir.denied_until = i->dir.big_until = INT64_MIN;
   if (parent != NULL)
     node_ref_locked(parent);
   return i;

@@ -58,6 +58,7 @@ struct node {
       struct listing *listing;
       struct note *notes;   /* by name */
       int64_t denied_until; /* LIST of it was denied */
+      int64_t big_until;    /* its names do not fit one page */
       bool marker;          /* it has an object of its own, as far as is known */
     } dir;
   };
@@ -281,6 +282,8 @@ struct listing {
 /* A new listing of the directory, which takes the place of its old one; with a
  * reference for the caller, who holds one to dir. NULL: no memory. */
 struct listing *listing_new_locked(struct ns *n, struct node *dir);
+/* The listing of a directory that was made just now: nothing is in it. */
+void listing_seed_locked(struct ns *n, struct node *dir);
 void listing_ref_locked(struct listing *l);
 void listing_unref_locked(struct listing *l);
 /* The directory, and with `below` those in it, no longer answer from listings. */

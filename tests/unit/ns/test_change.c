@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -264,7 +265,7 @@ Test(change, an_absence_in_one_folder_is_none_in_another) {
   cr_assert_eq(ns_moved(ns, ino_of("d"), NS_ROOT_INO, "n", NULL), 0);
   put("d/x");
   atomic_fetch_add(&fake_ms, NEGATIVE_TTL - 1);
-  make("", "d", NS_DIR, NULL);
+  ns_distrust(ns, make("", "d", NS_DIR, NULL));
   cr_expect_eq(walk("d/x", &a), 0);
 }
 
@@ -320,6 +321,64 @@ Test(change, an_answer_that_is_older_than_a_change_does_not_count) {
   cr_assert_eq(ns_child_get(ns, NS_ROOT_INO, "a", &patient, &c), 0);
   cr_expect_eq(c.posix.mode & 0777, 0600);
   ns_child_fini(ns, &c);
+}
+
+Test(change, absent_names_of_a_busy_folder_cost_one_listing) {
+  struct store_attr new;
+  struct ns_attr a;
+  char name[16];
+  unsigned before;
+
+  put("d/old");
+  cr_assert_eq(walk("d", &a), 0);
+  new = put("d/f");
+  make("d", "f", NS_FILE, &new);
+  before = requests();
+  for (int i = 0; i < 50; i++) {
+    snprintf(name, sizeof(name), "d/n%d", i);
+    cr_expect_eq(walk(name, &a), -ENOENT);
+    new = put(name);
+    make("d", name + 2, NS_FILE, &new);
+  }
+  cr_expect_eq(requests(), before + 1 + 50, "the test's own HEADs are 50");
+  put("d/theirs");
+  atomic_fetch_add(&fake_ms, NEGATIVE_TTL + 1);
+  cr_expect_eq(walk("d/theirs", &a), 0, "found after the negative ttl");
+}
+
+Test(change, a_folder_made_here_is_known_to_be_empty) {
+  struct ns_attr a;
+  unsigned before;
+
+  make("", "d", NS_DIR, NULL);
+  put("d/theirs");
+  before = requests();
+  cr_expect_eq(walk("d/new", &a), -ENOENT);
+  expect_ls("d", "");
+  cr_expect_eq(requests(), before);
+  atomic_fetch_add(&fake_ms, NEGATIVE_TTL + 1);
+  cr_expect_eq(walk("d/theirs", &a), 0);
+  atomic_fetch_add(&fake_ms, TTL);
+  expect_ls("d", "theirs ");
+}
+
+Test(change, a_big_folder_is_not_listed_for_a_name) {
+  struct store_attr new;
+  struct ns_attr a;
+  char name[16];
+  unsigned before;
+
+  for (int i = 0; i < 1100; i++) {
+    snprintf(name, sizeof(name), "d/%04d", i);
+    put(name);
+  }
+  cr_assert_eq(walk("d", &a), 0);
+  new = put("d/f");
+  make("d", "f", NS_FILE, &new);
+  cr_expect_eq(walk("d/n1", &a), -ENOENT);
+  before = requests();
+  cr_expect_eq(walk("d/n2", &a), -ENOENT);
+  cr_expect_eq(requests(), before + 2);
 }
 
 Test(change, a_number_that_became_free_hides_nobody) {
