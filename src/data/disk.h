@@ -105,7 +105,7 @@ bool disk_file_open(struct disk_file *f);
 /* Every block of [offset, offset + length) is there; offset on the grid, the end
  * there or at the object's. */
 bool disk_file_has(struct disk_file *f, uint64_t offset, size_t length);
-/* One block, verified. dst has room for whole pages. -EIO: damaged and dropped. */
+/* One block, verified; nothing is written beyond it. -EIO: damaged and dropped. */
 int disk_file_read(struct disk_file *f, uint64_t block, void *dst);
 /* Keeps whole blocks; the writer's. data may be read up to the end of its last
  * page. -errno. */

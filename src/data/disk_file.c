@@ -349,15 +349,17 @@ static void drop_block(struct disk_file *f, uint64_t block) {
   (void)!pwrite(f->map_fd, &none, sizeof(none), sum_at(f, block));
 }
 
+/* Around the page cache only in whole sectors: the kernel would fill the last one
+ * beyond the end of dst. */
 static int read_bytes(const struct disk_file *f, uint64_t block, void *dst, size_t len) {
   off_t at = (off_t)(block * DISK_BLOCK);
   ssize_t n;
 
   if (is_inline(f))
     return file_pread_all(f->map_fd, dst, len, sum_at(f, 1));
-  if ((uintptr_t)dst % SECTOR != 0)
+  if ((uintptr_t)dst % SECTOR != 0 || len % SECTOR != 0)
     return file_pread_all(f->plain_fd, dst, len, at);
-  n = pread(f->data_fd, dst, (len + SECTOR - 1) / SECTOR * SECTOR, at);
+  n = pread(f->data_fd, dst, len, at);
   if (n < 0 && errno == EINVAL)
     return file_pread_all(f->plain_fd, dst, len, at);
   if (n < 0)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -220,6 +221,23 @@ static void survives(char ending, void (*harm)(const char *path), size_t size) {
   read_all("k", size, 7);
   cr_expect_eq(stats().hit_bytes, size);
   cr_expect_eq(disk_dir_clear(dir, &(struct disk_report){0}), 0);
+}
+
+Test(disk, nothing_is_written_beyond_the_last_byte) {
+  unsigned char *memory = aligned_alloc(4096, 8192);
+  struct disk_file *f = disk_file_get(disk, "odd", DISK_BLOCK + 1);
+
+  cr_assert_not_null(memory);
+  cr_assert_not_null(f);
+  memset(memory, 'x', 8192);
+  cr_assert_eq(disk_file_write(f, DISK_BLOCK, memory, 1), 0);
+  memset(memory, '-', 8192);
+  cr_assert_eq(disk_file_read(f, 1, memory), 0);
+  cr_expect_eq(memory[0], 'x');
+  for (size_t i = 1; i < 8192; i++)
+    cr_assert_eq(memory[i], '-', "byte %zu was changed", i);
+  disk_file_put(f);
+  free(memory);
 }
 
 Test(disk, damaged_files_are_fetched_again) {
