@@ -72,7 +72,7 @@ int commit_expect(struct attempt *a, const char *etag) {
 }
 
 bool commit_is_expected(const struct expectation *e, const struct store_detail *d) {
-  if (e->layer == 0 || e->size != d->attr.size)
+  if (e->size != d->attr.size)
     return false;
   if (e->etag[0] != '\0' && strcmp(e->etag, d->attr.etag) == 0)
     return true;
@@ -224,6 +224,7 @@ static int note_rest(struct staged *f, uint32_t top) {
          (f->synced.count > 0 && f->synced.layers[f->synced.count - 1]->seq > top);
   first = top + 1;
   f->synced.first = first > f->synced.first ? first : f->synced.first;
+  f->synced.expect = (struct expectation){0};
   f->synced.err = 0;
   mtx_unlock(&f->synced.lock);
   if (f->synced.id == 0)
@@ -279,36 +280,40 @@ int commit_settle_as(struct staged *f, const struct store_attr *attr) {
 
 int commit_find_unnoted(struct staged *f) {
   const struct expectation *e = &f->synced.expect;
+  struct attempt a = {.file = f, .state.top = e->layer, .plan.how = PLAN_PARTS};
   struct store_detail d;
   int rc;
 
-  if (e->layer < f->synced.first)
+  if (!e->has_crc && e->etag[0] == '\0')
     return 0;
   rc = f->store->write->detail(f->store, f->synced.key, &d);
   if (rc != 0) /* absent, or it may not be asked: then nothing is known */
     return rc == -ENOENT || rc == -EACCES ? 0 : rc;
-  if (commit_is_expected(e, &d)) {
-    uint32_t upto = f->synced.commit_upto;
-
-    f->synced.commit_upto = e->layer;
-    rc = commit_settle_as(f, &d.attr);
-    f->synced.commit_upto = upto;
-  }
+  if (commit_is_expected(e, &d))
+    rc = commit_settle(&a, &d.attr);
   store_detail_fini(&d);
   return rc;
 }
 
-/* A layer that nobody promised and whose commit was not even tried may be written
- * to again: or each failed fsync would leave one more behind. */
+/* The layer of a failed commit that nobody was promised is written to again, or each
+ * failed fsync would leave one more behind. Should that commit have succeeded after
+ * all, its version becomes what lies below, and the layer stays. */
 static void unseal(struct attempt *a) {
   struct staged *f = a->file;
+  bool again;
+  int rc = 0;
 
   change_begin_lost(f);
   mtx_lock(&f->synced.lock);
-  if (!f->synced.active && f->synced.count > 0 &&
-      f->synced.layers[f->synced.count - 1]->seq == a->state.top &&
-      f->synced.acked < a->state.top && f->synced.expect.layer < a->state.top)
-    f->synced.active = true;
+  again = !f->synced.active && f->synced.count > 0 && f->synced.acked < a->state.top &&
+          f->synced.layers[f->synced.count - 1]->seq == a->state.top;
+  if (again && f->synced.expect.layer == a->state.top)
+    f->synced.expect.layer--;
+  mtx_unlock(&f->synced.lock);
+  if (again)
+    rc = staged_note(f, STATE_LAZY);
+  mtx_lock(&f->synced.lock);
+  f->synced.active = f->synced.active || (again && rc == 0);
   mtx_unlock(&f->synced.lock);
   change_end(f);
 }

@@ -55,7 +55,7 @@ struct upload {
 
 /* What the object is once a commit succeeds. */
 struct expectation {
-  uint32_t layer; /* the last one it contains; 0: nothing is expected */
+  uint32_t layer; /* the last one that it contains and that did not change since */
   uint64_t size;
   uint64_t crc;
   bool has_crc;

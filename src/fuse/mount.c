@@ -277,6 +277,8 @@ int fuse_mount_serve(struct fuse_mount *m, void (*ready)(void *arg), void *arg) 
 void fuse_mount_close(struct fuse_mount *m) {
   if (m == NULL)
     return;
+  pool_free(m->context.slow); /* the last requests: they are answered through the session */
+  m->context.slow = NULL;
   fs_set_changed(m->context.fs, NULL, NULL);
   fs_set_vanished(m->context.fs, NULL, NULL);
   fs_set_interrupted(m->context.fs, NULL, NULL);

@@ -34,7 +34,7 @@ struct journal_file {
   int err;      /* why the last commit failed: -errno, 0 */
   /* What the object is once the commit under way succeeds, so that its success can be
    * told although nobody noted it. */
-  uint32_t expect_layer; /* the last one it contains; 0: no commit was begun */
+  uint32_t expect_layer; /* the last one that it contains and that did not change since */
   uint64_t expect_size;
   uint64_t expect_crc64nvme;
   bool expect_has_crc64nvme;

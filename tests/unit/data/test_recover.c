@@ -169,6 +169,28 @@ Test(recover, a_commit_that_was_not_noted_is_not_repeated) {
   expect_nothing_left();
 }
 
+/* The commit succeeded, its reply was lost, and writing went on. */
+Test(recover, what_came_after_an_unknown_commit_is_kept) {
+  struct store_attr attr = desk_put(&desk, "k", (const unsigned char *)"old", 3);
+  struct commit_result r;
+  struct staged *f;
+  char *copy;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", &attr, &f), 0);
+  cr_assert_eq(staged_append(f, " one", 4), 0);
+  fault_store_lose(desk.store, FAULT_PUT, 0, 1, -ETIMEDOUT);
+  fault_store_fail(desk.store, FAULT_DETAIL, 1, 1, -ETIMEDOUT, 0);
+  cr_assert_eq(staged_commit(f, &r), -ETIMEDOUT);
+  cr_assert_eq(staged_append(f, " two", 4), 0);
+  crash(f);
+  desk_expect(&desk, "k", (const unsigned char *)"old one", 7);
+  copy = desk_find(&desk, "recovered");
+  cr_assert_not_null(copy);
+  desk_expect(&desk, copy, (const unsigned char *)"old one two", 11);
+  free(copy);
+  expect_nothing_left();
+}
+
 /* The same when the version that was changed is gone, so that the content cannot be
  * put together any more. */
 Test(recover, a_change_that_was_not_noted_is_recognised) {

@@ -412,6 +412,7 @@ Test(staging, failed_commits_do_not_pile_up) {
   for (int i = 0; i < 30; i++) {
     cr_assert_eq(staged_append(f, "x", 1), 0);
     commit(f, -ETIMEDOUT, false);
+    cr_assert_eq(desk_staged_files(&desk), 2, "one layer");
   }
   commit(f, 0, true);
   desk_expect(&desk, "k", (const unsigned char *)"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 30);
