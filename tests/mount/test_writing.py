@@ -219,3 +219,39 @@ def test_where_a_policy_lets_nobody_write_the_open_says_so(emu, place):
     names = os.listdir(point)
     assert "sample2.csv" in names and not {"new", "another", "d"} & set(names)
     assert place.status(point)["pending"] == []
+
+
+def test_behind_the_journal(emu, admin):
+    """With writeback a close does not wait for S3, and what it promised survives kill -9."""
+    prefix = "behind"
+    emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/old.txt", Body=b"old\n")
+    where = admin.mount(f"s3://{BUCKET}/{prefix}", writable(emu, admin, "writeback"))
+    (where / "first").write_text("x")
+    wait_until(lambda: f"{prefix}/first" in keys(emu, prefix))
+    emu.admin("POST", "faults", {"operation": "PutObject", "effect": "error", "count": -1,
+                                 "status": 503, "code": "SlowDown"})
+    for i in range(20):
+        (where / f"f{i}").write_text(f"content {i}")
+    with open(where / "old.txt", "a") as f:
+        f.write("new\n")
+    assert body(emu, f"{prefix}/old.txt") == b"old\n"
+    assert (where / "old.txt").read_text() == "old\nnew\n"
+    assert len(admin.status(where)["pending"]) == 21
+    kill(admin, where)
+    emu.admin("DELETE", "faults")
+    remount(emu, admin, where, prefix)
+    assert admin.status(where)["pending"] == []
+    assert body(emu, f"{prefix}/old.txt") == b"old\nnew\n"
+    for i in range(20):
+        assert body(emu, f"{prefix}/f{i}") == b"content %d" % i
+    assert [k for k in keys(emu, prefix) if "recovered" in k or "conflict" in k] == []
+
+
+def test_umount_waits_for_what_is_behind(emu, admin):
+    prefix = "waits"
+    emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/old.txt", Body=b"old\n")
+    where = admin.mount(f"s3://{BUCKET}/{prefix}", writable(emu, admin, "writeback"))
+    for i in range(30):
+        (where / f"f{i}").write_bytes(bytes(200000))
+    admin.umount(where)
+    assert len(keys(emu, prefix)) == 31
