@@ -50,6 +50,10 @@ void rig_advance(struct rig *r, int64_t seconds) {
 }
 
 struct s3_client *rig_client(struct rig *r) {
+  return rig_client_of(r, "bucket");
+}
+
+struct s3_client *rig_client_of(struct rig *r, const char *bucket) {
   struct s3_client_options o = {
       .site = {.region = "us-east-1", .endpoint_url = r->url, .path_style = true},
       .deadline_ms = 10000};
@@ -57,7 +61,7 @@ struct s3_client *rig_client(struct rig *r) {
   struct buf why;
 
   buf_init(&why, 0);
-  cr_assert_eq(s3_client_new(r->caller, &r->keys, "bucket", &o, &c, &why), 0, "%s", buf_cstr(&why));
+  cr_assert_eq(s3_client_new(r->caller, &r->keys, bucket, &o, &c, &why), 0, "%s", buf_cstr(&why));
   buf_fini(&why);
   return c;
 }

@@ -27,6 +27,7 @@ void rig_init(struct rig *r, server_script script, void *arg);
 void rig_fini(struct rig *r);
 /* A client for s3://bucket/ in path style, Region us-east-1. */
 struct s3_client *rig_client(struct rig *r);
+struct s3_client *rig_client_of(struct rig *r, const char *bucket); /* another name or alias */
 void rig_advance(struct rig *r, int64_t seconds);
 
 /* Waits for a store_get: set g->done = rig_done, then rig_wait. */
