@@ -212,6 +212,8 @@ static int item_locked(struct ns_dir *d, uint64_t offset, bool plus, const struc
       return note_locked(d, 0, plus, out, end);
     if (rc != 0)
       return rc;
+    if (at == 0)
+      listing_ahead_locked(d->listing, slot);
     page = d->listing->slots[slot].page;
     while (at < page->count && !is_shown_locked(d, &page->items[at]))
       at++;

@@ -315,6 +315,34 @@ static int need_page_locked(struct listing *l, size_t slot, const struct patienc
   return rc;
 }
 
+/* --- reading ahead --- */
+
+#define AHEAD_LIMIT_MS 60000
+
+static void load_ahead(void *arg) {
+  struct listing *l = arg;
+  struct ns *n = l->ns;
+  struct patience p = {.deadline_mono_ms = clock_mono_ms(&clock_system) + AHEAD_LIMIT_MS};
+
+  mtx_lock(&n->synced.lock);
+  /* A failure is told to those who wait for this page now; later ones ask again. */
+  if (l->refs > 1 && !l->loading && !l->ended && l->slots[l->count - 1].page == NULL)
+    load_page_locked(l, l->count - 1, &p);
+  l->ahead = false;
+  listing_unref_locked(l);
+  mtx_unlock(&n->synced.lock);
+}
+
+void listing_ahead_locked(struct listing *l, size_t slot) {
+  if (l->ahead || l->ended || l->loading || l->count - 1 > slot + 2 ||
+      l->slots[l->count - 1].page != NULL)
+    return;
+  if (pool_submit(l->ns->ahead, load_ahead, l) != 0)
+    return;
+  l->ahead = true;
+  listing_ref_locked(l);
+}
+
 /* --- names on both sides of a page border --- */
 
 static bool was_shown_locked(const struct listing *l, const char *name) {

@@ -10,6 +10,7 @@
 #include "s3apfs/base/text.h"
 
 #define DEFAULT_THREADS 32
+#define AHEAD_THREADS 4
 #define ABOVE_NEGATIVE_TTL_MS 1000 /* the catalog may be another after a reload */
 
 static struct node *fixed_child(struct ns *n, const struct node *parent, const char *name) {
@@ -75,6 +76,8 @@ static int ns_init(struct ns *n, const struct ns_options *o) {
     rc = add_roots(n);
   if (rc == 0)
     rc = pool_new("ns", o->threads != 0 ? o->threads : DEFAULT_THREADS, &n->pool);
+  if (rc == 0)
+    rc = pool_new("ns-ahead", AHEAD_THREADS, &n->ahead);
   return rc;
 }
 
@@ -106,6 +109,7 @@ int ns_new(const struct catalog *c, const struct ns_options *o, struct ns **out)
 void ns_free(struct ns *n) {
   if (n == NULL)
     return;
+  pool_free(n->ahead);
   pool_free(n->pool);
   node_table_free(n);
   free(n->synced.roots);

@@ -86,6 +86,7 @@ struct ns {
   struct budget *budget;
   struct state *state; /* NULL: nothing is remembered */
   struct pool *pool;
+  struct pool *ahead; /* waits for pages that are read ahead */
   int64_t mount_time; /* seconds since 1970: the time directories show */
   atomic_uint_fast64_t heads;
   atomic_uint_fast64_t lists;
@@ -273,6 +274,7 @@ struct listing {
   size_t count; /* slots known so far */
   bool ended;   /* the last slot is the end */
   bool loading;
+  bool ahead;      /* a page is being read ahead, or about to be */
   uint64_t flight; /* loads that ended, and how the last one did */
   int flight_err;
   char **open_names; /* files shown whose folder may still come */
@@ -291,6 +293,9 @@ void listing_forget_locked(struct ns *n, struct node *dir, bool below);
 /* Makes a slot's page present; with `settle` its hidden items are marked too.
  * -ERANGE: behind the end. The lock is held on entry and return, not in between. */
 int listing_load_locked(struct listing *l, size_t slot, bool settle, const struct patience *p);
+/* A reader is in this slot: the page after the next one may be asked for, so that it
+ * is here when the reader comes. */
+void listing_ahead_locked(struct listing *l, size_t slot);
 /* The directory's listing while it is fresh, else NULL. */
 struct listing *listing_fresh_locked(struct ns *n, const struct node *dir);
 /* The shown item of that name; NULL when it is not in what is here. */

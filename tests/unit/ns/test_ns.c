@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -620,7 +621,8 @@ Test(ns, failing_page_in_the_middle) {
 
   put_many(3000);
   cr_assert_eq(ns_dir_open(ns, ino_of("big"), &patient, &d), 0);
-  fault_store_fail(faulty, FAULT_LIST, 1, 1, -EIO, 0);
+  /* until the reader sees it: a page may also be asked for ahead of him */
+  fault_store_fail(faulty, FAULT_LIST, 1, UINT_MAX, -EIO, 0);
   for (unsigned n = 0; n < 3002;) {
     int rc = ns_dir_read(d, at, false, &patient, &e, &end);
 
@@ -630,10 +632,12 @@ Test(ns, failing_page_in_the_middle) {
       n++;
     } else {
       cr_assert_eq(rc, -EIO);
+      cr_expect_geq(n, 2, "what came before is intact");
       failed++;
+      fault_store_fail(faulty, FAULT_LIST, 0, 0, 0, 0);
     }
   }
-  cr_expect_eq(failed, 1);
+  cr_expect_geq(failed, 1);
   cr_assert_eq(ns_dir_read(d, at, false, &patient, &e, &end), 0);
   cr_expect(end);
   ns_dir_close(d);
