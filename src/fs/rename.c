@@ -54,8 +54,10 @@ static int remove_source(struct renaming *r, const struct store_attr *copy) {
 
 static int rename_object(struct renaming *r) {
   const struct store_condition absent = {.what = STORE_IF_ABSENT};
-  struct store_source from = {
-      .key = r->from.key, .etag = r->from.attr.etag, .size = r->from.attr.size};
+  struct store_source from = {.key = r->from.key,
+                              .etag = r->from.attr.etag,
+                              .size = r->from.attr.size,
+                              .plain = r->from.own};
   struct store_attr attr;
   int rc = r->to.key != NULL ? writing_keep_bytes(r->fs, r->to.ino) : 0;
 

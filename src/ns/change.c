@@ -62,7 +62,8 @@ int ns_place(struct ns *n, uint64_t parent, const char *name, const struct root 
 /* --- what stands there --------------------------------------------------------------- */
 
 static int fill_child_locked(struct node *i, struct ns_child *out) {
-  struct ns_child c = {.ino = i->ino, .type = type_of(i), .root = i->root, .local = i->local};
+  struct ns_child c = {
+      .ino = i->ino, .type = type_of(i), .root = i->root, .local = i->local, .own = i->own};
 
   c.key = node_key_locked(i);
   if (c.key == NULL)
@@ -197,6 +198,7 @@ static int make_locked(struct ns *n, struct node *dir, const char *name, const s
     node_unref_locked(n, i);
     return -ENOMEM;
   }
+  i->own = true;
   if (m->type == NS_DIR) {
     i->dir.marker = true;
     listing_seed_locked(n, i);

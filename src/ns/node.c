@@ -435,6 +435,7 @@ static bool take_object(struct node *i, const struct store_attr *a, const struct
     free(i->posix);
     i->posix = p;
   }
+  i->own = i->own && same;
   free(i->file.etag);
   i->file.etag = etag;
   i->file.size = a->size;

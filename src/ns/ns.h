@@ -40,6 +40,7 @@ struct node {
   unsigned refs; /* children, handles, calls under way, the catalog */
   enum node_kind kind;
   bool gone;           /* it has no name any more */
+  bool own;            /* made here, and nobody else's version since */
   bool local;          /* newer here than in the store: what is known stays */
   bool displaced;      /* moved: not where its inode number would be looked for */
   bool lost;           /* what it was in was taken away; until it is found again */

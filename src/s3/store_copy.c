@@ -109,7 +109,7 @@ static int copy_key(struct copy_job *j, struct store_attr *out, struct s3_try *t
   const struct store_dress placement = {.headers = &j->placement};
   const struct store_condition *send = NULL;
   struct s3_copying w = {.from = &j->from, .replace = j->dress != NULL};
-  int rc = j->dress == NULL ? look_at_source(j, t) : 0;
+  int rc = j->dress == NULL && !j->from.plain ? look_at_source(j, t) : 0;
 
   if (rc == 0)
     rc = prepare_source(j->s, &j->from, &w.match, t);

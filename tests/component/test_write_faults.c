@@ -269,3 +269,20 @@ Test(write_faults, through_an_access_point_named_by_arn) {
   cr_expect_str_eq(text_of(&ap, "x/y", text), "one");
   fixture_fini(&ap);
 }
+
+Test(write_faults, a_plain_source_is_not_looked_at) {
+  struct store_attr a;
+  struct store_attr b;
+  struct store_source from = {.key = "k", .plain = true};
+
+  NEEDS_FAULTS();
+  a = put_text(&f, "k", "one");
+  from.etag = a.etag;
+  from.size = a.size;
+  fixture_requests(&f, "");
+  cr_expect_eq(f.w->copy(f.store, &from, "k2", NULL, NULL, &b), 0);
+  cr_expect_eq(fixture_requests(&f, "HeadObject"), 0);
+  cr_expect_str_eq(text_of(&f, "k2", text), "one");
+  from.etag = "0123456789abcdef0123456789abcdef";
+  cr_expect_eq(f.w->copy(f.store, &from, "k3", NULL, NULL, &b), -ESTALE);
+}

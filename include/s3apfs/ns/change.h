@@ -24,6 +24,7 @@ struct ns_child {
   struct posix posix;
   bool has_posix; /* the metadata is known */
   bool local;     /* newer here than in the store */
+  bool own;       /* made by this mount, without anything but metadata of ours */
   bool marker;    /* directories: has an object of its own, as far as is known */
 };
 void ns_child_fini(struct ns *n, struct ns_child *c);

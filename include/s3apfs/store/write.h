@@ -69,6 +69,8 @@ struct store_source {
   const char *key;  /* in the same store */
   const char *etag; /* this version, else -ESTALE */
   uint64_t size;    /* of that version; copy() reports it back */
+  bool plain;       /* it carries nothing that the service does not copy by itself (storage
+                     * class, encryption, locks): copy() need not look */
 };
 
 struct store_doomed {
