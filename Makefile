@@ -90,6 +90,7 @@ UNIT_LAYERS := $(foreach l,$(LIB_LAYERS),$(if $(wildcard tests/unit/$(l)/*.c),$(
 UNIT_BINS   := $(patsubst %,$(BUILD)/tests/unit-%,$(UNIT_LAYERS))
 # What a layer's tests borrow from another layer's.
 UNIT_HELP_s3 := $(BUILD)/testobj/unit/net/server.o
+UNIT_HELP_cred := $(BUILD)/testobj/unit/net/server.o
 define UNIT_TEST
 $(BUILD)/tests/unit-$(1): $(patsubst tests/%.c,$(BUILD)/testobj/%.o,$(wildcard tests/unit/$(1)/*.c)) $(UNIT_HELP_$(1)) $(RUNNER) $(call archives,$(strip $(call layers_to,$(1),$(LIB_LAYERS))))
 endef

@@ -5,8 +5,6 @@
 #include "s3apfs/cred/provider.h"
 
 static const char *const web_identity_variables[] = {"AWS_WEB_IDENTITY_TOKEN_FILE", NULL};
-static const char *const container_variables[] = {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-                                                  "AWS_CONTAINER_CREDENTIALS_FULL_URI", NULL};
 
 int cred_default_new(const struct cred_env *env, const char *explicit_profile,
                      struct key_source **out) {
@@ -22,7 +20,7 @@ int cred_default_new(const struct cred_env *env, const char *explicit_profile,
   if (rc == 0)
     rc = cred_profile_new(env, NULL, &links[2].source);
   if (rc == 0)
-    rc = cred_unsupported_new(env, container_variables, "container credentials", &links[3].source);
+    rc = cred_container_new(env, 0, &links[3].source);
   if (rc == 0)
     rc = cred_chain_new(links, 4, out);
   for (size_t i = 0; rc != 0 && i < 4; i++)

@@ -34,6 +34,11 @@ int cred_profile_new(const struct cred_env *env, const char *name, struct key_so
 int cred_process_new(const char *command, const char *identity, int64_t timeout_ms,
                      struct key_source **out);
 
+/* A container's endpoint: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI,
+ * AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE or _TOKEN; all read at each get. Three
+ * attempts of 2 s. retry_delay_ms 0: 1 s. */
+int cred_container_new(const struct cred_env *env, int64_t retry_delay_ms, struct key_source **out);
+
 /* Fails with "not supported yet" when one of the variables (NULL-terminated
  * list) is set, so that a configured identity is never silently replaced by the
  * next one in the chain. The list and `what` must outlive it. */

@@ -464,18 +464,6 @@ Test(chain, configured_and_failing_is_the_end) {
   fixture_fini(&f);
 }
 
-Test(chain, container_is_said_not_skipped) {
-  struct fixture f;
-  struct fetched r;
-
-  fixture_init(&f);
-  fixture_set(&f, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://localhost/x");
-  fetch_once(standard_chain(&f, NULL), &r);
-  expect_failure(&r, -EOPNOTSUPP, "container");
-  fetched_fini(&r);
-  fixture_fini(&f);
-}
-
 Test(chain, identity_never_changes) {
   struct fixture f;
   struct fetched r;
