@@ -340,11 +340,29 @@ static int conflict(struct staged *f, int err, struct commit_result *out) {
   return err;
 }
 
-static int commit_now(struct staged *f, struct commit_result *out) {
-  struct attempt a;
+/* Looks for a commit whose success nobody learned of. *over: nothing is left to do. */
+static int catch_up(struct staged *f, struct commit_result *out, bool *over) {
+  uint32_t first = f->synced.first;
   int rc = commit_find_unnoted(f);
 
+  *over = false;
   if (rc != 0)
+    return rc;
+  if (f->synced.first != first) {
+    out->committed = true;
+    out->attr = f->synced.base->attr;
+  }
+  *over = !staged_is_dirty(f) ||
+          (f->synced.commit_upto != 0 && f->synced.commit_upto < f->synced.first);
+  return 0;
+}
+
+static int commit_now(struct staged *f, struct commit_result *out) {
+  struct attempt a;
+  bool over;
+  int rc = catch_up(f, out, &over);
+
+  if (rc != 0 || over)
     return rc;
   rc = attempt_init(&a, f);
   if (rc == 0) {

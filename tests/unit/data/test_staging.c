@@ -438,6 +438,29 @@ Test(staging, a_late_look_finds_what_was_committed) {
   cr_expect_eq(desk_journal_files(&desk), 0);
 }
 
+Test(staging, a_late_look_sends_nothing_twice) {
+  struct mem_store_counts before;
+  struct mem_store_counts after;
+  struct commit_result r;
+  struct staged *f;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", NULL, &f), 0);
+  cr_assert_eq(staged_append(f, "one", 3), 0);
+  cr_assert_eq(staged_acknowledge(f), 0);
+  fault_store_lose(desk.store, FAULT_PUT, 0, 1, -ETIMEDOUT);
+  fault_store_fail(desk.store, FAULT_DETAIL, 0, 1, -ETIMEDOUT, 0);
+  commit(f, -ETIMEDOUT, false);
+  mem_store_counts(desk.mem, &before);
+  cr_assert_eq(staged_commit_acked(f, &r), 0);
+  cr_expect(r.committed);
+  cr_expect_eq(r.attr.size, 3);
+  mem_store_counts(desk.mem, &after);
+  cr_expect_eq(after.puts + after.copies, before.puts + before.copies);
+  cr_expect_not(staged_is_dirty(f));
+  staged_free(f);
+  cr_expect_eq(desk_journal_files(&desk), 0);
+}
+
 Test(staging, only_what_was_acknowledged_goes) {
   struct commit_result r;
   struct staged *f;
