@@ -61,7 +61,7 @@ int commit_expect(struct attempt *a, const char *etag) {
   struct expectation e = {
       .layer = a->state.top, .size = a->state.size, .crc = a->crc, .has_crc = a->crc_known};
 
-  if (a->aside || f->synced.id == 0)
+  if (a->aside || staged_id(f) == 0)
     return 0;
   if (strlen(etag) < sizeof(e.etag))
     memcpy(e.etag, etag, strlen(etag) + 1);
@@ -227,7 +227,7 @@ static int note_rest(struct staged *f, uint32_t top) {
   f->synced.expect = (struct expectation){0};
   f->synced.err = 0;
   mtx_unlock(&f->synced.lock);
-  if (f->synced.id == 0)
+  if (staged_id(f) == 0)
     return 0;
   rc = rest && !f->synced.lost ? staged_note(f, STATE_LAZY) : staged_forget(f);
   return rc;
@@ -264,7 +264,7 @@ void commit_note_failure(struct staged *f, int err) {
   mtx_lock(&f->synced.lock);
   f->synced.err = err;
   mtx_unlock(&f->synced.lock);
-  if (f->synced.id != 0 && staged_note(f, STATE_LAZY) != 0)
+  if (staged_id(f) != 0 && staged_note(f, STATE_LAZY) != 0)
     log_error("'%s' is not in the store, and the journal cannot be written", f->synced.key);
 }
 

@@ -167,7 +167,7 @@ int staged_discard(struct staged *f) {
   mtx_lock(&f->synced.lock);
   f->synced.lost = true;
   mtx_unlock(&f->synced.lock);
-  rc = f->synced.id != 0 ? staged_forget(f) : 0;
+  rc = staged_id(f) != 0 ? staged_forget(f) : 0;
   staged_drop_layers(f, UINT32_MAX);
   change_end(f);
   commit_end(f);
@@ -200,7 +200,7 @@ static int move_key(struct staged *f, const char *key, struct base *b) {
   }
   mtx_unlock(&f->synced.lock);
   free(old);
-  rc = f->synced.id != 0 ? staged_note(f, STATE_LAZY) : 0;
+  rc = staged_id(f) != 0 ? staged_note(f, STATE_LAZY) : 0;
   change_end(f);
   commit_end(f);
   return rc;

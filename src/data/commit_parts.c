@@ -130,7 +130,7 @@ static void note_part(struct job *j, const struct store_part *sent) {
   if (j->attempt != NULL && j->attempt->aside)
     return;
   /* Without the note the part is only sent again after a crash. */
-  if (journal_put_part(j->file->staging->state, j->file->synced.id, &p, STATE_LAZY) != 0)
+  if (journal_put_part(j->file->staging->state, staged_id(j->file), &p, STATE_LAZY) != 0)
     log_debug("part %u was not noted", sent->number);
 }
 

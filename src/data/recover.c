@@ -204,7 +204,7 @@ static int recover(struct staged *f, const struct journal_file *row, struct reco
     out->committed = true;
   if (rc != 0)
     return rc;
-  return f->synced.count > 0 ? keep_rest(f, out) : (f->synced.id != 0 ? staged_forget(f) : 0);
+  return f->synced.count > 0 ? keep_rest(f, out) : (staged_id(f) != 0 ? staged_forget(f) : 0);
 }
 
 void staged_recover(struct staging *g, struct store *s, const struct journal_file *row,

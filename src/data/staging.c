@@ -274,17 +274,28 @@ static void note_end(struct staged *f, int64_t id) {
   mtx_unlock(&f->synced.lock);
 }
 
+int64_t staged_id(struct staged *f) {
+  int64_t id;
+
+  mtx_lock(&f->synced.lock);
+  id = f->synced.id;
+  mtx_unlock(&f->synced.lock);
+  return id;
+}
+
 int staged_note(struct staged *f, enum state_sync sync) {
   struct journal_file row;
+  int64_t before;
   int rc = note_begin(f, &row);
 
   if (rc != 0)
     return rc;
+  before = row.id;
   if (row.id != 0)
     rc = journal_put_file(f->staging->state, &row, sync);
   else
     rc = journal_add_file(f->staging->state, &row, sync);
-  note_end(f, rc == 0 ? row.id : f->synced.id);
+  note_end(f, rc == 0 ? row.id : before);
   journal_file_fini(&row);
   return rc;
 }
@@ -373,9 +384,9 @@ static int acknowledge(struct staged *f) {
 
 static int secure(struct staged *f) {
   struct snapshot s;
-  int rc = f->synced.id != 0 ? sync_all(f, &s) : 0;
+  int rc = staged_id(f) != 0 ? sync_all(f, &s) : 0;
 
-  if (rc != 0 || f->synced.id == 0)
+  if (rc != 0 || staged_id(f) == 0)
     return rc;
   snapshot_fini(&s);
   return staged_note(f, STATE_DURABLE);

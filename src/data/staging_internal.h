@@ -103,6 +103,8 @@ void base_unref(struct base *b);
 /* Writes what the journal should say; adds the file there when it is new. The caller
  * is the one who changes or commits. */
 int staged_note(struct staged *f, enum state_sync sync);
+/* Its number in the journal; 0: it is not there. */
+int64_t staged_id(struct staged *f);
 /* Takes it out of the journal. */
 int staged_forget(struct staged *f);
 /* The file as the journal should have it; the lock is held. */

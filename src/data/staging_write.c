@@ -83,10 +83,10 @@ int staged_active_layer(struct staged *f, struct layer **out) {
     *out = f->synced.layers[f->synced.count - 1];
     return 0;
   }
-  if (f->synced.id == 0)
+  if (staged_id(f) == 0)
     rc = staged_note(f, STATE_LAZY);
   if (rc == 0)
-    rc = layer_new(state_staging_dir(f->staging->state), f->synced.id, f->synced.next_seq,
+    rc = layer_new(state_staging_dir(f->staging->state), staged_id(f), f->synced.next_seq,
                    f->synced.size, &l);
   if (rc != 0)
     return rc;

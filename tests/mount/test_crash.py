@@ -42,6 +42,11 @@ class Writer:
                 if self.chance.random() < 0.5:
                     os.fsync(f.fileno())
                     self.promised[name] = known + line
+        elif self.chance.random() < 0.3:
+            data = self.content()
+            (self.point / f"{name}.tmp").write_bytes(data)
+            self.tried[name] = data
+            os.replace(self.point / f"{name}.tmp", path)
         else:
             data = self.content()
             self.tried[name] = data
