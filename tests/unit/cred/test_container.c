@@ -177,7 +177,8 @@ Test(container, only_known_addresses_are_asked_without_tls) {
     expect_failure(&f, -EINVAL, "no http or https URL");
   }
   fixture_set(&f, RELATIVE_URI, "@example.com/s3cr3t");
-  expect_failure(&f, -EINVAL, "no path that begins with /");
+  fixture_set(&f, FULL_URI, "http://127.0.0.1/x");
+  expect_failure(&f, -EINVAL, RELATIVE_URI " is no path that begins with /");
   fixture_fini(&f);
 }
 
