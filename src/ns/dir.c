@@ -49,6 +49,7 @@ static int open_locked(struct ns_dir *d, const struct patience *p) {
     return 0;
   if (d->node->dir.denied_until > ns_now(n))
     return -EACCES;
+  flat_fill_locked(n, d->node, p);
   rc = take_listing_locked(d);
   return rc != 0 ? rc : listing_load_locked(d->listing, 0, false, p);
 }

@@ -54,6 +54,7 @@ static void listing_free_locked(struct listing *l) {
     free(l->slots[i].token);
   }
   close_names_locked(l);
+  flat_free(l->flat);
   DL_DELETE(l->ns->synced.listings, l);
   l->ns->synced.listing_count--;
   free(l->slots);
@@ -341,6 +342,20 @@ void listing_ahead_locked(struct listing *l, size_t slot) {
     return;
   l->ahead = true;
   listing_ref_locked(l);
+}
+
+bool listing_adopt_locked(struct ns *n, struct node *dir, struct page *page, int64_t asof,
+                          int64_t fresh_until) {
+  struct listing *l = listing_new_locked(n, dir);
+  char *next = NULL;
+
+  if (l == NULL)
+    return false;
+  l->asof = asof;
+  l->fresh_until = fresh_until;
+  install_locked(l, 0, page, &next);
+  listing_unref_locked(l);
+  return true;
 }
 
 /* --- names on both sides of a page border --- */

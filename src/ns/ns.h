@@ -69,8 +69,9 @@ struct node {
 
 /* What the calls to one root taught. */
 struct root_state {
-  bool listed;     /* a LIST was answered */
-  unsigned denied; /* LISTs denied since then */
+  bool listed;               /* a LIST was answered */
+  unsigned denied;           /* LISTs denied since then */
+  int64_t flat_denied_until; /* a LIST without a delimiter was denied */
 };
 
 struct absent {
@@ -209,6 +210,9 @@ struct remote; /* one call to a store, under way in the pool */
 int remote_head(struct ns *n, const struct root *r, const char *key, struct remote **out);
 int remote_list(struct ns *n, const struct root *r, const char *prefix, const char *token,
                 unsigned max, struct remote **out);
+/* The same without a delimiter: every key below the prefix. */
+int remote_list_flat(struct ns *n, const struct root *r, const char *prefix, const char *token,
+                     unsigned max, struct remote **out);
 /* Waits; the call's result, or -EINTR or -ETIMEDOUT. */
 int remote_wait(struct remote *c, const struct patience *p);
 /* Valid after remote_wait() gave 0. */
@@ -278,6 +282,7 @@ struct listing {
   bool ahead;      /* a page is being read ahead, or about to be */
   uint64_t flight; /* loads that ended, and how the last one did */
   int flight_err;
+  struct flat *flat; /* a walk through its folders; NULL: none */
   char **open_names; /* files shown whose folder may still come */
   size_t open_count;
 };
@@ -297,6 +302,9 @@ int listing_load_locked(struct listing *l, size_t slot, bool settle, const struc
 /* A reader is in this slot: the page after the next one may be asked for, so that it
  * is here when the reader comes. */
 void listing_ahead_locked(struct listing *l, size_t slot);
+/* Makes this page, which it takes on success, all of the directory's listing. */
+bool listing_adopt_locked(struct ns *n, struct node *dir, struct page *page, int64_t asof,
+                          int64_t fresh_until);
 /* The directory's listing while it is fresh, else NULL. */
 struct listing *listing_fresh_locked(struct ns *n, const struct node *dir);
 /* The shown item of that name; NULL when it is not in what is here. */
@@ -312,5 +320,12 @@ struct node *find_attach_locked(struct ns *n, struct node *dir, const struct ite
 /* Makes what is known of the node fresh. Called and returns with the lock held,
  * lets go of it in between; the caller holds a reference. */
 int find_refresh_locked(struct ns *n, struct node *i, const struct patience *p);
+
+/* --- flat.c --- */
+/* The directory is about to be listed: where that looks like a walk, its listing
+ * may come from one that fills many. The caller holds a reference; the lock is held
+ * on entry and return, not in between. */
+void flat_fill_locked(struct ns *n, struct node *dir, const struct patience *p);
+void flat_free(struct flat *f);
 
 #endif

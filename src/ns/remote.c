@@ -15,6 +15,7 @@ struct remote {
   struct ns *ns;
   struct store *store;
   bool is_list;
+  bool flat;
   char *key;
   char *token;
   unsigned max;
@@ -68,7 +69,7 @@ static void remote_run(void *arg) {
 
   if (c->is_list) {
     atomic_fetch_add(&c->ns->lists, 1);
-    err = ops->list(c->store, c->key, true, c->token, c->max, &c->page);
+    err = ops->list(c->store, c->key, !c->flat, c->token, c->max, &c->page);
   } else {
     atomic_fetch_add(&c->ns->heads, 1);
     err = run_head(c);
@@ -81,7 +82,9 @@ static void remote_run(void *arg) {
   remote_leave(c);
 }
 
-static int remote_start(struct ns *n, const struct root *r, bool is_list, const char *key,
+enum call { CALL_HEAD, CALL_LIST, CALL_LIST_FLAT };
+
+static int remote_start(struct ns *n, const struct root *r, enum call call, const char *key,
                         const char *token, unsigned max, struct remote **out) {
   struct remote *c = calloc(1, sizeof(*c));
   int rc = -ENOMEM;
@@ -92,7 +95,8 @@ static int remote_start(struct ns *n, const struct root *r, bool is_list, const 
   cond_init(&c->synced.ended);
   c->ns = n;
   c->store = r->store;
-  c->is_list = is_list;
+  c->is_list = call != CALL_HEAD;
+  c->flat = call == CALL_LIST_FLAT;
   c->max = max;
   c->synced.owners = 2;
   c->key = strdup(key);
@@ -108,12 +112,17 @@ static int remote_start(struct ns *n, const struct root *r, bool is_list, const 
 }
 
 int remote_head(struct ns *n, const struct root *r, const char *key, struct remote **out) {
-  return remote_start(n, r, false, key, NULL, 0, out);
+  return remote_start(n, r, CALL_HEAD, key, NULL, 0, out);
 }
 
 int remote_list(struct ns *n, const struct root *r, const char *prefix, const char *token,
                 unsigned max, struct remote **out) {
-  return remote_start(n, r, true, prefix, token, max, out);
+  return remote_start(n, r, CALL_LIST, prefix, token, max, out);
+}
+
+int remote_list_flat(struct ns *n, const struct root *r, const char *prefix, const char *token,
+                     unsigned max, struct remote **out) {
+  return remote_start(n, r, CALL_LIST_FLAT, prefix, token, max, out);
 }
 
 int remote_wait(struct remote *c, const struct patience *p) {

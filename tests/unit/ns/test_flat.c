@@ -1,0 +1,190 @@
+/* Walks through many folders from few LISTs. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3apfs/base/buf.h"
+#include "s3apfs/ns/ns.h"
+#include "s3apfs/store/mem_store.h"
+
+static struct store *mem;
+static struct catalog catalog;
+static struct budget *budget;
+static struct ns *ns;
+static const struct patience patient;
+
+static void setup(void) {
+  struct ns_options o = {.clock = NULL};
+  struct root_options defaults = {
+      .file_mode = 0644, .dir_mode = 0755, .metadata_ttl_ms = 600000, .negative_ttl_ms = 5000};
+
+  catalog_init(&catalog);
+  cr_assert_eq(mem_store_new("domain", &mem), 0);
+  cr_assert_eq(catalog_add(&catalog, "", mem, &defaults), 0);
+  cr_assert_eq(budget_new((size_t)16 << 20, &budget), 0);
+  o.budget = budget;
+  cr_assert_eq(ns_new(&catalog, &o, &ns), 0);
+}
+
+static void teardown(void) {
+  ns_free(ns);
+  cr_expect_eq(budget_used(budget), 0);
+  budget_free(budget);
+  catalog_fini(&catalog);
+}
+
+TestSuite(flat, .init = setup, .fini = teardown);
+
+static void put(const char *key) {
+  cr_assert_eq(mem_store_put(mem, key, key, strlen(key)), 0);
+}
+
+static void put_tree(unsigned folders, unsigned files) {
+  char key[64];
+
+  for (unsigned d = 0; d < folders; d++) {
+    for (unsigned f = 0; f < files; f++) {
+      snprintf(key, sizeof(key), "top/d%03u/f%04u", d, f);
+      put(key);
+    }
+  }
+}
+
+static unsigned lists(void) {
+  struct mem_store_counts c;
+
+  mem_store_counts(mem, &c);
+  return c.lists;
+}
+
+/* As `find` walks: entries with attributes, then each folder in turn. */
+static void walk(uint64_t ino, const char *path, struct buf *out) {
+  struct ns_dir *d;
+  struct ns_entry e;
+  bool end = false;
+  struct {
+    uint64_t ino;
+    char name[NS_NAME_MAX + 1];
+  } *folders = NULL;
+  size_t count = 0;
+
+  cr_assert_eq(ns_dir_open(ns, ino, &patient, &d), 0, "%s", path);
+  for (uint64_t at = 2;; at = e.next) {
+    cr_assert_eq(ns_dir_read(d, at, true, &patient, &e, &end), 0);
+    if (end)
+      break;
+    buf_printf(out, "%s/%s%s ", path, e.name, S_ISDIR(e.attr.mode) ? "/" : "");
+    if (!S_ISDIR(e.attr.mode))
+      continue;
+    folders = realloc(folders, (count + 1) * sizeof(*folders));
+    folders[count].ino = e.attr.ino;
+    memcpy(folders[count++].name, e.name, sizeof(e.name));
+  }
+  ns_dir_close(d);
+  for (size_t i = 0; i < count; i++) {
+    char below[2048];
+
+    snprintf(below, sizeof(below), "%s/%s", path, folders[i].name);
+    walk(folders[i].ino, below, out);
+  }
+  free(folders);
+}
+
+static char *walk_top(void) {
+  struct ns_attr a;
+  struct buf b;
+
+  cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "top", &patient, &a), 0);
+  buf_init(&b, 0);
+  walk(a.ino, "", &b);
+  return buf_take(&b);
+}
+
+static unsigned words(const char *s) {
+  unsigned n = 0;
+
+  for (; *s != '\0'; s++)
+    n += *s == ' ';
+  return n;
+}
+
+Test(flat, twenty_folders_of_a_hundred_files_need_few_lists) {
+  unsigned before;
+  char *seen;
+
+  put_tree(20, 100);
+  before = lists();
+  seen = walk_top();
+  cr_expect_eq(words(seen), 20 + 2000);
+  cr_expect_not_null(strstr(seen, "/d019/f0099 "));
+  cr_expect_leq(lists() - before, 5, "%u LISTs", lists() - before);
+  free(seen);
+}
+
+Test(flat, large_folders_are_listed_by_themselves) {
+  unsigned before;
+  char *seen;
+
+  put_tree(4, 2500);
+  before = lists();
+  seen = walk_top();
+  cr_expect_eq(words(seen), 4 + 10000);
+  cr_expect_leq(lists() - before, 4 * 3 + 4, "%u LISTs", lists() - before);
+  free(seen);
+}
+
+Test(flat, small_and_large_folders_mixed) {
+  char key[64];
+  char *seen;
+
+  put_tree(6, 3);
+  for (unsigned i = 0; i < 1500; i++) {
+    snprintf(key, sizeof(key), "top/d003/x%05u", i);
+    put(key);
+  }
+  for (unsigned i = 0; i < 5; i++) {
+    snprintf(key, sizeof(key), "top/d003/deep%u/leaf", i);
+    put(key);
+  }
+  seen = walk_top();
+  cr_expect_eq(words(seen), 6 + 18 + 1500 + 5 + 5);
+  cr_expect_not_null(strstr(seen, "/d003/deep4/leaf "));
+  cr_expect_not_null(strstr(seen, "/d005/f0002 "));
+  free(seen);
+}
+
+Test(flat, odd_keys_markers_and_files_between) {
+  char *seen;
+
+  put("top/a/");
+  put("top/a/x");
+  put("top/a/s");
+  put("top/a/s/y");
+  put("top/a-file");
+  put("top/b//odd");
+  put("top/b/z");
+  put("top/b/./odd");
+  put("top/c/");
+  seen = walk_top();
+  cr_expect_str_eq(seen, "/a/ /a-file /b/ /c/ /a/s/ /a/x /a/s/y /b/z ");
+  free(seen);
+}
+
+Test(flat, only_the_first_folder_begins_a_walk) {
+  struct ns_attr top;
+  struct ns_attr a;
+  struct ns_dir *d;
+  unsigned before;
+
+  put_tree(20, 100);
+  cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "top", &patient, &top), 0);
+  cr_assert_eq(ns_dir_open(ns, top.ino, &patient, &d), 0);
+  ns_dir_close(d);
+  cr_assert_eq(ns_lookup(ns, top.ino, "d007", &patient, &a), 0);
+  before = lists();
+  cr_assert_eq(ns_dir_open(ns, a.ino, &patient, &d), 0);
+  ns_dir_close(d);
+  cr_expect_eq(lists() - before, 1);
+}
