@@ -39,8 +39,8 @@ Test(write_xml, what_is_no_result) {
                                       "<CopyPartResult><ETag/></CopyPartResult>",
                                       "<html><ETag>\"e\"</ETag></html>",
                                       "<Error><Code>InternalError</Code></Error>",
-                                      "<CopyPartResult><ETag>\"e\"</ETag><LastModified>soon"
-                                      "</LastModified></CopyPartResult>"};
+                                      ("<CopyPartResult><ETag>\"e\"</ETag><LastModified>soon"
+                                       "</LastModified></CopyPartResult>")};
   struct write_result r;
 
   for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)

@@ -28,7 +28,7 @@ static void range(struct server_conn *c, const char *value) {
   if (last > sizeof(MADE) - 2)
     last = sizeof(MADE) - 2;
   snprintf(headers, sizeof(headers), "Content-Range: bytes %u-%u/10\r\n", first, last);
-  snprintf(body, sizeof(body), "%.*s", (int)(last - first + 1), MADE + first);
+  snprintf(body, sizeof(body), "%.*s", (int)(last - first + 1), &MADE[first]);
   conn_reply(c, 206, headers, body);
 }
 
