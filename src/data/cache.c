@@ -203,7 +203,7 @@ void cache_unwant(struct cache *c, struct extent *const *extents, size_t count, 
     mtx_lock(&c->synced.lock);
     e->wanted--;
     e->passed = true;
-    end_it = cancel && e->loading && e->pins == 0 && e->wanted == 0;
+    end_it = cancel && e->loading && e->pins == 0 && e->wanted == 0 && !load_is_complete(e);
     if (end_it) {
       e->pins++;
       extent_unmap_locked(e);
@@ -288,6 +288,10 @@ int cache_new(struct budget *b, struct cache **out) {
 
 void cache_set_disk(struct cache *c, struct disk *d) {
   c->disk = d;
+}
+
+void cache_want_proof(struct cache *c) {
+  c->proof_wanted = true;
 }
 
 /* A load that outlived its reader, pinned; NULL when none is left to cancel. */

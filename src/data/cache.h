@@ -4,6 +4,8 @@
 #ifndef S3APFS_SRC_DATA_CACHE_H
 #define S3APFS_SRC_DATA_CACHE_H
 
+#include <stdatomic.h>
+
 #include <uthash.h>
 
 #include "s3apfs/base/lock.h"
@@ -28,6 +30,7 @@ struct version {
   char *etag;
   uint64_t size;
   struct disk_file *disk; /* while there are readers; NULL: not kept on disk */
+  atomic_bool proved;     /* the store gave bytes of it to this process */
   unsigned readers;
   unsigned refs;           /* readers, and extents with data */
   struct extent **extents; /* sorted by offset, no overlaps */
@@ -88,6 +91,7 @@ struct pace {
 struct cache {
   struct budget *budget;
   struct disk *disk;  /* NULL: none */
+  bool proof_wanted;  /* disk only for versions that are proved */
   size_t spare_limit; /* bytes of the budget that belong to spares */
   struct {
     struct mtx lock;
@@ -191,6 +195,8 @@ void load_progress(struct extent *e, size_t have);
 void load_from_store(struct extent *e);
 /* Ends a load: err as judged, 0 when all bytes are there. */
 void load_end(struct extent *e, int err);
+/* All bytes are there, although the end may not have been told yet. */
+bool load_is_complete(struct extent *e);
 /* Waits until `have` bytes are there. 0 or -errno. */
 int load_wait(struct extent *e, size_t have, const struct patience *p);
 

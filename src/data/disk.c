@@ -139,6 +139,8 @@ static void failed(struct disk *d, int err) {
 static void write_extent(struct disk *d, const struct extent *e) {
   int rc;
 
+  if (disk_file_has(e->disk, e->offset, e->length))
+    return; /* fetched as a proof only, or by two at once */
   if (clock_mono_ms(&clock_system) < d->retry_ms)
     rc = -EAGAIN;
   else

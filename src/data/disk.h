@@ -108,7 +108,7 @@ bool disk_file_has(struct disk_file *f, uint64_t offset, size_t length);
 /* One block, verified; nothing is written beyond it. -EIO: damaged and dropped. */
 int disk_file_read(struct disk_file *f, uint64_t block, void *dst);
 /* Keeps whole blocks; the writer's. data may be read up to the end of its last
- * page. -errno. */
+ * page. -errno; -EAGAIN: not now, and no fault of the disk. */
 int disk_file_write(struct disk_file *f, uint64_t offset, const void *data, size_t length);
 void disk_name(const uint64_t hash[2], char out[DISK_NAME_LEN + 1]);
 /* "chunks/AB/NAME" + suffix */

@@ -24,6 +24,8 @@
 #include "s3apfs/base/xxh.h"
 
 #define SECTOR ((size_t)4096)
+#define BUSY_TRIES 1000
+#define BUSY_PAUSE_US 1000
 
 /* --- names and sums --- */
 
@@ -325,10 +327,17 @@ static enum disk_file_state make(struct disk_file *f, int *err) {
   return DISK_ABSENT;
 }
 
+/* Somebody looks for the files, which does not take long; only the writer waits. */
+static void wait_while_busy(struct disk_file *f) {
+  for (int i = 0; i < BUSY_TRIES && atomic_load(&f->state) == DISK_BUSY; i++)
+    usleep(BUSY_PAUSE_US);
+}
+
 static int open_or_make(struct disk_file *f) {
   int state = DISK_ABSENT;
   int rc = 0;
 
+  wait_while_busy(f);
   if (disk_file_open(f))
     return 0;
   if (atomic_load(&f->dropped))
@@ -408,7 +417,7 @@ int disk_file_write(struct disk_file *f, uint64_t offset, const void *data, size
   int rc = open_or_make(f);
 
   if (rc != 0)
-    return rc == -EBUSY ? 0 : rc;
+    return rc == -EBUSY ? -EAGAIN : rc;
   if (offset % DISK_BLOCK != 0 || count > sizeof(sums) / sizeof(*sums))
     return -EINVAL;
   for (size_t i = 0; i < count; i++)

@@ -33,8 +33,10 @@ void load_progress(struct extent *e, size_t have) {
 static void on_progress(struct store_get *g, size_t have) {
   struct extent *e = extent_of(g);
 
-  if (e->first_us == 0)
+  if (e->first_us == 0) {
     e->first_us = clock_mono_us();
+    atomic_store(&e->version->proved, true);
+  }
   load_progress(e, e->base + have);
 }
 
@@ -49,6 +51,15 @@ static void end(struct extent *e, int err, bool fetched) {
   wake_locked(e);
   mtx_unlock(&e->synced.lock);
   cache_load_ended(e, fetched);
+}
+
+bool load_is_complete(struct extent *e) {
+  bool complete;
+
+  mtx_lock(&e->synced.lock);
+  complete = e->synced.have == e->length;
+  mtx_unlock(&e->synced.lock);
+  return complete;
 }
 
 void load_end(struct extent *e, int err) {
@@ -95,11 +106,15 @@ static void ask_store(struct extent *e) {
     load_end(e, judge(e, rc));
 }
 
+static bool may_use_disk(const struct extent *e) {
+  return !e->cache->proof_wanted || atomic_load(&e->version->proved);
+}
+
 void load_start(struct extent *e) {
   /* The reader that starts it keeps the version's file. */
   if (e->version->disk != NULL)
     e->disk = disk_file_ref(e->version->disk);
-  if (e->disk == NULL || !disk_load(e))
+  if (e->disk == NULL || !may_use_disk(e) || !disk_load(e))
     ask_store(e);
 }
 

@@ -27,6 +27,8 @@ static int fs_parts(struct fs *fs, const struct fs_options *o) {
     rc = cache_new(fs->budget, &fs->cache);
   if (rc == 0)
     cache_set_disk(fs->cache, o->disk);
+  if (rc == 0)
+    cache_want_proof(fs->cache);
   fs->state = o->state;
   so.size = o->staging_size;
   if (rc == 0 && fs->state != NULL)

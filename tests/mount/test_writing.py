@@ -227,7 +227,8 @@ def test_behind_the_journal(emu, admin):
     emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/old.txt", Body=b"old\n")
     where = admin.mount(f"s3://{BUCKET}/{prefix}", writable(emu, admin, "writeback"))
     (where / "first").write_text("x")
-    wait_until(lambda: f"{prefix}/first" in keys(emu, prefix))
+    wait_until(lambda: f"{prefix}/first" in keys(emu, prefix)
+               and admin.status(where)["pending"] == [])
     emu.admin("POST", "faults", {"operation": "PutObject", "effect": "error", "count": -1,
                                  "status": 503, "code": "SlowDown"})
     for i in range(20):

@@ -35,6 +35,9 @@ int cache_new(struct budget *b, struct cache **out);
  * first reader. */
 struct disk;
 void cache_set_disk(struct cache *c, struct disk *d);
+/* From now on blocks that an earlier process kept are used only once the store gave
+ * bytes of that version to this one: what was allowed then may be denied now. */
+void cache_want_proof(struct cache *c);
 /* Every reader is freed already. Cancels loads and waits for their end. */
 void cache_free(struct cache *c);
 
