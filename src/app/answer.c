@@ -164,6 +164,8 @@ static cJSON *status(struct answer *a) {
   cJSON_AddNumberToObject(doc, "uptime_s",
                           (double)(clock_mono_ms(&clock_system) - a->started_ms) / 1000.0);
   cJSON_AddBoolToObject(doc, "read_only", !a->writable);
+  if (*a->app->read_only_because != '\0')
+    cJSON_AddStringToObject(doc, "read_only_because", a->app->read_only_because);
   dirs = cJSON_AddArrayToObject(doc, "directories");
   for (size_t i = 0; i < a->app->source_count; i++)
     cJSON_AddItemToArray(dirs, directory(&a->app->sources[i]));

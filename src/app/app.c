@@ -21,6 +21,7 @@ int app_open(struct app *a, const struct settings *s, struct buf *why) {
   int rc;
 
   memset(a, 0, sizeof(*a));
+  a->read_only_because = "";
   if (ho.ca_bundle == NULL)
     ho.ca_bundle = getenv("AWS_CA_BUNDLE");
   rc = http_engine_new(&ho, &a->engine);

@@ -20,6 +20,7 @@ struct app {
   struct grants_set *grants;
   struct source *sources;
   size_t source_count;
+  const char *read_only_because; /* borrowed; "": nobody has to be told */
 };
 
 /* Engine, caller and identities for these settings; no sources yet. */

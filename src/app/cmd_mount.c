@@ -191,7 +191,7 @@ static void block_signals(void) {
 }
 
 /* Child, or the whole process in the foreground: serves until the end. */
-static int run_mount(const struct mount_args *a, const struct config *c, const char *dir,
+static int run_mount(const struct mount_args *a, struct config *c, const char *dir,
                      struct daemon *d) {
   struct readiness r = {.daemon = d, .config = c};
   struct buf why;
@@ -210,7 +210,7 @@ static int run_mount(const struct mount_args *a, const struct config *c, const c
   return code;
 }
 
-static int start_mount(const struct mount_args *a, const struct config *c, const char *dir) {
+static int start_mount(const struct mount_args *a, struct config *c, const char *dir) {
   struct daemon d = {.report = -1};
   bool child = true;
   int rc;
@@ -237,7 +237,7 @@ static int lock_dir(const char *dir, struct buf *why) {
   return fd == -EADDRINUSE ? -EBUSY : 0;
 }
 
-static int with_config(const struct mount_args *a, const struct config *c, struct buf *why) {
+static int with_config(const struct mount_args *a, struct config *c, struct buf *why) {
   char *dir = NULL;
   int rc = check_dir(a->dir, &dir, why);
 

@@ -55,6 +55,8 @@ static void print_status(const struct mount_entry *e, const cJSON *doc) {
   printf("%s on %s (process %.0f, up %.0f s%s)\n", e->source, e->dir, number_of(doc, "pid"),
          number_of(doc, "uptime_s"),
          cJSON_IsTrue(cJSON_GetObjectItem(doc, "read_only")) ? ", read-only" : "");
+  if (*text_of(doc, "read_only_because") != '\0')
+    printf("  read-only: %s\n", text_of(doc, "read_only_because"));
   cJSON_ArrayForEach(d, cJSON_GetObjectItem(doc, "directories")) print_directory(d);
   d = cJSON_GetObjectItem(doc, "requests");
   printf("  %.0f requests over %.0f connections, %.0f bytes in, %.0f bytes out\n",

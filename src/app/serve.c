@@ -9,6 +9,7 @@
 #include "answer.h"
 #include "app.h"
 #include "caching.h"
+#include "journaling.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/control/control.h"
 #include "s3apfs/fs/fs.h"
@@ -35,21 +36,13 @@ static void on_mounted(void *arg) {
   s->ready(s->ready_arg);
 }
 
-/* The state belongs to the whole mount: one directory that may be changed is enough. */
-static bool state_wanted(const struct config *c) {
-  for (size_t i = 0; i < c->count; i++)
-    if (settings_writable(&c->dirs[i].settings))
-      return true;
-  return false;
-}
-
 static int serve_fs(struct serving *s, struct fs *fs, const struct config *c, const char *source,
                     struct buf *why) {
   struct fuse_mount_options o = {.dir = s->dir,
                                  .source = source,
                                  .kernel_words = buf_cstr(&c->settings.kernel_words),
                                  .allow_other = c->settings.allow_other,
-                                 .writable = state_wanted(c)};
+                                 .writable = !c->settings.read_only};
   struct fuse_mount *m;
   int rc = fuse_mount_open(fs, &o, &m, why);
 
@@ -114,32 +107,36 @@ static int serve_state(struct app *a, const struct config *c, struct state *stat
   return rc;
 }
 
-static int serve_app(struct app *a, const struct config *c, const char *source, const char *dir,
-                     struct watch *watch, void (*ready)(void *arg), void *arg, struct buf *why) {
+static int serve_app(struct app *a, const struct config *c, struct state *state, const char *source,
+                     const char *dir, struct watch *watch, void (*ready)(void *arg), void *arg,
+                     struct buf *why) {
   struct serving s = {.dir = dir, .ready = ready, .ready_arg = arg};
-  struct state *state = NULL;
   int rc = app_open_sources(a, c, why);
 
   watch_stop(watch);
-  if (rc == 0 && state_wanted(c))
-    rc = state_open(c->settings.state_dir, dir, why, &state);
-  if (rc == 0)
-    rc = serve_state(a, c, state, source, &s, why);
-  state_close(state);
-  return rc;
+  return rc == 0 ? serve_state(a, c, state, source, &s, why) : rc;
 }
 
-int serve_mount(const struct config *c, const char *source, const char *dir, struct watch *watch,
+int serve_mount(struct config *c, const char *source, const char *dir, struct watch *watch,
                 void (*ready)(void *arg), void *arg, struct buf *why) {
+  struct state *state = NULL;
+  struct buf because;
   struct app a;
-  int rc = app_open(&a, &c->settings, why);
+  int rc;
 
+  buf_init(&because, 65536);
+  rc = journaling_open(c, dir, &state, &because, why);
+  if (rc == 0)
+    rc = app_open(&a, &c->settings, why);
   if (rc != 0) {
     watch_stop(watch);
-    return rc;
+  } else {
+    a.read_only_because = buf_cstr(&because);
+    rc = serve_app(&a, c, state, source, dir, watch, ready, arg, why);
+    app_close(&a);
   }
-  rc = serve_app(&a, c, source, dir, watch, ready, arg, why);
-  app_close(&a);
+  state_close(state);
+  buf_fini(&because);
   return rc;
 }
 

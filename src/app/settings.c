@@ -96,7 +96,7 @@ static const struct row rows[] = {
     {"ro", READ_WRITE, MOUNT_ONLY, 0, 1, 1, "nothing may be changed"},
     {"rw", READ_WRITE, MOUNT_ONLY, 0, 0, 0, "as it is without ro"},
     {"state-dir", STRING, MOUNT_ONLY, AT(state_dir), 0, 0,
-     "folder for what is not in S3 yet; makes the mount writable"},
+     "folder for what is not in S3 yet, default /var/lib/s3apfs or ~/.local/state/s3apfs"},
     {"staging-size", SIZE, MOUNT_ONLY, AT(staging_size), (uint64_t)16 << 20, (uint64_t)1 << 50,
      "bytes that may wait there, default: what the disk holds"},
     {"writeback", FLAG, ANYWHERE, AT(writeback), 0, 0,
@@ -498,8 +498,7 @@ int settings_set_list(struct settings *s, const char *list, struct buf *why) {
 }
 
 bool settings_writable(const struct settings *s) {
-  return s->state_dir != NULL && !s->read_only &&
-         !(s->grants && !s->permission_auto && s->permission == SCOPE_READ);
+  return !s->read_only && !(s->grants && !s->permission_auto && s->permission == SCOPE_READ);
 }
 
 void settings_help(struct buf *out) {

@@ -51,7 +51,7 @@ struct settings {
   bool allow_other;
   bool read_only;
   /* writing */
-  char *state_dir; /* NULL: nothing is written in this version */
+  char *state_dir; /* NULL: the default one */
   uint64_t staging_size;
   bool writeback;
   /* operation */

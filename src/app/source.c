@@ -128,18 +128,17 @@ static bool is_directory(enum target_kind kind) {
 }
 
 static int open_session(struct source *s, struct caller *c, const struct s3_site *site,
-                        struct buf *why) {
+                        bool read_only, struct key_source **out, struct buf *why) {
   const struct config_dir *d = s->dir;
-  struct s3_session_options so = {.site = *site,
-                                  .read_only = !settings_writable(&d->settings),
-                                  .deadline_ms = d->settings.deadline_ms};
+  struct s3_session_options so = {
+      .site = *site, .read_only = read_only, .deadline_ms = d->settings.deadline_ms};
   struct cred_cache_options co = {.lead_s = S3_SESSION_LEAD_S};
   struct key_source *fresh;
   int rc = s3_session_keys_new(c, identity_keys(s->identity), d->target.bucket, &so, &fresh, why);
 
   if (rc != 0)
     return rc;
-  rc = cred_cached_new(fresh, &co, &s->session);
+  rc = cred_cached_new(fresh, &co, out);
   if (rc != 0)
     key_source_free(fresh);
   return rc;
@@ -157,19 +156,31 @@ static void complete_site(const struct target *t, struct s3_site *site) {
     site->region = t->region != NULL && *t->region != '\0' ? t->region : "us-east-1";
 }
 
-/* permission=auto: READ is asked for at once, READWRITE by the first change. */
+static int open_granted_writer(struct source *s) {
+  const struct config_dir *d = s->dir;
+  char *target = text_printf("s3://%s/%s*", d->target.bucket, d->target.prefix);
+  int rc = target == NULL ? -ENOMEM
+                          : grants_source_new(s->grants, target, SCOPE_READWRITE, &s->changing);
+
+  free(target);
+  return rc;
+}
+
+/* What may change something is asked for by the first change: READWRITE of a grant with
+ * permission=auto, a session of a directory bucket that is not ReadOnly. */
 static int open_writer(struct source *s, struct caller *c, const struct s3_client_options *co,
                        struct s3_client **out, struct buf *why) {
   const struct config_dir *d = s->dir;
-  char *target;
-  int rc;
+  int rc = 0;
 
-  if (s->granted == NULL || !d->settings.permission_auto || !settings_writable(&d->settings))
+  if (!settings_writable(&d->settings))
     return 0;
-  target = text_printf("s3://%s/%s*", d->target.bucket, d->target.prefix);
-  rc = target == NULL ? -ENOMEM
-                      : grants_source_new(s->grants, target, SCOPE_READWRITE, &s->changing);
-  free(target);
+  if (s->granted != NULL && d->settings.permission_auto)
+    rc = open_granted_writer(s);
+  else if (s->session != NULL)
+    rc = open_session(s, c, &co->site, false, &s->changing, why);
+  else
+    return 0;
   return rc == 0 ? s3_client_new(c, s->changing, d->target.bucket, co, out, why) : rc;
 }
 
@@ -190,7 +201,7 @@ static int open_store(struct source *s, struct caller *c, struct buf *why) {
   identity_site(s->identity, &d->settings, &co.site);
   complete_site(&d->target, &co.site);
   if (is_directory(d->target.kind) && !co.site.disable_express_session_auth) {
-    rc = open_session(s, c, &co.site, why);
+    rc = open_session(s, c, &co.site, true, &s->session, why);
     if (rc != 0)
       return rc;
     co.plain_keys = identity_keys(s->identity);

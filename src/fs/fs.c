@@ -221,9 +221,15 @@ int fs_statfs(struct fs *fs, uint64_t ino, struct statvfs *out) {
 }
 
 int fs_deny_write(struct fs *fs, uint64_t ino) {
-  (void)fs;
-  (void)ino;
-  return -EROFS;
+  const struct root *r;
+  char *key;
+  int rc = ns_get_key(fs->ns, ino, &r, &key);
+
+  if (rc != 0)
+    return rc;
+  free(key);
+  rc = writing_allowed(fs, r);
+  return rc != 0 ? rc : -EROFS;
 }
 
 /* --- extended attributes: the object's user metadata -------------------------------------- */

@@ -38,10 +38,12 @@ static bool denied_lately(const struct fs *fs, const struct root *r) {
 }
 
 int writing_allowed(struct fs *fs, const struct root *r) {
-  if (fs->staging == NULL || r == NULL)
+  if (r == NULL)
     return -EROFS;
   if (r->store->write == NULL || r->store->read_only)
     return -EACCES;
+  if (fs->staging == NULL)
+    return -EROFS;
   return denied_lately(fs, r) ? -EACCES : r->store->write->ready(r->store);
 }
 

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -42,9 +43,19 @@ static const char schema[] =
     " WITHOUT ROWID;"
     "PRAGMA user_version=1;";
 
+static const char *home_dir(void) {
+  const char *dir = getenv("HOME");
+  const struct passwd *pw;
+
+  if (dir != NULL)
+    return dir;
+  pw = getpwuid(getuid()); /* mounts from fstab or systemd have no environment */
+  return pw != NULL ? pw->pw_dir : NULL;
+}
+
 int state_default_dir(char **out) {
   const char *base = getenv("XDG_STATE_HOME");
-  const char *home = getenv("HOME");
+  const char *home = home_dir();
   char *dir;
 
   if (geteuid() == 0)

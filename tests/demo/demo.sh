@@ -106,6 +106,7 @@ endpoint-url           = $url
 s3control-endpoint-url = $url
 sts-endpoint-url       = $url
 region                 = us-east-1
+state-dir              = $work/state
 
 [dir customers]
 source  = arn:aws:s3:us-east-1:222222222222:accesspoint/test-ap-1
@@ -144,6 +145,13 @@ cmp "$work/sample2.csv" "$work/team/customers/sample2.csv" || fail "the access p
 cmp "$work/sample2.csv" "$work/team/customers-by-alias/sample2.csv" || fail "the alias's copy differs from the source"
 cmp "$work/abalone.csv" "$work/team/UserA/abalone.csv" || fail "the grant's copy differs from the source"
 echo "all equal to their sources"
+
+say "user A writes: a plain object, in S3 when the file is closed"
+run cp "$work/sample2.csv" "$work/team/UserA/copy.csv"
+curl -sSf --aws-sigv4 aws:amz:us-east-1:s3 --user "$owner3:$secret3" -H "x-amz-content-sha256: UNSIGNED-PAYLOAD" \
+  "$url/$bucket/UserA/copy.csv" >"$work/copy.csv"
+cmp "$work/copy.csv" "$work/sample2.csv" || fail "what the owner finds in the bucket differs from what was written"
+echo "equal in the bucket"
 
 say "who serves what"
 run "$bin/s3apfs" explain "$work/team/customers/sample2.csv"

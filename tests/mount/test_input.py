@@ -230,7 +230,7 @@ def test_mount_helper(emu, place):
         return subprocess.run([str(helper), *map(str, args)], env=place.env, text=True,
                               capture_output=True, timeout=120, check=False)
 
-    words = ",".join(options(emu, "profile=demo", "rw,_netdev,nofail,x-systemd.automount,noatime",
+    words = ",".join(options(emu, "profile=demo", "ro,_netdev,nofail,x-systemd.automount,noatime",
                              "nosuid,nodev", "allow-core"))
     assert call(AP_ARN).returncode == 1
     assert call(AP_ARN, point, "-o", "no-such-option").returncode == 1

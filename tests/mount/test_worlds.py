@@ -17,7 +17,7 @@ def test_access_point_of_another_account(emu, place, source):
     assert tree(point) == ["sample2.csv", "sub/deep/known.csv"]
     assert (point / "sample2.csv").read_bytes() == b"a,b\n1,2\n"
     st = os.stat(point / "sample2.csv")
-    assert stat.S_ISREG(st.st_mode) and st.st_size == 8 and st.st_mode & 0o222 == 0
+    assert stat.S_ISREG(st.st_mode) and st.st_size == 8
     explained = place.run("explain", point / "sample2.csv").stdout
     assert "assumed-role/demo/" in explained and source in explained
     place.umount(point)
@@ -149,7 +149,7 @@ def test_writing_is_refused(emu, place):
                     lambda: os.symlink("x", point / "l")):
         with pytest.raises(OSError) as caught:
             attempt()
-        assert caught.value.errno in (errno.EROFS, errno.EACCES)
+        assert caught.value.errno == errno.EACCES
 
 
 def test_only_the_data_plane_is_needed(emu, place):

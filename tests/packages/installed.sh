@@ -83,6 +83,12 @@ END
 by_command() {
   mkdir -p /mnt/point
   run mount -t s3apfs "$arn" /mnt/point -o "profile=demo,$where"
+  if (: >/mnt/point/new) 2>log; then fail "a policy that only lets read was written through"; fi
+  grep -qi 'permission denied' log || fail "writing was refused otherwise than with EACCES"
+  [ "$(stat -c %a /var/lib/s3apfs)" = 700 ] || fail "the state directory is not private to root"
+  run umount /mnt/point
+  unmounted /mnt/point
+  run mount -t s3apfs "$arn" /mnt/point -o "ro,profile=demo,$where"
   same /mnt/point/sample2.csv
   grep -q " /mnt/point .* - fuse.s3apfs $arn " /proc/self/mountinfo || fail "the mount table does not name the source"
   if (: >/mnt/point/new) 2>log; then fail "a read-only mount was written to"; fi

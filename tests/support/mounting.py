@@ -43,6 +43,8 @@ class Place:
 
     def run(self, *args, env=None, timeout=180):
         """s3apfs with these arguments; the completed process with text output."""
+        if args[:1] == ("mount",) and len(args) > 2 and "state-dir=" not in " ".join(map(str, args)):
+            args = (*args, "-o", f"state-dir={self.dir}/state")  # not the machine's own
         return subprocess.run([str(S3APFS), *map(str, args)], text=True, capture_output=True,
                               env=dict(self.env, **(env or {})), timeout=timeout, check=False,
                               stdin=subprocess.DEVNULL)
