@@ -14,11 +14,14 @@
 #include "config.h"
 #include "daemon.h"
 #include "mounts.h"
+#include "s3apfs/base/clock.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/control/control.h"
 #include "serve.h"
 
 #define MAX_OPTION_LISTS 64
+#define LOCK_WAIT_MS 10000
+#define LOCK_PAUSE_US 20000
 
 struct mount_args {
   const char *source;
@@ -226,10 +229,17 @@ static int start_mount(const struct mount_args *a, struct config *c, const char 
 }
 
 /* Only one process at a time may prepare or serve a mount point. The lock ends with
- * the process; nobody closes it. */
+ * the process; nobody closes it. After an umount, or a kill, the process before may
+ * take a moment to end: it is waited for as long as nothing is mounted there. */
 static int lock_dir(const char *dir, struct buf *why) {
-  int fd = control_lock(dir);
+  int64_t end = clock_mono_ms(&clock_system) + LOCK_WAIT_MS;
+  int fd;
 
+  while ((fd = control_lock(dir)) == -EADDRINUSE && clock_mono_ms(&clock_system) < end) {
+    usleep(LOCK_PAUSE_US);
+    if (check_free(dir, why) != 0)
+      return -EBUSY;
+  }
   if (fd == -EADDRINUSE)
     buf_printf(why, "%s: another s3apfs mounts or serves it already", dir);
   else if (fd < 0)

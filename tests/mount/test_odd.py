@@ -30,6 +30,21 @@ def test_four_mounts_of_one_point(emu, place):
     assert place.run("mount", AP_ARN, point, "-o", ",".join(options(emu, "profile=demo"))).returncode == 0
 
 
+def test_a_mount_waits_for_the_one_before_to_end(emu, place):
+    point = place.mount(AP_ARN, options(emu, "profile=demo"))
+    pid = place.status(point)["pid"]
+    os.kill(pid, signal.SIGSTOP)  # as if it took its time to end
+    subprocess.run(["umount", "-l", str(point)], check=True)
+    command = [str(S3APFS), "mount", AP_ARN, str(point), "-o", ",".join(options(emu, "profile=demo"))]
+    later = subprocess.Popen(command, env=place.env, stdin=subprocess.DEVNULL,
+                             stderr=subprocess.PIPE, text=True)
+    time.sleep(0.5)
+    assert later.poll() is None
+    os.kill(pid, signal.SIGKILL)
+    assert later.communicate(timeout=120)[1] == "" and later.returncode == 0
+    assert (point / "sample2.csv").read_bytes() == DATA
+
+
 def socket_of(place, point):
     pid = place.status(point)["pid"]
     with open("/proc/net/unix") as f:
