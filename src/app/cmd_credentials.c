@@ -11,6 +11,7 @@
 
 #include "ask.h"
 #include "cli.h"
+#include "prompt.h"
 #include "s3apfs/base/text.h"
 #include "vend.h"
 
@@ -190,6 +191,7 @@ int cmd_credentials(int argc, char **argv) {
 
   if (parse(&args, argc, argv) != 0)
     return usage();
+  prompt_open();
   rc = of_path(&args);
   return rc == -ENOENT ? of_source(&args) : rc;
 }

@@ -14,6 +14,7 @@
 #include "config.h"
 #include "daemon.h"
 #include "mounts.h"
+#include "prompt.h"
 #include "s3apfs/base/clock.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/control/control.h"
@@ -180,6 +181,7 @@ static void on_ready(void *arg) {
 
   if (r->daemon->report >= 0 && r->config->settings.log == NULL && log_open("syslog") != 0)
     log_debug("syslog cannot be opened");
+  prompt_close();
   daemon_ready(r->daemon);
 }
 
@@ -274,6 +276,7 @@ static int run(const struct mount_args *a) {
   struct buf why;
   int rc;
 
+  prompt_open();
   buf_init(&why, 65536);
   rc = config_load(a->source, a->options, a->option_count, &c, &why);
   if (rc != 0) {

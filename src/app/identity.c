@@ -1,8 +1,8 @@
 /* Identities of a mount.
  *
- * One per distinct profile name ("" = the standard chain without a profile). The
- * profile is read once for Region and endpoints; keys come from the cached chain,
- * which reads the files again whenever it renews. The caller's ARN is asked of
+ * One per distinct set of options that say whose keys they are. The profile is
+ * read once for Region and endpoints; keys come from the cached chain, which reads
+ * the files again whenever it renews. The caller's ARN is asked of
  * STS for display only: at most one attempt a minute, two seconds long, and the
  * first answer is kept until the keys' source changes its access key id. */
 #include "identity.h"
@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "assume.h"
+#include "prompt.h"
 #include "s3apfs/base/lock.h"
 #include "s3apfs/base/text.h"
 #include "s3apfs/cred/provider.h"
@@ -22,8 +24,9 @@
 
 struct identity {
   struct caller *caller;
-  char *profile_name; /* "" for the standard chain */
+  char *key; /* everything that makes the keys what they are */
   char *name;
+  struct settings settings; /* a copy: what the keys' context borrows from */
   struct aws_profile *profile;
   struct key_source *keys;
   const char *s3_url; /* borrowed from environment or profile */
@@ -60,7 +63,8 @@ static void identity_free(struct identity *id) {
   mtx_fini(&id->synced.lock);
   free(id->synced.arn);
   free(id->synced.arn_of);
-  free(id->profile_name);
+  settings_fini(&id->settings);
+  free(id->key);
   free(id->name);
   free(id);
 }
@@ -89,25 +93,42 @@ static int endpoint_urls(struct identity *id, struct buf *why) {
   return rc;
 }
 
-static int cached_keys(const char *profile, struct key_source **out) {
+static int cached_keys(struct identity *id, struct buf *why) {
+  const struct settings *s = &id->settings;
+  struct cred_context c = {.env = cred_env_process,
+                           .caller = id->caller,
+                           .region = s->region,
+                           .sts_endpoint_url = s->sts_endpoint_url,
+                           .use_fips = s->fips,
+                           .use_dual_stack = s->dualstack,
+                           .mfa_code = prompt_mfa_code};
   struct cred_cache_options o = {0};
-  struct key_source *chain;
-  int rc = cred_default_new(&cred_env_process, profile, &chain);
+  struct key_source *fresh;
+  int rc = assume_keys(&c, s, &fresh, why);
 
   if (rc != 0)
     return rc;
-  rc = cred_cached_new(chain, &o, out);
+  rc = cred_cached_new(fresh, &o, &id->keys);
   if (rc != 0)
-    key_source_free(chain);
+    key_source_free(fresh);
   return rc;
 }
 
-static int identity_fill(struct identity *id, const char *profile, struct buf *why) {
+static char *written(void (*write)(const struct settings *s, struct buf *out),
+                     const struct settings *s) {
+  struct buf b;
+
+  buf_init(&b, 0);
+  write(s, &b);
+  return buf_take(&b);
+}
+
+static int identity_fill(struct identity *id, struct buf *why) {
+  const char *profile = id->settings.profile;
   int rc;
 
-  id->profile_name = strdup(profile != NULL ? profile : "");
-  id->name = profile != NULL ? text_printf("profile %s", profile) : strdup("default credentials");
-  if (id->profile_name == NULL || id->name == NULL)
+  id->name = written(assume_name, &id->settings);
+  if (id->name == NULL)
     return -ENOMEM;
   rc = aws_profile_load(&cred_env_process, profile, &id->profile, why);
   if (rc != 0)
@@ -118,33 +139,48 @@ static int identity_fill(struct identity *id, const char *profile, struct buf *w
     return -EINVAL;
   }
   rc = endpoint_urls(id, why);
-  return rc == 0 ? cached_keys(profile, &id->keys) : rc;
+  return rc == 0 ? cached_keys(id, why) : rc;
 }
 
-int identities_get(struct identities *all, const struct settings *s, struct identity **out,
-                   struct buf *why) {
-  const char *wanted = s->profile != NULL ? s->profile : "";
-  struct identity *id;
+/* Takes the key. */
+static int identity_new(struct identities *all, const struct settings *s, char *key,
+                        struct identity **out, struct buf *why) {
+  struct identity *id = calloc(1, sizeof(*id));
   int rc;
 
-  for (id = all->list; id != NULL; id = id->next) {
-    if (strcmp(id->profile_name, wanted) == 0) {
-      *out = id;
-      return 0;
-    }
-  }
-  id = calloc(1, sizeof(*id));
-  if (id == NULL)
+  if (id == NULL) {
+    free(key);
     return -ENOMEM;
+  }
   mtx_init(&id->synced.lock, RANK_APP);
   id->caller = all->caller;
-  rc = identity_fill(id, s->profile, why);
+  id->key = key;
+  settings_init(&id->settings);
+  rc = settings_copy(&id->settings, s);
+  if (rc == 0)
+    rc = identity_fill(id, why);
   if (rc != 0) {
     identity_free(id);
     return rc;
   }
   id->next = all->list;
   all->list = id;
+  *out = id;
+  return 0;
+}
+
+int identities_get(struct identities *all, const struct settings *s, struct identity **out,
+                   struct buf *why) {
+  char *key = written(assume_key, s);
+  struct identity *id;
+
+  if (key == NULL)
+    return -ENOMEM;
+  for (id = all->list; id != NULL && strcmp(id->key, key) != 0; id = id->next)
+    ;
+  if (id == NULL)
+    return identity_new(all, s, key, out, why);
+  free(key);
   *out = id;
   return 0;
 }

@@ -1,5 +1,5 @@
-/* Who the mount is: one identity per distinct profile, shared by the directories
- * that name it. Brings the key source, the settings found beside the keys
+/* Who the mount is: one identity per distinct profile and role, shared by the
+ * directories that name it. Brings the key source, the settings found beside the keys
  * (Region, endpoints), and the caller's ARN where it can be learned. */
 #ifndef S3APFS_APP_IDENTITY_H
 #define S3APFS_APP_IDENTITY_H
@@ -23,7 +23,7 @@ struct key_source *identity_keys(struct identity *id);
 /* Where to send requests: the settings' own values, then the environment's, then
  * the profile's. Strings live as long as the identity and the settings. */
 void identity_site(const struct identity *id, const struct settings *s, struct s3_site *out);
-/* A stable name: "profile demo", "environment". */
+/* A stable name: "profile demo", "role ARN of profile demo". */
 const char *identity_name(const struct identity *id);
 /* "arn:aws:sts::111111111111:assumed-role/demo/x" when it has been learned, else
  * the name. Appended. Never blocks: fit for callbacks. */

@@ -6,6 +6,7 @@
 
 #include "app.h"
 #include "cli.h"
+#include "prompt.h"
 #include "s3apfs/base/text.h"
 
 typedef int list_fn(struct control *c, const char *account, void *out, struct s3_error *error);
@@ -50,6 +51,7 @@ int inquiry_run(int argc, char **argv, const char *command, int (*show)(const st
   struct buf why;
   int rc;
 
+  prompt_open();
   settings_init(&q.settings);
   buf_init(&why, 4096);
   rc = parse(&q, argc, argv, &why);

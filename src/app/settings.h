@@ -16,6 +16,13 @@ struct settings {
   /* identity */
   char *profile;
   char *region;
+  char *role_arn;
+  char *external_id;
+  char *role_session_name;
+  char *source_identity;
+  char *mfa_serial;
+  char *credential_source;
+  char *web_identity_token_file;
   bool grants; /* access=grants */
   bool permission_auto;
   enum scope_permission permission; /* of access=grants; SCOPE_READ with permission_auto */

@@ -10,14 +10,15 @@
 #include <string.h>
 
 #include "fail.h"
+#include "profile_way.h"
 #include "s3apfs/base/text.h"
-#include "s3apfs/cred/profile.h"
-#include "s3apfs/cred/provider.h"
 
 struct profile_source {
   struct key_source base;
-  struct cred_env env;
+  struct cred_context context;
   char *name; /* NULL: as the environment says */
+  enum cred_profile_part part;
+  struct role_memory *memory;
 };
 
 static int static_keys(const struct aws_profile *p, enum aws_profile_file file, struct keys **out,
@@ -46,6 +47,15 @@ static bool has_static_keys(const struct aws_profile *p, enum aws_profile_file f
          aws_profile_get_from(p, file, "aws_secret_access_key") != NULL;
 }
 
+bool profile_has_static_keys(const struct aws_profile *p) {
+  return has_static_keys(p, AWS_PROFILE_CREDENTIALS) || has_static_keys(p, AWS_PROFILE_CONFIG);
+}
+
+bool profile_is_role(const struct aws_profile *p) {
+  return aws_profile_get(p, "role_arn") != NULL &&
+         aws_profile_get(p, "web_identity_token_file") == NULL;
+}
+
 static int from_process(const struct aws_profile *p, const char *command, struct keys **out,
                         struct s3_error *error) {
   struct key_source *process = NULL;
@@ -62,8 +72,7 @@ static int from_process(const struct aws_profile *p, const char *command, struct
 
 /* The first setting that makes it a profile of a kind we cannot serve. */
 static const char *unsupported_setting(const struct aws_profile *p) {
-  static const char *const settings[] = {"role_arn", "web_identity_token_file", "sso_session",
-                                         "sso_start_url", "sso_account_id"};
+  static const char *const settings[] = {"sso_session", "sso_start_url", "sso_account_id"};
 
   for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
     if (aws_profile_get(p, settings[i]) != NULL)
@@ -76,10 +85,13 @@ static int unsupported(const struct aws_profile *p, const char *setting, struct 
                    aws_profile_name(p), setting);
 }
 
-static int keys_of_profile(const struct aws_profile *p, struct keys **out, struct s3_error *error) {
+int profile_own_keys(struct profile_way *way, const struct aws_profile *p, struct keys **out,
+                     struct s3_error *error) {
   const char *setting = unsupported_setting(p);
   const char *command = aws_profile_get(p, "credential_process");
 
+  if (aws_profile_get(p, "web_identity_token_file") != NULL)
+    return profile_web_keys(way, p, out, error);
   if (setting != NULL)
     return unsupported(p, setting, error);
   if (has_static_keys(p, AWS_PROFILE_CREDENTIALS))
@@ -95,6 +107,18 @@ static int keys_of_profile(const struct aws_profile *p, struct keys **out, struc
                    aws_profile_credentials_path(p));
 }
 
+static int keys_of_profile(struct profile_source *self, const struct aws_profile *p,
+                           struct keys **out, struct s3_error *error) {
+  struct profile_way way = {
+      .context = &self->context, .memory = self->memory, .top = p, .steps = {p}, .count = 1};
+
+  if (profile_is_role(p))
+    return profile_role_keys(&way, p, out, error);
+  if (self->part == CRED_PROFILE_ROLE)
+    return cred_fail(error, -ENOENT, CRED_NONE, "profile %s is no role", aws_profile_name(p));
+  return profile_own_keys(&way, p, out, error);
+}
+
 static int profile_get(struct key_source *s, struct keys **out, struct s3_error *error) {
   struct profile_source *self = (struct profile_source *)s;
   struct aws_profile *p = NULL;
@@ -102,7 +126,7 @@ static int profile_get(struct key_source *s, struct keys **out, struct s3_error 
   int rc;
 
   buf_init(&why, 0);
-  rc = aws_profile_load(&self->env, self->name, &p, &why);
+  rc = aws_profile_load(&self->context.env, self->name, &p, &why);
   if (rc != 0)
     rc = cred_fail(error, rc == -ENOENT ? -EINVAL : rc, CRED_INVALID, "profile: %s",
                    why.len > 0 ? buf_cstr(&why) : strerror(-rc));
@@ -111,31 +135,38 @@ static int profile_get(struct key_source *s, struct keys **out, struct s3_error 
         cred_fail(error, -EINVAL, CRED_INVALID, "profile %s is in neither %s nor %s",
                   aws_profile_name(p), aws_profile_config_path(p), aws_profile_credentials_path(p));
   else
-    rc = keys_of_profile(p, out, error);
+    rc = keys_of_profile(self, p, out, error);
   aws_profile_free(p);
   buf_fini(&why);
   return rc;
 }
 
+static void profile_expired(struct key_source *s, const struct keys *k) {
+  role_memory_forget(((struct profile_source *)s)->memory, k);
+}
+
 static void profile_destroy(struct key_source *s) {
   struct profile_source *self = (struct profile_source *)s;
 
+  role_memory_free(self->memory);
   free(self->name);
   free(self);
 }
 
-static const struct key_source_ops profile_ops = {.get = profile_get, .destroy = profile_destroy};
+static const struct key_source_ops profile_ops = {profile_get, profile_expired, profile_destroy};
 
-int cred_profile_new(const struct cred_env *env, const char *name, struct key_source **out) {
+int cred_profile_new(const struct cred_context *c, const char *name, enum cred_profile_part part,
+                     struct key_source **out) {
   struct profile_source *self = calloc(1, sizeof(*self));
 
   if (self == NULL)
     return -ENOMEM;
   self->base.ops = &profile_ops;
-  self->env = *env;
+  self->context = *c;
+  self->part = part;
   self->name = name != NULL ? strdup(name) : NULL;
-  if (name != NULL && self->name == NULL) {
-    free(self);
+  if (role_memory_new(&self->memory) != 0 || (name != NULL && self->name == NULL)) {
+    profile_destroy(&self->base);
     return -ENOMEM;
   }
   *out = &self->base;

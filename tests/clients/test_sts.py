@@ -1,21 +1,16 @@
 """STS and IAM by boto3 and the AWS CLI."""
-import base64
 import datetime
-import hashlib
-import hmac
 import json
 import pathlib
-import struct
 import sys
-import time
 
 import emulator as support
 import pytest
+from mfa import SEED, code
 from scenario import (IDENTITY, TRUST, admin, allow, assume, bare, keys_of, make_role, make_user,
                       policy, refused, text, trust)
 
 A, B = "444444444444", "555555555555"
-SEED = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 DEVICE = f"arn:aws:iam::{A}:mfa/ann"
 AWS = pathlib.Path(sys.executable).parent / "aws"
 ROLE = f"arn:aws:iam::{B}:role/r"
@@ -41,13 +36,6 @@ def emulator():
 
 
 ANN = ("AKIAANN", "secret-of-ann")
-
-
-def code(shift=0):
-    counter = struct.pack(">Q", int(time.time() + shift) // 30)
-    mac = hmac.new(base64.b32decode(SEED), counter, hashlib.sha1).digest()
-    at = mac[19] & 15
-    return "%06d" % ((struct.unpack(">I", mac[at:at + 4])[0] & 0x7FFFFFFF) % 1000000)
 
 
 @pytest.fixture

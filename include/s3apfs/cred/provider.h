@@ -4,8 +4,8 @@
  * Errors name the provider and what to look at, never a secret. Chaining and
  * caching are providers that wrap providers.
  *
- * Constructors return 0 or -ENOMEM; `env` is copied, what its arg points to must
- * outlive the provider. */
+ * Constructors return 0 or -ENOMEM; context and environment are copied, what they
+ * point to must outlive the provider. */
 #ifndef S3APFS_CRED_PROVIDER_H
 #define S3APFS_CRED_PROVIDER_H
 
@@ -13,7 +13,7 @@
 
 #include "s3apfs/base/clock.h"
 #include "s3apfs/base/pool.h"
-#include "s3apfs/cred/env.h"
+#include "s3apfs/cred/context.h"
 #include "s3apfs/net/keys.h"
 
 /* Always the same keys; a reference is taken. */
@@ -23,10 +23,43 @@ int cred_static_new(struct keys *keys, struct key_source **out);
  * AWS_SECURITY_TOKEN), AWS_CREDENTIAL_EXPIRATION, AWS_ACCOUNT_ID. */
 int cred_environment_new(const struct cred_env *env, struct key_source **out);
 
-/* A profile of the shared files: static keys or credential_process; the files
- * are read at each get. name as in aws_profile_load(). A named profile that does
- * not exist is a failure, a missing default one is -ENOENT. */
-int cred_profile_new(const struct cred_env *env, const char *name, struct key_source **out);
+/* A profile of the shared files: a role (with the profiles it is reached by), a
+ * web identity, static keys, or credential_process; the files are read at each
+ * get. name as in aws_profile_load(). A named profile that does not exist is a
+ * failure, a missing default one is -ENOENT. */
+enum cred_profile_part {
+  CRED_PROFILE_ALL,
+  CRED_PROFILE_ROLE, /* only when it is a role reached by other keys; else -ENOENT */
+};
+int cred_profile_new(const struct cred_context *c, const char *name, enum cred_profile_part part,
+                     struct key_source **out);
+
+/* A role, and what STS is told with it (STS API, AssumeRole). */
+struct cred_role {
+  const char *arn;
+  const char *session_name; /* NULL: s3apfs-USER@HOST */
+  const char *external_id;
+  const char *source_identity;
+  const char *mfa_serial;
+  const char *token_file; /* a web identity's token, read at each get */
+  int64_t duration_s;     /* 0: STS's default. An hour at most when roles are chained */
+};
+/* 0, or -EINVAL with a line in *why: what AWS would refuse in any case. */
+int cred_role_check(const struct cred_role *r, struct buf *why);
+/* Copied. base: whose keys assume it, owned on success; NULL with token_file.
+ * profile: where Region and endpoint may come from. A session that needed an
+ * MFA code is given again until it ends; -EACCES when it has and nobody can be
+ * asked. */
+int cred_role_new(const struct cred_context *c, const struct cred_role *r, const char *profile,
+                  struct key_source *base, struct key_source **out);
+
+/* Keys that surround the process, by the name that credential_source gives them:
+ * Environment, Ec2InstanceMetadata, EcsContainer. -EINVAL with a line in *why. */
+int cred_surrounding_new(const struct cred_context *c, const char *name, struct key_source **out,
+                         struct buf *why);
+
+/* AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ROLE_ARN, AWS_ROLE_SESSION_NAME. */
+int cred_web_identity_new(const struct cred_context *c, struct key_source **out);
 
 /* Runs a command line, split like a shell does but without one, and reads a
  * version 1 document (AWS CLI "Sourcing credentials with an external process").
@@ -38,12 +71,6 @@ int cred_process_new(const char *command, const char *identity, int64_t timeout_
  * AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE or _TOKEN; all read at each get. Three
  * attempts of 2 s. retry_delay_ms 0: 1 s. */
 int cred_container_new(const struct cred_env *env, int64_t retry_delay_ms, struct key_source **out);
-
-/* Fails with "not supported yet" when one of the variables (NULL-terminated
- * list) is set, so that a configured identity is never silently replaced by the
- * next one in the chain. The list and `what` must outlive it. */
-int cred_unsupported_new(const struct cred_env *env, const char *const *variables, const char *what,
-                         struct key_source **out);
 
 /* The first source that has something configured decides; from its first success
  * on no other one is asked: an identity never changes behind a mount's back. */
@@ -68,9 +95,9 @@ struct cred_cache_options {
 int cred_cached_new(struct key_source *inner, const struct cred_cache_options *o,
                     struct key_source **out);
 
-/* The standard order (AWS SDKs): environment, web identity, profile, container;
- * with an explicit profile only the profile. Not cached. */
-int cred_default_new(const struct cred_env *env, const char *explicit_profile,
+/* The standard order (AWS SDKs): environment, a profile's role, web identity,
+ * profile, container; with an explicit profile only the profile. Not cached. */
+int cred_default_new(const struct cred_context *c, const char *explicit_profile,
                      struct key_source **out);
 
 #endif

@@ -23,6 +23,7 @@ static const char *table_getenv(void *arg, const char *name) {
 void fixture_init(struct fixture *f) {
   memset(f, 0, sizeof(*f));
   f->env = (struct cred_env){table_getenv, f};
+  f->context.env = f->env;
   snprintf(f->dir, sizeof(f->dir), "/tmp/s3apfs-cred-XXXXXX");
   cr_assert_not_null(mkdtemp(f->dir));
   fixture_set(f, "HOME", f->dir);
@@ -37,10 +38,23 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 
 void fixture_fini(struct fixture *f) {
   nftw(f->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+  caller_free(f->context.caller);
+  http_engine_free(f->engine);
+}
+
+void fixture_call_sts(struct fixture *f, unsigned port) {
+  struct http_options o = {.threads = 1};
+  struct caller_options quick = {.base_delay_ms = 1};
+  char url[64];
+
+  snprintf(url, sizeof(url), "http://127.0.0.1:%u", port);
+  fixture_set(f, "AWS_ENDPOINT_URL_STS", url);
+  cr_assert_eq(http_engine_new(&o, &f->engine), 0);
+  cr_assert_eq(caller_new(f->engine, &quick, &f->context.caller), 0);
 }
 
 void fixture_set(struct fixture *f, const char *name, const char *value) {
-  cr_assert_lt(f->count, 24);
+  cr_assert_lt(f->count, 32);
   f->variables[f->count].name = name;
   snprintf(f->variables[f->count++].value, sizeof(f->variables[0].value), "%s", value);
 }

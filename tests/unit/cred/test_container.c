@@ -20,7 +20,7 @@
   "\"SecretAccessKey\":\"s3cr3t-key\",\"Token\":\"s3cr3t-token\",\"Expiration\":\"2040-01-01T00"   \
   ":00:00Z\"}"
 
-struct endpoint {
+struct container {
   struct fixture f;
   struct server *server;
   int status;
@@ -31,7 +31,7 @@ struct endpoint {
 };
 
 static void answer(struct server_conn *c, const struct server_request *r, void *arg) {
-  struct endpoint *e = arg;
+  struct container *e = arg;
 
   snprintf(e->target, sizeof(e->target), "%s", r->target);
   request_header(r, "authorization", e->authorization, sizeof(e->authorization));
@@ -41,14 +41,14 @@ static void answer(struct server_conn *c, const struct server_request *r, void *
     conn_reply(c, e->status, "", e->body);
 }
 
-static void set_full_uri(struct endpoint *e, unsigned port) {
+static void set_full_uri(struct container *e, unsigned port) {
   char url[128];
 
   snprintf(url, sizeof(url), "http://127.0.0.1:%u" PATH, port);
   fixture_set(&e->f, FULL_URI, url);
 }
 
-static void endpoint_start(struct endpoint *e, int status, const char *body) {
+static void endpoint_start(struct container *e, int status, const char *body) {
   memset(e, 0, sizeof(*e));
   fixture_init(&e->f);
   e->status = status;
@@ -57,7 +57,7 @@ static void endpoint_start(struct endpoint *e, int status, const char *body) {
   set_full_uri(e, server_port(e->server));
 }
 
-static void endpoint_stop(struct endpoint *e) {
+static void endpoint_stop(struct container *e) {
   server_stop(e->server);
   fixture_fini(&e->f);
 }
@@ -101,7 +101,7 @@ static void expect_failure(struct fixture *f, int rc, const char *said) {
 }
 
 Test(container, delivers_keys_without_a_token) {
-  struct endpoint e;
+  struct container e;
 
   endpoint_start(&e, 200, DOCUMENT);
   expect_keys(&e.f);
@@ -111,12 +111,12 @@ Test(container, delivers_keys_without_a_token) {
 }
 
 Test(container, standard_chain_ends_with_it) {
-  struct endpoint e;
+  struct container e;
   struct key_source *s = NULL;
   struct keys *k = NULL;
 
   endpoint_start(&e, 200, DOCUMENT);
-  cr_assert_eq(cred_default_new(&e.f.env, NULL, &s), 0);
+  cr_assert_eq(cred_default_new(&e.f.context, NULL, &s), 0);
   cr_assert_eq(key_source_get(s, &k, NULL), 0);
   cr_assert_str_eq(k->access_key_id, "ASIATASK");
   keys_unref(k);
@@ -125,7 +125,7 @@ Test(container, standard_chain_ends_with_it) {
 }
 
 Test(container, token_of_the_file_wins_and_is_read_again) {
-  struct endpoint e;
+  struct container e;
 
   endpoint_start(&e, 200, DOCUMENT);
   fixture_set(&e.f, TOKEN, "given");
@@ -141,7 +141,7 @@ Test(container, token_of_the_file_wins_and_is_read_again) {
 }
 
 Test(container, bad_tokens_are_not_sent) {
-  struct endpoint e;
+  struct container e;
 
   endpoint_start(&e, 200, DOCUMENT);
   fixture_set(&e.f, TOKEN, "s3cr3t\r\nx-other: 1");
@@ -184,7 +184,7 @@ Test(container, only_known_addresses_are_asked_without_tls) {
 
 Test(container, refusals_are_final_and_trouble_is_tried_again) {
   static const int final[] = {400, 401, 403, 404};
-  struct endpoint e;
+  struct container e;
   char said[64];
 
   for (size_t i = 0; i < sizeof(final) / sizeof(final[0]); i++) {
@@ -208,7 +208,7 @@ Test(container, broken_documents_and_refused_ports) {
   static const char *const broken[] = {
       "", "{", "[]", "{\"AccessKeyId\":\"A\"}",
       "{\"Code\":\"s3cr3t\",\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s3cr3t\"}"};
-  struct endpoint e;
+  struct container e;
 
   for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
     endpoint_start(&e, 200, broken[i]);

@@ -133,7 +133,7 @@ Test(providers, environment_without_an_id) {
 static void fetch_profile(struct fixture *f, const char *name, struct fetched *r) {
   struct key_source *s = NULL;
 
-  cr_assert_eq(cred_profile_new(&f->env, name, &s), 0);
+  cr_assert_eq(cred_profile_new(&f->context, name, CRED_PROFILE_ALL, &s), 0);
   fetch_once(s, r);
 }
 
@@ -177,7 +177,7 @@ Test(providers, profile_files_are_read_again) {
 
   fixture_init(&f);
   fixture_credentials(&f, "[default]\naws_access_key_id = ONE\naws_secret_access_key = " SECRET);
-  cr_assert_eq(cred_profile_new(&f.env, NULL, &s), 0);
+  cr_assert_eq(cred_profile_new(&f.context, NULL, CRED_PROFILE_ALL, &s), 0);
   fetch_from(s, &r);
   expect_keys(&r, "ONE", NULL);
   fetched_fini(&r);
@@ -198,14 +198,11 @@ Test(providers, profile_failures) {
                          "aws_access_key_id is not");
   expect_profile_failure("[profile h]\naws_secret_access_key " SECRET "\n", "h", -EINVAL,
                          "config:2:");
-  expect_profile_failure("[profile r]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = h\n"
-                         "aws_access_key_id = A\naws_secret_access_key = " SECRET "\n",
-                         "r", -EOPNOTSUPP, "not supported yet: role_arn");
   expect_profile_failure("[profile r]\nsso_session = corp\n", "r", -EOPNOTSUPP,
                          "profile r: not supported yet: sso_session");
   expect_profile_failure("[profile r]\nsso_start_url = x\n", "r", -EOPNOTSUPP, "sso_start_url");
-  expect_profile_failure("[profile r]\nweb_identity_token_file = /t\n", "r", -EOPNOTSUPP,
-                         "web_identity_token_file");
+  expect_profile_failure("[profile r]\nweb_identity_token_file = /t\n", "r", -EINVAL,
+                         "profile r: web_identity_token_file is set but role_arn is not");
   expect_profile_failure("[profile r]\nlogin_session = x\n", "r", -EOPNOTSUPP, "login_session");
 }
 
@@ -408,7 +405,7 @@ Test(providers, process_large_document) {
 static struct key_source *standard_chain(struct fixture *f, const char *profile) {
   struct key_source *s = NULL;
 
-  cr_assert_eq(cred_default_new(&f->env, profile, &s), 0);
+  cr_assert_eq(cred_default_new(&f->context, profile, &s), 0);
   return s;
 }
 
@@ -441,7 +438,7 @@ Test(chain, nothing_at_all_names_what_was_looked_at) {
 
   fixture_init(&f);
   fetch_once(standard_chain(&f, NULL), &r);
-  expect_failure(&r, -ENOENT, "environment, web identity, profile, container");
+  expect_failure(&r, -ENOENT, "environment, role of the profile, web identity, profile, container");
   cr_assert_str_eq(r.error.code, "NoCredentials");
   fetched_fini(&r);
   fixture_fini(&f);
@@ -455,7 +452,7 @@ Test(chain, configured_and_failing_is_the_end) {
   fixture_credentials(&f, "[default]\n" KEYS_OF("DEFAULT"));
   fixture_set(&f, "AWS_WEB_IDENTITY_TOKEN_FILE", "/token");
   fetch_once(standard_chain(&f, NULL), &r);
-  expect_failure(&r, -EOPNOTSUPP, "not supported yet: web identity (AWS_WEB_IDENTITY_TOKEN_FILE");
+  expect_failure(&r, -EINVAL, "web identity: AWS_WEB_IDENTITY_TOKEN_FILE is set but");
   fetched_fini(&r);
   fixture_set(&f, "AWS_ACCESS_KEY_ID", "HALF");
   fetch_once(standard_chain(&f, NULL), &r);

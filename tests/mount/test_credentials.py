@@ -1,0 +1,209 @@
+"""Mounts whose keys come from roles: by options, by profiles, with MFA, one or many in a mount."""
+import os
+import socket
+
+import pytest
+from emulator import Emulator
+from mfa import SEED, code, on_terminal
+from mounting import S3APFS, options
+
+USERS, OWNER = "444444444444", "555555555555"
+ANN = ("AKIAEXAMPLEANN000001", "secret/of/ann/0000000000000000000000000")
+ADMIN = ("AKIAEXAMPLEOWNER0001", "secret/of/the/owner/00000000000000000000")
+DEVICE = f"arn:aws:iam::{USERS}:mfa/ann"
+AP = f"arn:aws:s3:us-east-1:{OWNER}:accesspoint/data"
+
+
+def arn(name, account=OWNER):
+    return f"arn:aws:iam::{account}:role/{name}"
+
+
+def policy(*statements):
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+def allow(actions, resource="*", **more):
+    return {"Effect": "Allow", "Action": actions, "Resource": resource, **more}
+
+
+def trust(principal, condition=None):
+    statement = {"Effect": "Allow", "Principal": {"AWS": principal},
+                 "Action": ["sts:AssumeRole", "sts:SetSourceIdentity"]}
+    if condition:
+        statement["Condition"] = condition
+    return policy(statement)
+
+
+def role(name, principal, condition=None, actions="s3:*", **more):
+    return {"name": name, "trust": trust(principal, condition),
+            "policies": {"p": policy(allow(actions))}, **more}
+
+
+ANN_ARN = f"arn:aws:iam::{USERS}:user/ann"
+WORLD = {
+    "organization": {"id": "o-credentials", "accounts": [USERS, OWNER]},
+    "accounts": [
+        {"id": USERS, "users": [
+            {"name": "ann", "access-keys": [{"id": ANN[0], "secret": ANN[1]}],
+             "mfa-devices": [{"serial": DEVICE, "seed": SEED}],
+             "policies": {"p": policy(allow(["sts:AssumeRole", "sts:SetSourceIdentity"]))}}],
+         "roles": [role("first", ANN_ARN, actions=["sts:AssumeRole"], **{"max-session-duration": 43200})]},
+        {"id": OWNER, "users": [
+            {"name": "admin", "access-keys": [{"id": ADMIN[0], "secret": ADMIN[1]}],
+             "policies": {"p": policy(allow("*"))}}],
+         "roles": [
+             role("reader", [ANN_ARN, arn("first", USERS)], **{"max-session-duration": 43200}),
+             role("asks", ANN_ARN, {"StringEquals": {"sts:ExternalId": "magic"}}),
+             role("careful", ANN_ARN, {"Bool": {"aws:MultiFactorAuthPresent": "true"}}),
+             role("blind", ANN_ARN, actions="s3:PutObject"),
+             role("nobody", arn("other"))]}],
+    "buckets": [{"name": "data-bucket", "account": OWNER}],
+    "access-points": [{"name": "data", "account": OWNER, "bucket": "data-bucket"}],
+}
+
+
+@pytest.fixture(scope="module")
+def emu():
+    import boto3
+    instance = Emulator(WORLD)
+    s3 = boto3.client("s3", endpoint_url=instance.endpoint, region_name="us-east-1",
+                      aws_access_key_id=ADMIN[0], aws_secret_access_key=ADMIN[1])
+    s3.put_object(Bucket="data-bucket", Key="file.csv", Body=b"content")
+    yield instance
+    instance.stop()
+
+
+@pytest.fixture
+def ann(place):
+    """The files of a user with keys; more profiles by what is returned."""
+    (place.dir / "credentials").write_text(
+        f"[ann]\naws_access_key_id = {ANN[0]}\naws_secret_access_key = {ANN[1]}\n")
+
+    def profiles(text):
+        (place.dir / "config").write_text(text)
+    return profiles
+
+
+def callers(emu, operation="GetObject"):
+    return {r["caller"] for r in emu.admin("GET", "requests") if r["operation"] == operation}
+
+
+def refused(place, words, status, *said, env=None, source=AP):
+    result, point = place.try_mount(source, words, env=env)
+    assert result.returncode == status, result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    for part in said:
+        assert part in result.stderr, result.stderr
+    assert ANN[1] not in result.stderr
+    assert not os.path.ismount(point)
+
+
+def test_role_by_options(emu, place, ann):
+    point = place.mount(AP, options(emu, "profile=ann", f"role-arn={arn('reader')}",
+                                    "role-session-name=of-ann", "source-identity=ann", "duration=2h"))
+    assert (point / "file.csv").read_bytes() == b"content"
+    assert callers(emu) == {f"arn:aws:sts::{OWNER}:assumed-role/reader/of-ann"}
+    directory = place.status(point)["directories"][0]
+    assert directory["identity"] == f"arn:aws:sts::{OWNER}:assumed-role/reader/of-ann"
+    assert directory["credentials_expire"]
+
+
+def test_default_session_name_tells_user_and_host(emu, place, ann):
+    point = place.mount(AP, options(emu, "profile=ann", f"role-arn={arn('reader')}"))
+    assert (point / "file.csv").read_bytes() == b"content"
+    name = callers(emu).pop().rsplit("/", 1)[1]
+    assert name.startswith("s3apfs-") and socket.gethostname()[:8] in name
+
+
+def test_role_by_profiles_and_an_hour_for_a_chain(emu, place, ann):
+    ann(f"[profile first]\nrole_arn = {arn('first', USERS)}\nsource_profile = ann\nduration_seconds = 43200\n"
+        f"[profile second]\nrole_arn = {arn('reader')}\nsource_profile = first\nduration_seconds = 7200\n")
+    point = place.mount(AP, options(emu, "profile=second"))
+    assert (point / "file.csv").read_bytes() == b"content"
+    assert any(":assumed-role/first/" in c for c in callers(emu, "AssumeRole"))
+    assert "for an hour at most" in place.log()
+
+
+def test_external_id(emu, place, ann):
+    words = options(emu, "profile=ann", f"role-arn={arn('asks')}")
+    refused(place, words, 3, f"role-arn: {arn('asks')} cannot be assumed: AccessDenied",
+            "no role trust policy allows the sts:AssumeRole action")
+    point = place.mount(AP, [*words, "external-id=magic"])
+    assert (point / "file.csv").read_bytes() == b"content"
+
+
+def test_credential_source(emu, place, ann):
+    env = {"AWS_ACCESS_KEY_ID": ANN[0], "AWS_SECRET_ACCESS_KEY": ANN[1]}
+    words = options(emu, f"role-arn={arn('reader')}", "credential-source=Environment")
+    refused(place, words, 1, "environment")
+    point = place.mount(AP, words, env=env)
+    assert (point / "file.csv").read_bytes() == b"content"
+
+
+def test_several_roles_in_one_mount(emu, place, ann):
+    """004-M6: one role that cannot be assumed does not take the others down."""
+    config = place.config(emu, {
+        "mine": [f"source = {AP}", "profile = ann", f"role-arn = {arn('reader')}"],
+        "asked": [f"source = {AP}", "profile = ann", f"role-arn = {arn('asks')}", "external-id = magic"],
+        "lost": [f"source = {AP}", "profile = ann", f"role-arn = {arn('nobody')}"]})
+    point = place.mount(config)
+    for name, who in (("mine", "reader"), ("asked", "asks")):
+        assert (point / name / "file.csv").read_bytes() == b"content"
+        assert any(f"assumed-role/{who}/" in c for c in callers(emu))
+    with pytest.raises(PermissionError):
+        os.listdir(point / "lost")
+    problems = {d["path"]: d.get("problem") for d in place.status(point)["directories"]}
+    assert problems["mine"] is None and "cannot be assumed: AccessDenied" in problems["lost"]
+
+
+@pytest.mark.parametrize("words,said", [
+    (["external-id=x1"], "'external-id' goes with role-arn"),
+    (["mfa-serial=x1"], "'mfa-serial' goes with role-arn"),
+    (["role-arn=reader"], "'reader' is no role's ARN"),
+    ([f"role-arn={arn('reader')}", "role-session-name=a b"], "session name 'a b'"),
+    ([f"role-arn={arn('reader')}", "source-identity=!"], "source identity '!'"),
+    ([f"role-arn={arn('reader')}", "external-id=x"], "2 to 1224"),
+    ([f"role-arn={arn('reader')}", "credential-source=Environment"], "exclude each other"),
+    ([f"role-arn={arn('reader')}", "web-identity-token-file=/t", "external-id=xx"], "takes neither"),
+])
+def test_options_that_do_not_fit(emu, place, ann, words, said):
+    refused(place, options(emu, "profile=ann", *words), 1, said)
+
+
+def test_refused_port_of_sts(emu, place, ann):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    words = [w for w in options(emu, "profile=ann", f"role-arn={arn('reader')}") if "sts-endpoint" not in w]
+    refused(place, [*words, f"sts-endpoint-url=http://127.0.0.1:{port}"], 1, "role-arn:", "cannot be assumed")
+    refused(place, words, 1, "role-arn:", "cannot be assumed",
+            env={"AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{port}"})
+
+
+def mount_on_terminal(place, emu, answer):
+    point = place.mount_point()
+    words = options(emu, "profile=ann", f"role-arn={arn('careful')}", f"mfa-serial={DEVICE}",
+                    f"log={place.dir}/log", f"cache-dir={place.dir}/cache", "allow-core")
+    done = on_terminal([S3APFS, "mount", AP, point, "-o", ",".join(words)], answer, env=place.env)
+    if done[0] == 0:
+        place.mounts.append(point)
+    return (*done, point)
+
+
+def test_mfa_is_asked_for_on_a_terminal(emu, place, ann):
+    status, shown, said, point = mount_on_terminal(place, emu, code)
+    assert status == 0, shown + said
+    assert f"MFA code of {DEVICE}: " in shown and shown.count("MFA code") == 1
+    assert (point / "file.csv").read_bytes() == b"content"
+
+
+def test_wrong_mfa_code(emu, place, ann):
+    status, _, said, point = mount_on_terminal(place, emu, lambda: "000000")
+    assert status == 3 and "invalid MFA one time pass code" in said
+    assert len(said.strip().splitlines()) == 1
+    assert not os.path.ismount(point)
+
+
+def test_mfa_without_a_terminal_is_refused(emu, place, ann):
+    refused(place, options(emu, "profile=ann", f"role-arn={arn('careful')}", f"mfa-serial={DEVICE}"), 1,
+            f"{arn('careful')} needs a code of the MFA device {DEVICE}", "there is no terminal")
