@@ -294,7 +294,8 @@ void cache_want_proof(struct cache *c) {
   c->proof_wanted = true;
 }
 
-/* A load that outlived its reader, pinned; NULL when none is left to cancel. */
+/* A load that outlived its reader, pinned; NULL when none is left to cancel. One whose
+ * bytes are all there is let end, to be kept on disk. */
 static struct extent *orphan_locked(struct cache *c) {
   struct version *v;
   struct version *next;
@@ -303,7 +304,7 @@ static struct extent *orphan_locked(struct cache *c) {
     for (size_t i = 0; i < v->count; i++) {
       struct extent *e = v->extents[i];
 
-      if (!e->loading)
+      if (!e->loading || load_is_complete(e))
         continue;
       e->pins++;
       extent_unmap_locked(e);

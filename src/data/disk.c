@@ -44,6 +44,16 @@ static int open_dir(struct disk *d) {
   return faccessat(d->dir_fd, "chunks", R_OK | W_OK | X_OK, AT_EACCESS) == 0 ? 0 : -errno;
 }
 
+void disk_synced_init(struct disk *d) {
+  mtx_init(&d->synced.lock, RANK_STATE);
+  cond_init(&d->synced.settled);
+}
+
+void disk_synced_fini(struct disk *d) {
+  cond_fini(&d->synced.settled);
+  mtx_fini(&d->synced.lock);
+}
+
 int disk_new(const struct disk_options *o, struct disk **out) {
   struct disk *d = calloc(1, sizeof(*d));
   int rc;
@@ -55,7 +65,7 @@ int disk_new(const struct disk_options *o, struct disk **out) {
   d->free_bytes = o->free_bytes;
   d->free_percent = o->free_percent;
   d->queue_bytes = o->queue_bytes;
-  mtx_init(&d->synced.lock, RANK_STATE);
+  disk_synced_init(d);
   d->dir = strdup(o->dir);
   rc = d->dir == NULL ? -ENOMEM : open_dir(d);
   if (rc == 0)
@@ -77,7 +87,7 @@ void disk_free(struct disk *d) {
   pool_free(d->writer);
   if (d->dir_fd >= 0)
     close(d->dir_fd);
-  mtx_fini(&d->synced.lock);
+  disk_synced_fini(d);
   free(d->dir);
   free(d);
 }

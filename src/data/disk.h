@@ -42,7 +42,8 @@ enum disk_queue { DISK_SMALL, DISK_MAIN };
 
 enum disk_file_state {
   DISK_UNKNOWN, /* not looked for yet */
-  DISK_BUSY,    /* somebody looks, or makes it */
+  DISK_LOOKING, /* somebody looks, which does not take long: the rest wait */
+  DISK_MAKING,  /* the writer makes it: absent for the rest */
   DISK_ABSENT,
   DISK_OPEN,
   DISK_BROKEN, /* cannot be used in this life */
@@ -89,9 +90,14 @@ struct disk {
   unsigned ghost_next;
   struct {
     struct mtx lock;
+    struct cond settled;     /* a file is no longer looked for or made */
     struct disk_file *files; /* in use, by hash */
   } synced;
 };
+
+/* --- disk.c --- */
+void disk_synced_init(struct disk *d);
+void disk_synced_fini(struct disk *d);
 
 /* --- disk_file.c --- */
 /* A handle on the version's files, shared between its users; NULL: no memory, or
@@ -100,7 +106,8 @@ struct disk_file *disk_file_get(struct disk *d, const char *id, uint64_t size);
 struct disk_file *disk_file_ref(struct disk_file *f);
 void disk_file_put(struct disk_file *f);
 uint64_t disk_file_blocks(const struct disk_file *f);
-/* Looks for the files the first time; true when they can be used. */
+/* Looks for the files the first time, or waits for who does; true when they can be
+ * used. */
 bool disk_file_open(struct disk_file *f);
 /* Every block of [offset, offset + length) is there; offset on the grid, the end
  * there or at the object's. */

@@ -38,9 +38,9 @@ static int walk(const char *dir, struct disk_report *out,
   memset(out, 0, sizeof(*out));
   if (d.dir_fd < 0)
     return d.dir_fd;
-  mtx_init(&d.synced.lock, RANK_STATE);
+  disk_synced_init(&d);
   rc = disk_walk(d.dir_fd, fn, &l);
-  mtx_fini(&d.synced.lock);
+  disk_synced_fini(&d);
   close(d.dir_fd);
   return rc;
 }

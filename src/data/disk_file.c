@@ -1,9 +1,11 @@
 /* The files of one version: opening, making, reading and writing blocks.
  *
- * States: unknown -> busy -> absent, open or broken; absent -> busy -> open when
- * the writer makes the files. Whoever sets "busy" is alone with the descriptors
- * until it sets another state; the rest treat a busy file as absent. An open file
- * stays open until its last user goes, also when somebody else removes its names.
+ * States: unknown -> looking -> absent, open or broken; absent -> making -> open
+ * when the writer makes the files. Whoever sets "looking" or "making" is alone with
+ * the descriptors until it sets another state. Who finds the file being looked for
+ * waits: what is on disk must not be fetched again because two asked at once. One in
+ * the making is treated as absent. An open file stays open until its last user goes,
+ * also when somebody else removes its names.
  *
  * A block counts when its checksum is in the map. Bytes are written first, the
  * checksum afterwards; as the system may write them to disk in another order, and
@@ -24,8 +26,6 @@
 #include "s3apfs/base/xxh.h"
 
 #define SECTOR ((size_t)4096)
-#define BUSY_TRIES 1000
-#define BUSY_PAUSE_US 1000
 
 /* --- names and sums --- */
 
@@ -224,14 +224,36 @@ static enum disk_file_state look(struct disk_file *f) {
   return DISK_ABSENT;
 }
 
+static void settle(struct disk_file *f, enum disk_file_state state) {
+  struct disk *d = f->disk;
+
+  mtx_lock(&d->synced.lock);
+  atomic_store(&f->state, (int)state);
+  cond_broadcast(&d->synced.settled);
+  mtx_unlock(&d->synced.lock);
+}
+
+static int wait_while(struct disk_file *f, enum disk_file_state state) {
+  struct disk *d = f->disk;
+  int now;
+
+  mtx_lock(&d->synced.lock);
+  while ((now = atomic_load(&f->state)) == (int)state)
+    cond_wait(&d->synced.settled, &d->synced.lock);
+  mtx_unlock(&d->synced.lock);
+  return now;
+}
+
 bool disk_file_open(struct disk_file *f) {
   int state = DISK_UNKNOWN;
 
   if (atomic_load(&f->dropped))
     return false;
-  if (atomic_compare_exchange_strong(&f->state, &state, DISK_BUSY)) {
-    state = look(f);
-    atomic_store(&f->state, state);
+  if (atomic_compare_exchange_strong(&f->state, &state, DISK_LOOKING)) {
+    state = (int)look(f);
+    settle(f, (enum disk_file_state)state);
+  } else if (state == DISK_LOOKING) {
+    state = wait_while(f, DISK_LOOKING);
   }
   return state == DISK_OPEN;
 }
@@ -327,24 +349,17 @@ static enum disk_file_state make(struct disk_file *f, int *err) {
   return DISK_ABSENT;
 }
 
-/* Somebody looks for the files, which does not take long; only the writer waits. */
-static void wait_while_busy(struct disk_file *f) {
-  for (int i = 0; i < BUSY_TRIES && atomic_load(&f->state) == DISK_BUSY; i++)
-    usleep(BUSY_PAUSE_US);
-}
-
 static int open_or_make(struct disk_file *f) {
   int state = DISK_ABSENT;
   int rc = 0;
 
-  wait_while_busy(f);
   if (disk_file_open(f))
     return 0;
   if (atomic_load(&f->dropped))
     return -EBUSY;
-  if (!atomic_compare_exchange_strong(&f->state, &state, DISK_BUSY))
+  if (!atomic_compare_exchange_strong(&f->state, &state, DISK_MAKING))
     return state == DISK_OPEN ? 0 : -EBUSY;
-  atomic_store(&f->state, (int)make(f, &rc));
+  settle(f, make(f, &rc));
   return rc;
 }
 

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,6 +222,53 @@ static void survives(char ending, void (*harm)(const char *path), size_t size) {
   read_all("k", size, 7);
   cr_expect_eq(stats().hit_bytes, size);
   cr_expect_eq(disk_dir_clear(dir, &(struct disk_report){0}), 0);
+}
+
+struct asker {
+  pthread_t thread;
+  struct disk_file *file;
+  pthread_barrier_t *start;
+  bool there;
+};
+
+static void *ask(void *arg) {
+  struct asker *a = arg;
+
+  pthread_barrier_wait(a->start);
+  a->there = disk_file_has(a->file, 0, 2 * DISK_BLOCK);
+  return NULL;
+}
+
+/* The one who looks first must not make the file seem absent to the others. */
+Test(disk, who_asks_at_once_is_told_the_same) {
+  enum { ASKERS = 4, ROUNDS = 50 };
+  static const uint64_t size = (uint64_t)16 << 30; /* takes a while to look at */
+  pthread_barrier_t start;
+  unsigned char *bytes = pattern_new(2 * DISK_BLOCK, 1);
+  struct disk_file *made = disk_file_get(disk, "k", size);
+
+  cr_assert_not_null(made);
+  cr_assert_eq(disk_file_write(made, 0, bytes, 2 * DISK_BLOCK), 0);
+  disk_file_put(made);
+  free(bytes);
+  cr_assert_eq(pthread_barrier_init(&start, NULL, ASKERS), 0);
+  for (int round = 0; round < ROUNDS; round++) {
+    struct asker askers[ASKERS];
+    struct disk_file *f = disk_file_get(disk, "k", size);
+
+    cr_assert_not_null(f);
+    for (int i = 0; i < ASKERS; i++) {
+      askers[i] = (struct asker){.file = disk_file_ref(f), .start = &start};
+      cr_assert_eq(pthread_create(&askers[i].thread, NULL, ask, &askers[i]), 0);
+    }
+    for (int i = 0; i < ASKERS; i++) {
+      pthread_join(askers[i].thread, NULL);
+      cr_expect(askers[i].there, "round %d, asker %d", round, i);
+      disk_file_put(f);
+    }
+    disk_file_put(f);
+  }
+  pthread_barrier_destroy(&start);
 }
 
 Test(disk, nothing_is_written_beyond_the_last_byte) {
