@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +12,9 @@
 
 #include "../../../src/data/cache.h"
 #include "../../../src/data/disk.h"
+#include "../../support/pattern.h"
 #include "s3apfs/data/reader.h"
 #include "s3apfs/store/mem_store.h"
-#include "support/pattern.h"
 
 #define KB ((size_t)1 << 10)
 #define MB ((size_t)1 << 20)
@@ -48,13 +49,17 @@ static void setup(void) {
   open_disk(1024 * MB);
 }
 
-static void teardown(void) {
-  char command[128];
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where) {
+  (void)st;
+  (void)type;
+  (void)where;
+  return remove(path);
+}
 
+static void teardown(void) {
   close_disk();
   store_free(mem);
-  snprintf(command, sizeof(command), "rm -rf %s", dir);
-  cr_expect_eq(system(command), 0);
+  cr_expect_eq(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 TestSuite(disk, .init = setup, .fini = teardown);
