@@ -128,6 +128,7 @@ const struct control_operation *sts_find(const char *action) {
   static const struct control_operation operations[] = {
       {"GetCallerIdentity", sts_get_caller_identity},
       {"AssumeRole", sts_assume_role},
+      {"AssumeRoleWithWebIdentity", sts_assume_role_with_web_identity},
       {"GetSessionToken", sts_get_session_token},
       {"GetAccessKeyInfo", sts_get_access_key_info},
   };

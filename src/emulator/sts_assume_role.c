@@ -39,7 +39,7 @@ static int invalid(struct control *c, const char *name, const char *value) {
                        value, name);
 }
 
-static bool valid_name(const char *s) {
+bool sts_valid_name(const char *s) {
   size_t len = strlen(s);
 
   for (const char *p = s; *p != '\0'; p++) {
@@ -102,9 +102,9 @@ static int read_wanted(struct control *c, struct wanted *w) {
   w->source_identity = sts_param(c, "SourceIdentity");
   if (strlen(w->role_arn) < 20 || strlen(w->role_arn) > 2048)
     return invalid(c, "roleArn", w->role_arn);
-  if (!valid_name(w->session_name))
+  if (!sts_valid_name(w->session_name))
     return invalid(c, "roleSessionName", w->session_name);
-  if (*w->source_identity != '\0' && !valid_name(w->source_identity))
+  if (*w->source_identity != '\0' && !sts_valid_name(w->source_identity))
     return invalid(c, "sourceIdentity", w->source_identity);
   if (id_len > 0 && (id_len < 2 || id_len > 1224))
     return invalid(c, "externalId", external_id);

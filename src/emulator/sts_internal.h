@@ -10,10 +10,13 @@ const char *sts_param(const struct control *c, const char *name);
 int sts_read_duration(struct control *c, int64_t min, int64_t max, int64_t fallback, int64_t *out);
 /* SerialNumber and TokenCode. *used: both were given and right. */
 int sts_check_mfa(struct control *c, bool *used);
+/* A session's name: 2 to 64 letters, digits or _+=,.@- */
+bool sts_valid_name(const char *s);
 
 int sts_get_caller_identity(struct control *c);
 int sts_get_session_token(struct control *c);
 int sts_get_access_key_info(struct control *c);
-int sts_assume_role(struct control *c); /* sts_assume_role.c */
+int sts_assume_role(struct control *c);                   /* sts_assume_role.c */
+int sts_assume_role_with_web_identity(struct control *c); /* sts_web_identity.c */
 
 #endif

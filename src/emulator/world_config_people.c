@@ -231,9 +231,40 @@ static int read_role(const struct cfg *item, void *arg) {
   return rc == 0 ? read_role_details(item, &p) : rc;
 }
 
+/* --- token issuers --- */
+
+static int read_client_id(const struct cfg *item, void *arg) {
+  const char *name = cJSON_GetStringValue(item->json);
+
+  if (name == NULL || *name == '\0')
+    return cfg_fail(item, "a client's name is expected");
+  return kvlist_add(arg, name, "");
+}
+
+static int read_oidc_provider(const struct cfg *item, void *arg) {
+  static const char *const names[] = {"issuer", "client-ids", "keys", NULL};
+  struct people *p = arg;
+  struct oidc_provider *o;
+  const char *issuer = NULL;
+  int rc = cfg_only(item, names);
+
+  if (rc == 0)
+    rc = cfg_need_string(item, "issuer", &issuer);
+  if (rc != 0)
+    return rc;
+  if (!text_has_prefix(issuer, "https://") || issuer[8] == '\0')
+    return cfg_fail(item, "the issuer is no https URL");
+  rc = oidc_provider_add(p->account, issuer + 8, &o);
+  if (rc == -EEXIST)
+    return cfg_fail(item, "the issuer is given twice");
+  if (rc == 0)
+    rc = cfg_each(item, "client-ids", read_client_id, &o->client_ids);
+  return rc == 0 ? config_tags(item, "keys", &o->keys) : rc;
+}
+
 int config_read_account(const struct cfg *item, void *arg) {
-  static const char *const names[] = {"id", "public-access-block", "access-keys", "users", "roles",
-                                      NULL};
+  static const char *const names[] = {"id",    "public-access-block", "access-keys", "users",
+                                      "roles", "oidc-providers",      NULL};
   struct people p = {.w = arg};
   const char *id = NULL;
   int rc = cfg_only(item, names);
@@ -255,5 +286,7 @@ int config_read_account(const struct cfg *item, void *arg) {
     rc = cfg_each(item, "users", read_user, &p);
   if (rc == 0)
     rc = cfg_each(item, "roles", read_role, &p);
+  if (rc == 0)
+    rc = cfg_each(item, "oidc-providers", read_oidc_provider, &p);
   return rc;
 }

@@ -41,6 +41,14 @@ struct mfa_device {
   struct mfa_device *prev, *next;
 };
 
+/* Who may sign tokens for roles of the account. */
+struct oidc_provider {
+  char *issuer, *arn;       /* host and path, without https:// */
+  struct kvlist client_ids; /* names */
+  struct kvlist keys;       /* key id -> RSA public key, PEM */
+  struct oidc_provider *prev, *next;
+};
+
 struct account;
 
 struct user {
@@ -163,6 +171,7 @@ struct account {
   struct block_public_access bpa;
   struct user *users;
   struct role *roles;
+  struct oidc_provider *oidc_providers;
   struct account *prev, *next;
 };
 
@@ -204,6 +213,12 @@ char *world_make_alias(const char *name, const char *account, const char *region
 bool world_valid_account_id(const char *s);
 bool world_valid_bucket_name(const char *s);
 bool world_valid_access_point_name(const char *s);
+
+/* --- token issuers (world_oidc.c) --- */
+/* -EEXIST. */
+int oidc_provider_add(struct account *a, const char *issuer, struct oidc_provider **out);
+struct oidc_provider *oidc_provider_find(struct oidc_provider *list, const char *issuer);
+void oidc_providers_free(struct oidc_provider *list);
 
 /* --- people (world_people.c) --- */
 struct account *world_account_locked(struct world *w, const char *id);

@@ -239,6 +239,7 @@ static void free_account(struct account *a) {
   DL_FOREACH_SAFE(a->roles, r, next_role) {
     free_role(r);
   }
+  oidc_providers_free(a->oidc_providers);
   free(a->id);
   free(a);
 }

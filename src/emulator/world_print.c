@@ -164,6 +164,26 @@ static cJSON *print_role(struct world *w, const struct role *r) {
   return o;
 }
 
+static void put_oidc_providers(cJSON *o, const struct account *a) {
+  cJSON *list = cJSON_AddArrayToObject(o, "oidc-providers");
+  const struct oidc_provider *p;
+
+  DL_FOREACH (a->oidc_providers, p) {
+    cJSON *item = cJSON_CreateObject();
+    cJSON *clients = cJSON_AddArrayToObject(item, "client-ids");
+    struct buf issuer;
+
+    buf_init(&issuer, 0);
+    buf_printf(&issuer, "https://%s", p->issuer);
+    config_put_string(item, "issuer", buf_cstr(&issuer));
+    buf_fini(&issuer);
+    for (size_t i = 0; i < p->client_ids.count; i++)
+      cJSON_AddItemToArray(clients, cJSON_CreateString(p->client_ids.items[i].name));
+    config_put_tags(item, "keys", &p->keys);
+    cJSON_AddItemToArray(list, item);
+  }
+}
+
 cJSON *config_print_accounts(struct world *w) {
   cJSON *list = cJSON_CreateArray();
   const struct account *a;
@@ -184,6 +204,7 @@ cJSON *config_print_accounts(struct world *w) {
     DL_FOREACH (a->roles, r) {
       cJSON_AddItemToArray(roles, print_role(w, r));
     }
+    put_oidc_providers(o, a);
     cJSON_AddItemToArray(list, o);
   }
   return list;

@@ -2,6 +2,7 @@
 import os
 import socket
 
+import oidc
 import pytest
 from emulator import Emulator
 from mfa import SEED, code, on_terminal
@@ -39,6 +40,7 @@ def role(name, principal, condition=None, actions="s3:*", **more):
             "policies": {"p": policy(allow(actions))}, **more}
 
 
+PROVIDER = oidc.Provider()
 ANN_ARN = f"arn:aws:iam::{USERS}:user/ann"
 WORLD = {
     "organization": {"id": "o-credentials", "accounts": [USERS, OWNER]},
@@ -48,7 +50,7 @@ WORLD = {
              "mfa-devices": [{"serial": DEVICE, "seed": SEED}],
              "policies": {"p": policy(allow(["sts:AssumeRole", "sts:SetSourceIdentity"]))}}],
          "roles": [role("first", ANN_ARN, actions=["sts:AssumeRole"], **{"max-session-duration": 43200})]},
-        {"id": OWNER, "users": [
+        {"id": OWNER, "oidc-providers": [PROVIDER.described()], "users": [
             {"name": "admin", "access-keys": [{"id": ADMIN[0], "secret": ADMIN[1]}],
              "policies": {"p": policy(allow("*"))}}],
          "roles": [
@@ -56,7 +58,9 @@ WORLD = {
              role("asks", ANN_ARN, {"StringEquals": {"sts:ExternalId": "magic"}}),
              role("careful", ANN_ARN, {"Bool": {"aws:MultiFactorAuthPresent": "true"}}),
              role("blind", ANN_ARN, actions="s3:PutObject"),
-             role("nobody", arn("other"))]}],
+             role("nobody", arn("other")),
+             {"name": "pod", "trust": oidc.trust(OWNER, PROVIDER),
+              "policies": {"p": policy(allow("s3:*"))}}]}],
     "buckets": [{"name": "data-bucket", "account": OWNER}],
     "access-points": [{"name": "data", "account": OWNER, "bucket": "data-bucket"}],
 }
@@ -207,3 +211,49 @@ def test_wrong_mfa_code(emu, place, ann):
 def test_mfa_without_a_terminal_is_refused(emu, place, ann):
     refused(place, options(emu, "profile=ann", f"role-arn={arn('careful')}", f"mfa-serial={DEVICE}"), 1,
             f"{arn('careful')} needs a code of the MFA device {DEVICE}", "there is no terminal")
+
+
+@pytest.fixture
+def token(place):
+    path = place.dir / "token"
+    path.write_text(PROVIDER.token())
+    return path
+
+
+def web_environment(token):
+    return {"AWS_WEB_IDENTITY_TOKEN_FILE": str(token), "AWS_ROLE_ARN": arn("pod"),
+            "AWS_ROLE_SESSION_NAME": "pod-7", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+
+
+def test_web_identity_of_the_environment(emu, place, token):
+    point = place.mount(AP, options(emu), env=web_environment(token))
+    assert (point / "file.csv").read_bytes() == b"content"
+    assert callers(emu) == {f"arn:aws:sts::{OWNER}:assumed-role/pod/pod-7"}
+
+
+@pytest.mark.parametrize("how", ["profile", "options"])
+def test_web_identity_of_profile_and_options(emu, place, ann, token, how):
+    ann(f"[profile w]\nrole_arn = {arn('pod')}\nweb_identity_token_file = {token}\n")
+    words = ["profile=w"] if how == "profile" else [f"role-arn={arn('pod')}",
+                                                    f"web-identity-token-file={token}"]
+    point = place.mount(AP, options(emu, *words))
+    assert (point / "file.csv").read_bytes() == b"content"
+
+
+@pytest.mark.parametrize("claims,status,said", [
+    ({"subject": "repo:other"}, 3, "AccessDenied"), ({"lifetime": -10}, 1, "ExpiredTokenException"),
+    ({"aud": "else"}, 1, "Incorrect token audience")])
+def test_refused_web_identity(emu, place, token, claims, status, said):
+    token.write_text(PROVIDER.token(**claims))
+    refused(place, options(emu), status, f"web identity: {arn('pod')} cannot be assumed", said,
+            env=web_environment(token))
+
+
+def test_web_identity_without_its_parts(emu, place, token):
+    env = web_environment(token)
+    refused(place, options(emu), 1, "web identity: AWS_WEB_IDENTITY_TOKEN_FILE is set but AWS_ROLE_ARN is not",
+            env=dict(env, AWS_ROLE_ARN=""))
+    refused(place, options(emu), 1, "web identity: the web identity token /nowhere cannot be read",
+            env=dict(env, AWS_WEB_IDENTITY_TOKEN_FILE="/nowhere"))
+    token.write_text("")
+    refused(place, options(emu), 1, f"web identity: {token} holds no web identity token", env=env)

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../src/emulator/world_internal.h"
 #include "s3apfs/base/file.h"
 #include "worlds.h"
 
@@ -52,6 +53,36 @@ Test(world_config, errors_name_the_path) {
   refused("{\"region\":\"a\",\"region\":\"b\"}", "\"region\" is given twice");
   refused("{\"vpc-endpoints\":[{\"id\":\"vpce-1\",\"vpc\":\"vpc-1\",\"port\":70000}]}",
           "vpc-endpoints[0].port: a whole number from 0 to 65535");
+}
+
+#define PROVIDER(rest)                                                                             \
+  "{\"accounts\":[{\"id\":\"111111111111\",\"oidc-providers\":[{\"issuer\":\"" rest "}]}]}"
+
+Test(world_config, token_issuers_are_checked_and_kept) {
+  struct world *w = world_from(PROVIDER("https://t.example.com/p\",\"client-ids\":[\"a\",\"b\"],"
+                                        "\"keys\":{\"k\":\"pem\"}"));
+  struct buf text;
+
+  buf_init(&text, 0);
+  cr_assert_eq(world_config_print(w, &text), 0);
+  world_free(w);
+  w = world_from(buf_cstr(&text));
+  world_lock(w);
+  {
+    const struct account *a = world_account_locked(w, "111111111111");
+    const struct oidc_provider *p = oidc_provider_find(a->oidc_providers, "t.example.com/p");
+
+    cr_assert_not_null(p);
+    cr_assert_str_eq(p->arn, "arn:aws:iam::111111111111:oidc-provider/t.example.com/p");
+    cr_assert_not_null(kvlist_get(&p->client_ids, "b"));
+    cr_assert_str_eq(kvlist_get(&p->keys, "k"), "pem");
+  }
+  world_unlock(w);
+  world_free(w);
+  buf_fini(&text);
+  refused(PROVIDER("http://t.example.com\""), "accounts[0].oidc-providers[0]: the issuer is no");
+  refused(PROVIDER("https://t.example.com\",\"client-ids\":[7]"),
+          "accounts[0].oidc-providers[0].client-ids[0]: a client's name is expected");
 }
 
 Test(world_config, syntax_errors_name_line_and_column) {
