@@ -8,9 +8,31 @@
 
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/pool.h"
+#include "s3apfs/state/servers.h"
 #include "tree.h"
 
 #define PROBE_THREADS 8
+
+/* A server may be replaced by another version: after a week it is asked again. */
+#define NOTES_LAST_S ((int64_t)7 * 86400)
+
+static int64_t now_s(void) {
+  return clock_wall_ms(&clock_system) / 1000;
+}
+
+static int notes_get(void *arg, const char *server, unsigned *honours) {
+  const struct app *a = arg;
+
+  return a->state != NULL ? servers_get(a->state, server, now_s() - NOTES_LAST_S, honours)
+                          : -ENOENT;
+}
+
+static void notes_put(void *arg, const char *server, unsigned honours) {
+  const struct app *a = arg;
+
+  if (a->state != NULL && servers_put(a->state, server, honours, now_s()) != 0)
+    log_debug("what %s honours was not noted", server);
+}
 
 int app_open(struct app *a, const struct settings *s, struct buf *why) {
   struct http_options ho = {.max_connections = (unsigned)s->max_connections,
@@ -22,6 +44,7 @@ int app_open(struct app *a, const struct settings *s, struct buf *why) {
 
   memset(a, 0, sizeof(*a));
   a->read_only_because = "";
+  a->notes = (struct s3_notes){.get = notes_get, .put = notes_put, .arg = a};
   if (ho.ca_bundle == NULL)
     ho.ca_bundle = getenv("AWS_CA_BUNDLE");
   rc = http_engine_new(&ho, &a->engine);
@@ -55,7 +78,8 @@ static int open_all(struct app *a, struct buf *why) {
   int rc = 0;
 
   for (size_t i = 0; rc == 0 && i < c->count; i++) {
-    rc = source_open(&a->sources[i], &c->dirs[i], a->caller, a->identities, a->grants, why);
+    rc = source_open(&a->sources[i], &c->dirs[i], a->caller, a->identities, a->grants, &a->notes,
+                     why);
     if (rc == 0)
       a->source_count = i + 1;
     else if (c->file != NULL && why->len > 0) {

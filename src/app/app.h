@@ -20,6 +20,8 @@ struct app {
   struct grants_set *grants;
   struct source *sources;
   size_t source_count;
+  struct state *state;           /* borrowed; NULL: nothing is kept */
+  struct s3_notes notes;         /* in the state */
   const char *read_only_because; /* borrowed; "": nobody has to be told */
 };
 

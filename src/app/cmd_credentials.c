@@ -94,7 +94,7 @@ static int vend_source(const struct config *c, enum scope_permission p, struct k
   a.sources = calloc(1, sizeof(*a.sources));
   rc = a.sources == NULL
            ? -ENOMEM
-           : source_open(a.sources, &c->dirs[0], a.caller, a.identities, a.grants, why);
+           : source_open(a.sources, &c->dirs[0], a.caller, a.identities, a.grants, NULL, why);
   if (rc == 0) {
     a.source_count = 1;
     rc = vend_keys(&a, c->dirs[0].path, p, out, why);

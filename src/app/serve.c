@@ -132,6 +132,7 @@ int serve_mount(struct config *c, const char *source, const char *dir, struct wa
     watch_stop(watch);
   } else {
     a.read_only_because = buf_cstr(&because);
+    a.state = state;
     rc = serve_app(&a, c, state, source, dir, watch, ready, arg, why);
     app_close(&a);
   }

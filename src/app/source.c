@@ -193,6 +193,7 @@ static int open_store(struct source *s, struct caller *c, struct buf *why) {
                                 .prefix = d->target.prefix,
                                 .identity = identity_name(s->identity),
                                 .read_only = !settings_writable(&d->settings),
+                                .notes = s->notes,
                                 .describe = source_describe,
                                 .describe_arg = s};
   struct s3_client *client;
@@ -227,14 +228,16 @@ static int open_target(struct source *s, struct caller *c, struct grants_set *gr
 }
 
 int source_open(struct source *s, const struct config_dir *dir, struct caller *c,
-                struct identities *ids, struct grants_set *grants, struct buf *why) {
+                struct identities *ids, struct grants_set *grants, const struct s3_notes *notes,
+                struct buf *why) {
   int rc;
 
   memset(s, 0, sizeof(*s));
   s->dir = dir;
+  s->notes = notes;
   rc = identities_get(ids, &dir->settings, &s->identity, why);
   if (rc == 0 && dir->target.kind == TARGET_GRANTS)
-    rc = tree_new(c, s->identity, dir, &s->tree, &s->store, why);
+    rc = tree_new(c, s->identity, dir, notes, &s->tree, &s->store, why);
   else if (rc == 0)
     rc = open_target(s, c, grants, why);
   if (rc != 0)

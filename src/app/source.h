@@ -5,6 +5,7 @@
 #include "config.h"
 #include "identity.h"
 #include "s3apfs/s3/grants.h"
+#include "s3apfs/s3/store.h"
 #include "s3apfs/store/store.h"
 
 struct tree;
@@ -16,6 +17,7 @@ void grants_set_free(struct grants_set *set);
 
 struct source {
   const struct config_dir *dir;
+  const struct s3_notes *notes; /* borrowed; NULL: nothing is remembered of servers */
   struct identity *identity;
   struct grants *grants;       /* of the set; NULL for direct access */
   struct key_source *granted;  /* owned; NULL for direct access */
@@ -30,7 +32,8 @@ struct source {
 
 /* Builds, asks nobody. -EINVAL with one line in *why. */
 int source_open(struct source *s, const struct config_dir *dir, struct caller *c,
-                struct identities *ids, struct grants_set *grants, struct buf *why);
+                struct identities *ids, struct grants_set *grants, const struct s3_notes *notes,
+                struct buf *why);
 void source_close(struct source *s);
 /* Proves that the source can be used; sets note or problem. 0 when usable (with
  * or without listing); else -errno, with the line in *why. */

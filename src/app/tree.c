@@ -41,6 +41,7 @@ struct tree {
   struct caller *caller;
   struct identity *identity;
   const struct config_dir *dir;
+  const struct s3_notes *notes; /* borrowed */
   struct s3_site site;
   struct control *control;
   char *account;         /* of the instance; known after the first refresh */
@@ -121,6 +122,7 @@ static int scope_store(struct tree *t, const struct scope_wish *w, struct store 
                                 .prefix = w->folder,
                                 .identity = identity_name(t->identity),
                                 .read_only = !w->writable,
+                                .notes = t->notes,
                                 .describe = granted_describe};
   struct s3_client *client = NULL;
   struct granted *reads;
@@ -170,8 +172,9 @@ static void describe_tree(void *arg, struct buf *out) {
 
 /* --- life --- */
 
-int tree_new(struct caller *c, struct identity *id, const struct config_dir *dir, struct tree **out,
-             struct store **store, struct buf *why) {
+int tree_new(struct caller *c, struct identity *id, const struct config_dir *dir,
+             const struct s3_notes *notes, struct tree **out, struct store **store,
+             struct buf *why) {
   struct tree *t = calloc(1, sizeof(*t));
   struct route_store_options o = {.make = make_scope, .describe = describe_tree, .arg = t};
   char *domain;
@@ -184,6 +187,7 @@ int tree_new(struct caller *c, struct identity *id, const struct config_dir *dir
   t->caller = c;
   t->identity = id;
   t->dir = dir;
+  t->notes = notes;
   identity_site(id, &dir->settings, &t->site);
   rc = control_new(c, identity_keys(id), &t->site, dir->settings.deadline_ms, &t->control, why);
   domain = text_printf("grants|%s|%s|%s|%s", identity_name(id),

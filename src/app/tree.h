@@ -7,14 +7,16 @@
 #include "identity.h"
 #include "s3apfs/fs/fs.h"
 #include "s3apfs/s3/grants.h"
+#include "s3apfs/s3/store.h"
 
 struct tree;
 
 /* Asks nobody. dir and identity are borrowed. *store shows nothing before the
  * first tree_refresh(); it must be freed before the tree. -EINVAL with one line in
  * *why. */
-int tree_new(struct caller *c, struct identity *id, const struct config_dir *dir, struct tree **out,
-             struct store **store, struct buf *why);
+int tree_new(struct caller *c, struct identity *id, const struct config_dir *dir,
+             const struct s3_notes *notes, struct tree **out, struct store **store,
+             struct buf *why);
 void tree_free(struct tree *t);
 /* Asks for the caller's grants and shows them. 0, or -errno with the detail in
  * *error: then what was shown stays. */

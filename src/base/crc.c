@@ -1,11 +1,15 @@
 /* CRC-32, CRC-32C and CRC-64/NVME by slicing-by-8 over one shared routine on
  * 64-bit registers: a 32-bit CRC is the same algorithm with a shorter register.
+ * Where the processor multiplies without carries, CRC-64/NVME, which every byte that is
+ * sent needs, goes over the bulk of the data by folding (crc_fold.c).
  * Combination multiplies by x^(8*len) modulo the polynomial, on the reflected
  * representation (the highest bit is x^0). */
 #include "s3apfs/base/crc.h"
 
 #include <pthread.h>
 #include <string.h>
+
+#include "crc_fold.h"
 
 struct crc_spec {
   uint64_t poly; /* reflected, without the top term */
@@ -16,6 +20,7 @@ struct crc_spec {
 static struct crc_spec ieee = {.poly = 0xEDB88320U, .width = 32};
 static struct crc_spec castagnoli = {.poly = 0x82F63B78U, .width = 32};
 static struct crc_spec nvme = {.poly = 0x9A6C9329AC4BC9B5U, .width = 64};
+static struct crc_fold nvme_fold;
 static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
 
 static void spec_fill(struct crc_spec *s) {
@@ -34,10 +39,19 @@ static void spec_fill(struct crc_spec *s) {
     }
 }
 
+static uint64_t poly_power(const struct crc_spec *s, unsigned exponent);
+
 static void tables_fill(void) {
   spec_fill(&ieee);
   spec_fill(&castagnoli);
   spec_fill(&nvme);
+  for (unsigned i = 0; i < 2; i++) {
+    unsigned bits = i == 0 ? CRC_FOLD_WIDE * 8 : CRC_FOLD_NARROW * 8;
+
+    nvme_fold.by[i][0] = poly_power(&nvme, bits + 63);
+    nvme_fold.by[i][1] = poly_power(&nvme, bits - 1);
+  }
+  nvme_fold.usable = crc_fold_is_possible();
 }
 
 static uint64_t ones(const struct crc_spec *s) {
@@ -76,6 +90,19 @@ static uint64_t poly_multiply(const struct crc_spec *s, uint64_t a, uint64_t b) 
   return product;
 }
 
+/* x^exponent */
+static uint64_t poly_power(const struct crc_spec *s, unsigned exponent) {
+  uint64_t result = (uint64_t)1 << (s->width - 1);
+  uint64_t square = result >> 1;
+
+  for (; exponent != 0; exponent >>= 1) {
+    if ((exponent & 1) != 0)
+      result = poly_multiply(s, result, square);
+    square = poly_multiply(s, square, square);
+  }
+  return result;
+}
+
 static uint64_t crc_join(const struct crc_spec *s, uint64_t a, uint64_t b, uint64_t len_b) {
   uint64_t power = (uint64_t)1 << (s->width - 1); /* x^0 */
   uint64_t square = power >> 8;                   /* x^8: one byte */
@@ -96,8 +123,17 @@ uint32_t crc32c(uint32_t crc, const void *data, size_t len) {
   return (uint32_t)crc_run(&castagnoli, crc, data, len);
 }
 
+/* The bulk shrinks to 16 bytes that leave the same remainder. */
 uint64_t crc64nvme(uint64_t crc, const void *data, size_t len) {
-  return crc_run(&nvme, crc, data, len);
+  size_t bulk = len / CRC_FOLD_WIDE * CRC_FOLD_WIDE;
+  uint8_t rest[CRC_FOLD_NARROW];
+
+  pthread_once(&tables_once, tables_fill);
+  if (!nvme_fold.usable || bulk < 2 * (size_t)CRC_FOLD_WIDE)
+    return crc_run(&nvme, crc, data, len);
+  crc_fold(&nvme_fold, ~crc, data, bulk, rest);
+  crc = crc_run(&nvme, ones(&nvme), rest, sizeof(rest)); /* the register begins with 0 */
+  return crc_run(&nvme, crc, (const uint8_t *)data + bulk, len - bulk);
 }
 
 uint64_t crc64nvme_combine(uint64_t a, uint64_t b, uint64_t len_b) {

@@ -34,7 +34,8 @@ struct store_dress commit_dress_of(const struct attempt *a);
 struct part_memory {
   void *data;
   size_t len;
-  bool spilled; /* in a file, not in the budget */
+  size_t capacity; /* of the buffer it is in */
+  bool spilled;    /* in a file, not in the budget */
 };
 /* How long a commit waits for memory or for a piece of the base. */
 struct patience commit_patience(void);

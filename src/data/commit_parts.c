@@ -54,21 +54,31 @@ int part_memory_get(struct staging *g, size_t len, struct part_memory *out) {
 
   if (rc != 0)
     return rc;
-  m.data = m.spilled ? map_spill(g, len)
-                     : mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (m.data == MAP_FAILED) {
-    if (!m.spilled)
-      budget_release(g->cache->budget, len);
-    return m.spilled ? -ENOSPC : -ENOMEM;
+  if (m.spilled) {
+    m.data = map_spill(g, len);
+    rc = m.data == MAP_FAILED ? -ENOSPC : 0;
+  } else {
+    mtx_lock(&g->cache->synced.lock);
+    m.data = buffers_take_locked(g->cache, len, &m.capacity);
+    mtx_unlock(&g->cache->synced.lock);
+    rc = m.data == NULL ? -ENOMEM : 0;
   }
-  *out = m;
-  return 0;
+  if (rc == -ENOMEM)
+    budget_release(g->cache->budget, len);
+  if (rc == 0)
+    *out = m;
+  return rc;
 }
 
 void part_memory_put(struct staging *g, struct part_memory *m) {
-  munmap(m->data, m->len);
-  if (!m->spilled)
-    budget_release(g->cache->budget, m->len);
+  if (m->spilled) {
+    munmap(m->data, m->len);
+    return;
+  }
+  mtx_lock(&g->cache->synced.lock);
+  buffers_give_locked(g->cache, m->data, m->capacity);
+  mtx_unlock(&g->cache->synced.lock);
+  budget_release(g->cache->budget, m->len);
 }
 
 /* --- one part --- */

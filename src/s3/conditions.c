@@ -3,7 +3,8 @@
  * AWS honours all of them. Any other server is asked once, at the first write, on
  * a throw-away object inside the store's prefix: a condition that cannot hold must
  * be refused. UNKNOWN -> PROBING (one thread asks, others wait) -> KNOWN, or back
- * to UNKNOWN when the questions could not be asked. What a server ignores is
+ * to UNKNOWN when the questions could not be asked. The answer is noted for later mounts,
+ * by host and bucket, where the caller keeps notes. What a server ignores is
  * replaced by looking first (s3_check_now), which is said once. */
 #include <errno.h>
 #include <stdlib.h>
@@ -50,6 +51,7 @@ struct probe {
   struct s3_store *s;
   char *key;
   unsigned honours;
+  bool partly; /* some questions were not answered */
   struct s3_try t;
 };
 
@@ -158,13 +160,15 @@ static int ask_all(struct probe *p) {
     rc = ask_complete(p);
   if (rc == 0)
     rc = ask_copy(p);
-  if (rc == 0 && ask_delete(p) != 0)
+  if (rc == 0 && ask_delete(p) != 0) {
+    p->partly = true;
     s3_try_again(&p->t);
+  }
   clean_up(p);
   return rc;
 }
 
-static int probe_server(struct s3_store *s, unsigned *out) {
+static int probe_server(struct s3_store *s, unsigned *out, bool *partly) {
   struct probe p = {.s = s};
   uint64_t random = 0;
   int rc;
@@ -176,6 +180,7 @@ static int probe_server(struct s3_store *s, unsigned *out) {
     return -ENOMEM;
   s3_try_init(&p.t);
   rc = ask_all(&p);
+  *partly = p.partly;
   if (rc == 0)
     *out = p.honours;
   else if (rc != -EACCES)
@@ -211,9 +216,35 @@ static void warn_missing(struct s3_store *s, unsigned honours) {
   buf_fini(&missing);
 }
 
+static char *server_name(struct s3_store *s) {
+  struct s3_where *w = s3_client_where(s->writer);
+  char *name = text_printf("%s://%s%s %s", w->endpoint.scheme, w->endpoint.host, w->endpoint.path,
+                           s->writer->bucket);
+
+  s3_where_unref(w);
+  return name;
+}
+
+/* Noted by an earlier mount, or asked now. */
+static int learn(struct s3_store *s, unsigned *honours) {
+  char *server = s->notes != NULL ? server_name(s) : NULL;
+  bool partly = false;
+  int rc = -ENOENT;
+
+  if (server != NULL)
+    rc = s->notes->get(s->notes->arg, server, honours);
+  if (rc != 0) {
+    rc = probe_server(s, honours, &partly);
+    if (rc == 0 && !partly && server != NULL)
+      s->notes->put(s->notes->arg, server, *honours);
+  }
+  free(server);
+  return rc;
+}
+
 static int probe_now(struct s3_store *s, unsigned *out) {
   unsigned honours = S3_HONOURS_ALL;
-  int rc = is_aws(s) ? 0 : probe_server(s, &honours);
+  int rc = is_aws(s) ? 0 : learn(s, &honours);
 
   mtx_lock(&s->conditions.lock);
   s->conditions.state = rc == 0 ? CONDITIONS_KNOWN : CONDITIONS_UNKNOWN;

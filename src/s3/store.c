@@ -280,6 +280,7 @@ int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct s
   s->store.read_only = o->read_only;
   s->client = c;
   s->writer = o->writer != NULL ? o->writer : c;
+  s->notes = o->notes;
   s->describe = o->describe;
   s->describe_arg = o->describe_arg;
   *out = &s->store;

@@ -32,7 +32,8 @@ enum s3_honours {
 struct s3_store {
   struct store store;
   struct s3_client *client;
-  struct s3_client *writer; /* perhaps the same */
+  struct s3_client *writer;     /* perhaps the same */
+  const struct s3_notes *notes; /* NULL: nothing is remembered */
   char *source;
   char *prefix;
   void (*describe)(void *arg, struct buf *out);

@@ -20,7 +20,7 @@
 #include "s3apfs/base/text.h"
 #include "state_internal.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 /* A folder's name; longer mount points are cut and told apart by their digest. */
 #define NAME_KEEP 160
 
@@ -42,6 +42,12 @@ static const char schema[] =
     " atime INTEGER NOT NULL, ctime INTEGER NOT NULL, link TEXT, PRIMARY KEY(domain, key))"
     " WITHOUT ROWID;"
     "PRAGMA user_version=1;";
+
+/* From version 1 to 2. */
+static const char schema_2[] =
+    "CREATE TABLE server(name TEXT PRIMARY KEY, honours INTEGER NOT NULL, at INTEGER NOT NULL)"
+    " WITHOUT ROWID;"
+    "PRAGMA user_version=2;";
 
 static const char *home_dir(void) {
   const char *dir = getenv("HOME");
@@ -181,6 +187,8 @@ static int check_schema(struct state *s, struct buf *why) {
   }
   if (rc == 0 && version == 0)
     rc = db_run(s->db, STATE_DURABLE, make_schema, (void *)schema);
+  if (rc == 0 && version < 2)
+    rc = db_run(s->db, STATE_DURABLE, make_schema, (void *)schema_2);
   if (rc == 0 && version > SCHEMA_VERSION) {
     buf_printf(why, "%s was written by a later version of s3apfs", s->dir);
     return -EPROTO;

@@ -117,3 +117,22 @@ def test_nothing_is_asked_before_somebody_writes(emu, place):
     place.mount(AP_ARN, options(emu, "profile=demo"))
     assert {r["operation"] for r in emu.admin("GET", "requests")} == {"ListObjectsV2"}
     assert (pathlib.Path(place.dir) / "state").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_server_is_asked_once_for_all_mounts(emu, admin):
+    """Which conditions it honours is kept in the state directory."""
+    words_ = options(emu, "profile=admin2")
+    point = admin.mount(f"s3://{BUCKET}/asked", words_)
+    (point / "first").write_text("1")
+    asked = [r for r in emu.admin("GET", "requests") if "s3apfs-probe" in r.get("key", "")]
+    assert asked
+    admin.umount(point)
+    emu.admin("DELETE", "requests")
+    assert admin.run("mount", f"s3://{BUCKET}/asked", point, "-o", ",".join(
+        [*words_, "allow-core", f"cache-dir={admin.dir}/cache"])).returncode == 0
+    admin.mounts.append(point)
+    (point / "second").write_text("2")
+    os.rename(point / "second", point / "third")
+    requests = emu.admin("GET", "requests")
+    assert [r for r in requests if "s3apfs-probe" in r.get("key", "")] == []
+    assert "PutObject" in {r["operation"] for r in requests}

@@ -4,6 +4,14 @@
 
 #include "s3apfs/s3/client.h"
 
+/* What was learned of a server, kept by the caller from mount to mount. Called on any
+ * thread, may block on a disk; `get` answers -ENOENT when nothing is known. */
+struct s3_notes {
+  int (*get)(void *arg, const char *server, unsigned *honours);
+  void (*put)(void *arg, const char *server, unsigned honours);
+  void *arg;
+};
+
 /* Says who serves the store: appended to explain lines. `what` is "access point
  * ARN" and the like. Called on any thread. */
 struct s3_store_options {
@@ -13,6 +21,7 @@ struct s3_store_options {
   bool read_only;
   /* Signs changes; taken. NULL: the same client as for reading. */
   struct s3_client *writer;
+  const struct s3_notes *notes; /* borrowed, outlives the store; NULL: servers are asked anew */
   /* Appends "identity X, grant Y (READ) until Z"; may be NULL. */
   void (*describe)(void *arg, struct buf *out);
   void *describe_arg;

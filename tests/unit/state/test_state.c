@@ -17,6 +17,7 @@
 #include "s3apfs/base/text.h"
 #include "s3apfs/state/journal.h"
 #include "s3apfs/state/known.h"
+#include "s3apfs/state/servers.h"
 
 static char dir[64];
 static struct buf why;
@@ -228,6 +229,22 @@ Test(state, metadata_belongs_to_one_version) {
   cr_expect_eq(known_get(s, "d", "f/a", "e1", &got), -ENOENT);
   state_close(s);
   buf_fini(&text);
+}
+
+Test(state, what_servers_honour_is_known_for_a_while) {
+  struct state *s = open_state();
+  unsigned honours = 0;
+
+  cr_expect_eq(servers_get(s, "http://h b", 0, &honours), -ENOENT);
+  cr_assert_eq(servers_put(s, "http://h b", 5, 1000), 0);
+  cr_assert_eq(servers_put(s, "http://h b", 255, 2000), 0);
+  state_close(s);
+  s = open_state();
+  cr_expect_eq(servers_get(s, "http://h b", 2000, &honours), 0);
+  cr_expect_eq(honours, 255);
+  cr_expect_eq(servers_get(s, "http://h b", 2001, &honours), -ENOENT);
+  cr_expect_eq(servers_get(s, "http://h c", 0, &honours), -ENOENT);
+  state_close(s);
 }
 
 Test(state, is_private_and_has_one_owner) {
