@@ -22,7 +22,7 @@ def flags():
                               capture_output=True).stdout.split()
     version = (ROOT / "VERSION").read_text().strip()
     return ["-std=gnu11", "-D_GNU_SOURCE", "-DFUSE_USE_VERSION=312",
-            f'-DS3APFS_VERSION="{version}"', "-Iinclude", *packages]
+            f'-DS3APFS_VERSION="{version}"', "-Iinclude", "-Itests", *packages]
 
 
 def headers_digest():

@@ -2,6 +2,8 @@
 
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <ftw.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,13 +40,17 @@ void desk_open(struct desk *d) {
   open_local(d);
 }
 
-void desk_close(struct desk *d) {
-  char *command = text_printf("rm -rf '%s'", d->dir);
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
+  (void)st;
+  (void)type;
+  (void)at;
+  return remove(path);
+}
 
+void desk_close(struct desk *d) {
   close_local(d);
   store_free(d->store);
-  cr_assert_eq(system(command), 0);
-  free(command);
+  cr_assert_eq(nftw(d->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 void desk_restart(struct desk *d) {

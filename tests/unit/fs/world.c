@@ -3,6 +3,8 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,12 +60,16 @@ void world_open_writable(struct world *w) {
   buf_fini(&why);
 }
 
-static void end_state(struct world *w) {
-  char *command = text_printf("rm -rf '%s'", w->state_dir);
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
+  (void)st;
+  (void)type;
+  (void)at;
+  return remove(path);
+}
 
+static void end_state(struct world *w) {
   state_close(w->state);
-  cr_assert_eq(system(command), 0);
-  free(command);
+  cr_assert_eq(nftw(w->state_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 void world_fini(struct world *w) {
