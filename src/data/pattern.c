@@ -10,6 +10,7 @@
 #define BACK_STEPS 3
 #define BACK_GAP ((uint64_t)128 << 10)
 #define REPEATS 3
+#define SIDE_BY_SIDE 4 /* requests of a small window */
 
 static uint64_t down(uint64_t offset, size_t grid) {
   return offset - offset % grid;
@@ -71,9 +72,32 @@ static bool worth_it(uint64_t bytes, uint64_t window, const struct pattern_limit
   return rest || bytes >= window / 2 || bytes >= l->part;
 }
 
-static void plan_forward(struct pattern *p, uint64_t end, const struct pattern_limits *l,
-                         struct pattern_plan *out) {
-  uint64_t window = window_of(p, l);
+/* While the window is small its requests are small too: on several connections their
+ * bytes are here, and the window grows, several times as soon. */
+static uint64_t piece_of(uint64_t window, const struct pattern_limits *l) {
+  uint64_t piece = window / SIDE_BY_SIDE;
+
+  piece = piece > l->grid ? down(piece, l->grid) : l->grid;
+  return piece < l->part ? piece : l->part;
+}
+
+static void plan_pieces(uint64_t from, uint64_t to, uint64_t piece, const struct pattern_limits *l,
+                        struct pattern_plan *out) {
+  if (piece == l->part) {
+    plan_add(out, from, to);
+    return;
+  }
+  while (from < to) {
+    bool last = out->count + 1 == PATTERN_RANGES_MAX || to - from < 2 * piece;
+    uint64_t end = last ? to : from + piece;
+
+    plan_add(out, from, end);
+    from = end;
+  }
+}
+
+static void plan_forward(struct pattern *p, uint64_t end, uint64_t window,
+                         const struct pattern_limits *l, struct pattern_plan *out) {
   uint64_t start = up(end, l);
   uint64_t target = window < l->size - end ? down(end + window, l->grid) : l->size;
 
@@ -83,8 +107,18 @@ static void plan_forward(struct pattern *p, uint64_t end, const struct pattern_l
     target -= target % l->part;
   if (target <= start || !worth_it(target - start, window, l, target == l->size))
     return;
-  plan_add(out, start, target);
+  plan_pieces(start, target, piece_of(window, l), l, out);
   p->ahead = target;
+}
+
+/* Somebody who begins with much at once at the start of a file goes on as a rule; a
+ * small first read may be all there is. */
+static uint64_t first_window(uint64_t offset, uint64_t end, const struct pattern_limits *l) {
+  uint64_t window = (end - offset) * PATTERN_GROWTH;
+
+  if (offset != 0 || end - offset < 2 * l->grid)
+    return 0;
+  return window < l->window ? window : l->window;
 }
 
 static void note_forward(struct pattern *p, uint64_t offset, uint64_t end) {
@@ -153,7 +187,7 @@ static void plan_kind(struct pattern *p, uint64_t offset, uint64_t end,
   case PATTERN_FORWARD:
     /* A late part of an older read-ahead, or a step back, asks for nothing. */
     if (end > p->next || p->run == 0)
-      plan_forward(p, end, l, out);
+      plan_forward(p, end, p->run == 0 ? first_window(offset, end, l) : window_of(p, l), l, out);
     note_forward(p, offset, end);
     keep(out, offset > SLACK ? offset - SLACK : 0, UINT64_MAX);
     break;

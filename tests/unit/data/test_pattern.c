@@ -40,6 +40,24 @@ Test(pattern, first_read_fetches_nothing_ahead) {
   cr_expect_eq(plan.count, 0);
 }
 
+Test(pattern, first_read_of_much_is_taken_for_the_beginning_of_all) {
+  note(0, 512 * KB);
+  cr_expect_gt(planned(), 0);
+  cr_expect_leq(pattern.ahead, 512 * KB + PATTERN_GROWTH * 512 * KB);
+}
+
+Test(pattern, first_read_of_much_elsewhere_fetches_nothing_ahead) {
+  note(300 * MB, 512 * KB);
+  cr_expect_eq(plan.count, 0);
+}
+
+Test(pattern, a_small_window_is_fetched_by_several_requests) {
+  note(0, 512 * KB);
+  cr_expect_geq(plan.count, 2);
+  for (size_t i = 1; i < plan.count; i++)
+    cr_expect_eq(plan.ranges[i].from, plan.ranges[i - 1].to);
+}
+
 Test(pattern, forward_reading_grows_to_the_window_within_a_few_reads) {
   uint64_t at = 0;
   unsigned reads = 0;
