@@ -11,7 +11,7 @@
 #include "s3apfs/base/text.h"
 
 /* What waits to be written is memory that readers do not get meanwhile. */
-#define QUEUE_SHARE 4
+#define QUEUE_SHARE 2
 
 static const char *home(void) {
   const char *dir = getenv("HOME");

@@ -4,10 +4,12 @@
  * threads, block by block, and announced to its readers as a load from the store
  * would be. A block that turns out damaged sends the extent to the store instead.
  *
- * Writing: complete extents are queued, pinned, and written by one thread. What
- * waits is bounded; when the disk cannot keep up, or has no room, an extent is not
- * kept, and nobody waits. After a failure nothing is written for a while: the
- * cache in memory goes on alone. */
+ * Writing: complete extents are queued, pinned. One thread makes room and files for
+ * them, a few write them side by side: parts of a stream end in bursts, and one
+ * write after another would leave the disk waiting. What waits is bounded; when the
+ * disk cannot keep up even through the page cache, or has no room, an extent is not
+ * kept, and nobody waits. After a failure nothing is written for a while: the cache
+ * in memory goes on alone. */
 #include "disk.h"
 
 #include <errno.h>
@@ -25,6 +27,7 @@
 #include "s3apfs/base/text.h"
 
 #define READERS 8
+#define WRITERS 4
 #define RETRY_MS 30000
 /* What a version's first bytes cost beside themselves. */
 #define MAP_ROOM 8192
@@ -72,6 +75,8 @@ int disk_new(const struct disk_options *o, struct disk **out) {
     rc = pool_new("s3apfs-disk", READERS, &d->readers);
   if (rc == 0)
     rc = pool_new("s3apfs-keep", 1, &d->writer);
+  if (rc == 0)
+    rc = pool_new("s3apfs-write", WRITERS, &d->movers);
   if (rc != 0) {
     disk_free(d);
     return rc;
@@ -83,8 +88,10 @@ int disk_new(const struct disk_options *o, struct disk **out) {
 void disk_free(struct disk *d) {
   if (d == NULL)
     return;
+  disk_drain(d);
   pool_free(d->readers);
-  pool_free(d->writer);
+  pool_free(d->movers);
+  pool_free(d->writer); /* last: files are put there */
   if (d->dir_fd >= 0)
     close(d->dir_fd);
   disk_synced_fini(d);
@@ -141,88 +148,84 @@ bool disk_load(struct extent *e) {
 /* --- writing --- */
 
 static void failed(struct disk *d, int err) {
-  d->retry_ms = clock_mono_ms(&clock_system) + RETRY_MS;
+  atomic_store(&d->retry_ms, clock_mono_ms(&clock_system) + RETRY_MS);
   if (!atomic_exchange(&d->failing, true))
     log_warn("the cache in %s cannot be written, going on in memory: %s", d->dir, strerror(-err));
 }
 
-static void write_extent(struct disk *d, const struct extent *e) {
-  int rc;
-
-  if (disk_file_has(e->disk, e->offset, e->length))
-    return; /* fetched as a proof only, or by two at once */
-  if (clock_mono_ms(&clock_system) < d->retry_ms)
-    rc = -EAGAIN;
-  else
-    rc = disk_space_make(d, e->length + MAP_ROOM) ? 0 : -ENOSPC;
-  if (rc == 0)
-    rc = disk_file_write(e->disk, e->offset, e->data, e->length);
-  if (rc == 0) {
-    atomic_store(&d->failing, false);
-    atomic_fetch_add(&d->filled_bytes, e->length);
-    return;
-  }
-  atomic_fetch_add(&d->skipped_bytes, e->length);
-  if (rc != -EAGAIN)
-    failed(d, rc);
-}
-
 static void let_go(struct disk *d, struct extent *e) {
   struct disk_file *f = e->disk;
+  size_t length = e->length;
 
   e->disk = NULL;
   disk_file_put_later(f);
-  atomic_fetch_sub(&d->queued, e->length);
   cache_unpin(e->cache, &e, 1);
+  if (atomic_fetch_sub(&d->queued, length) != length)
+    return;
+  mtx_lock(&d->synced.lock);
+  cond_broadcast(&d->synced.settled);
+  mtx_unlock(&d->synced.lock);
 }
 
+static void skip_extent(struct disk *d, struct extent *e, int rc) {
+  atomic_fetch_add(&d->skipped_bytes, e->length);
+  if (rc != -EAGAIN)
+    failed(d, rc);
+  let_go(d, e);
+}
+
+/* The disk does not keep up with the stores. */
+static bool is_behind(struct disk *d) {
+  return atomic_load(&d->queued) > d->queue_bytes / 4 * 3;
+}
+
+static void write_extent(void *arg) {
+  struct extent *e = arg;
+  struct disk *d = e->disk->disk;
+  int rc = disk_file_write(e->disk, e->offset, e->data, e->length, is_behind(d));
+
+  if (rc != 0) {
+    skip_extent(d, e, rc);
+    return;
+  }
+  atomic_store(&d->failing, false);
+  atomic_fetch_add(&d->filled_bytes, e->length);
+  let_go(d, e);
+}
+
+/* Room and files are one thread's business, bytes are moved by several. */
 static void keep_extent(void *arg) {
   struct extent *e = arg;
   struct disk *d = e->disk->disk;
+  int rc;
 
-  write_extent(d, e);
-  let_go(d, e);
+  if (disk_file_has(e->disk, e->offset, e->length)) {
+    let_go(d, e); /* fetched as a proof only, or by two at once */
+    return;
+  }
+  if (clock_mono_ms(&clock_system) < atomic_load(&d->retry_ms))
+    rc = -EAGAIN;
+  else
+    rc = disk_space_make(d, e->length + MAP_ROOM) ? disk_file_make(e->disk) : -ENOSPC;
+  if (rc == 0)
+    rc = pool_submit(d->movers, write_extent, e);
+  if (rc != 0)
+    skip_extent(d, e, rc);
 }
 
 void disk_keep(struct extent *e) {
   struct disk *d = e->disk->disk;
   bool room = atomic_fetch_add(&d->queued, e->length) + e->length <= d->queue_bytes;
 
-  if (room && pool_submit(d->writer, keep_extent, e) == 0)
-    return;
-  atomic_fetch_add(&d->skipped_bytes, e->length);
-  let_go(d, e);
+  if (!room || pool_submit(d->writer, keep_extent, e) != 0)
+    skip_extent(d, e, -EAGAIN);
 }
 
-struct drain {
-  struct mtx lock;
-  struct cond cond;
-  bool done;
-};
-
-static void drained(void *arg) {
-  struct drain *w = arg;
-
-  mtx_lock(&w->lock);
-  w->done = true;
-  cond_broadcast(&w->cond);
-  mtx_unlock(&w->lock);
-}
-
-/* One thread writes in order: what is queued last ends last. */
 void disk_drain(struct disk *d) {
-  struct drain w = {.done = false};
-
-  mtx_init(&w.lock, RANK_POOL);
-  cond_init(&w.cond);
-  if (pool_submit(d->writer, drained, &w) == 0) {
-    mtx_lock(&w.lock);
-    while (!w.done)
-      cond_wait(&w.cond, &w.lock);
-    mtx_unlock(&w.lock);
-  }
-  cond_fini(&w.cond);
-  mtx_fini(&w.lock);
+  mtx_lock(&d->synced.lock);
+  while (atomic_load(&d->queued) > 0)
+    cond_wait(&d->synced.settled, &d->synced.lock);
+  mtx_unlock(&d->synced.lock);
 }
 
 static void put_file(void *arg) {

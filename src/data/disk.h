@@ -72,7 +72,8 @@ struct disk {
   unsigned free_percent;
   size_t queue_bytes;
   struct pool *readers;
-  struct pool *writer; /* one thread: writes, makes room */
+  struct pool *writer; /* one thread: makes room and files */
+  struct pool *movers; /* write */
   atomic_uint_fast64_t hit_bytes;
   atomic_uint_fast64_t filled_bytes;
   atomic_uint_fast64_t skipped_bytes;
@@ -81,16 +82,16 @@ struct disk {
   atomic_uint_fast64_t used;
   atomic_size_t queued;
   atomic_bool failing;
+  atomic_int_fast64_t retry_ms; /* no writing before */
   /* the writer's own */
   bool scanned;
   uint64_t written_since_scan;
   int64_t scanned_ms;
-  int64_t retry_ms; /* no writing before */
   uint64_t ghosts[1024][2];
   unsigned ghost_next;
   struct {
     struct mtx lock;
-    struct cond settled;     /* a file is no longer looked for or made */
+    struct cond settled;     /* a file is no longer looked for or made; nothing is queued */
     struct disk_file *files; /* in use, by hash */
   } synced;
 };
@@ -114,9 +115,13 @@ bool disk_file_open(struct disk_file *f);
 bool disk_file_has(struct disk_file *f, uint64_t offset, size_t length);
 /* One block, verified; nothing is written beyond it. -EIO: damaged and dropped. */
 int disk_file_read(struct disk_file *f, uint64_t block, void *dst);
-/* Keeps whole blocks; the writer's. data may be read up to the end of its last
- * page. -errno; -EAGAIN: not now, and no fault of the disk. */
-int disk_file_write(struct disk_file *f, uint64_t offset, const void *data, size_t length);
+/* Makes the files when there are none; the writer's. -errno; -EAGAIN: not now, and no
+ * fault of the disk. */
+int disk_file_make(struct disk_file *f);
+/* Keeps whole blocks of a file that is open. data may be read up to the end of its last
+ * page. `haste`: rather through the page cache than wait for the disk. -errno. */
+int disk_file_write(struct disk_file *f, uint64_t offset, const void *data, size_t length,
+                    bool haste);
 void disk_name(const uint64_t hash[2], char out[DISK_NAME_LEN + 1]);
 /* "chunks/AB/NAME" + suffix */
 void disk_path(const uint64_t hash[2], char suffix, char out[64]);

@@ -10,7 +10,9 @@
  * A block counts when its checksum is in the map. Bytes are written first, the
  * checksum afterwards; as the system may write them to disk in another order, and
  * because disks fail, every read verifies. Bytes go around the page cache where
- * the file system can (O_DIRECT): they are in memory twice already. */
+ * the file system can (O_DIRECT): they are in memory twice already. Only when more
+ * waits to be written than the disk takes, they go through it: the kernel then holds
+ * what the disk has not taken yet. */
 #include "disk.h"
 
 #include <errno.h>
@@ -349,18 +351,18 @@ static enum disk_file_state make(struct disk_file *f, int *err) {
   return DISK_ABSENT;
 }
 
-static int open_or_make(struct disk_file *f) {
+int disk_file_make(struct disk_file *f) {
   int state = DISK_ABSENT;
   int rc = 0;
 
   if (disk_file_open(f))
     return 0;
   if (atomic_load(&f->dropped))
-    return -EBUSY;
+    return -EAGAIN;
   if (!atomic_compare_exchange_strong(&f->state, &state, DISK_MAKING))
-    return state == DISK_OPEN ? 0 : -EBUSY;
+    return state == DISK_OPEN ? 0 : -EAGAIN;
   settle(f, make(f, &rc));
-  return rc;
+  return rc == -EBUSY ? -EAGAIN : rc;
 }
 
 /* --- blocks --- */
@@ -403,9 +405,10 @@ int disk_file_read(struct disk_file *f, uint64_t block, void *dst) {
   return rc;
 }
 
-/* The part that ends on a sector goes around the page cache. */
-static int write_bytes(const struct disk_file *f, uint64_t offset, const char *data, size_t len) {
-  size_t direct = (uintptr_t)data % SECTOR == 0 ? len - len % SECTOR : 0;
+/* The part that ends on a sector goes around the page cache, unless there is haste. */
+static int write_bytes(const struct disk_file *f, uint64_t offset, const char *data, size_t len,
+                       bool haste) {
+  size_t direct = !haste && (uintptr_t)data % SECTOR == 0 ? len - len % SECTOR : 0;
   int rc = direct > 0 ? file_pwrite_all(f->data_fd, data, direct, (off_t)offset) : 0;
 
   if (rc == -EINVAL) {
@@ -425,14 +428,15 @@ static int write_sums(struct disk_file *f, uint64_t first, const uint64_t *sums,
   return rc;
 }
 
-int disk_file_write(struct disk_file *f, uint64_t offset, const void *data, size_t length) {
+int disk_file_write(struct disk_file *f, uint64_t offset, const void *data, size_t length,
+                    bool haste) {
   uint64_t first = offset / DISK_BLOCK;
   size_t count = (length + DISK_BLOCK - 1) / DISK_BLOCK;
   uint64_t sums[DATA_PART / DISK_BLOCK];
-  int rc = open_or_make(f);
+  int rc;
 
-  if (rc != 0)
-    return rc == -EBUSY ? -EAGAIN : rc;
+  if (atomic_load(&f->state) != DISK_OPEN || atomic_load(&f->dropped))
+    return -EAGAIN;
   if (offset % DISK_BLOCK != 0 || count > sizeof(sums) / sizeof(*sums))
     return -EINVAL;
   for (size_t i = 0; i < count; i++)
@@ -441,6 +445,6 @@ int disk_file_write(struct disk_file *f, uint64_t offset, const void *data, size
   if (is_inline(f))
     rc = file_pwrite_all(f->map_fd, data, length, sum_at(f, 1));
   else
-    rc = write_bytes(f, offset, data, length);
+    rc = write_bytes(f, offset, data, length, haste);
   return rc == 0 ? write_sums(f, first, sums, count) : rc;
 }

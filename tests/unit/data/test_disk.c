@@ -253,7 +253,8 @@ Test(disk, who_asks_at_once_is_told_the_same) {
   struct disk_file *made = disk_file_get(disk, "k", size);
 
   cr_assert_not_null(made);
-  cr_assert_eq(disk_file_write(made, 0, bytes, 2 * DISK_BLOCK), 0);
+  cr_assert_eq(disk_file_make(made), 0);
+  cr_assert_eq(disk_file_write(made, 0, bytes, 2 * DISK_BLOCK, false), 0);
   disk_file_put(made);
   free(bytes);
   cr_assert_eq(pthread_barrier_init(&start, NULL, ASKERS), 0);
@@ -283,7 +284,8 @@ Test(disk, nothing_is_written_beyond_the_last_byte) {
   cr_assert_not_null(memory);
   cr_assert_not_null(f);
   memset(memory, 'x', 8192);
-  cr_assert_eq(disk_file_write(f, DISK_BLOCK, memory, 1), 0);
+  cr_assert_eq(disk_file_make(f), 0);
+  cr_assert_eq(disk_file_write(f, DISK_BLOCK, memory, 1, false), 0);
   memset(memory, '-', 8192);
   cr_assert_eq(disk_file_read(f, 1, memory), 0);
   cr_expect_eq(memory[0], 'x');
@@ -291,6 +293,25 @@ Test(disk, nothing_is_written_beyond_the_last_byte) {
     cr_assert_eq(memory[i], '-', "byte %zu was changed", i);
   disk_file_put(f);
   free(memory);
+}
+
+Test(disk, written_in_haste_is_the_same) {
+  unsigned char *bytes = pattern_new(3 * DISK_BLOCK, 1);
+  unsigned char *back = aligned_alloc(4096, DISK_BLOCK);
+  struct disk_file *f = disk_file_get(disk, "k", 3 * DISK_BLOCK);
+
+  cr_assert_not_null(back);
+  cr_assert_not_null(f);
+  cr_assert_eq(disk_file_make(f), 0);
+  cr_assert_eq(disk_file_write(f, 0, bytes, DISK_BLOCK, true), 0);
+  cr_assert_eq(disk_file_write(f, DISK_BLOCK, bytes + DISK_BLOCK, 2 * DISK_BLOCK, false), 0);
+  for (uint64_t i = 0; i < 3; i++) {
+    cr_assert_eq(disk_file_read(f, i, back), 0);
+    cr_expect_arr_eq(back, bytes + i * DISK_BLOCK, DISK_BLOCK);
+  }
+  disk_file_put(f);
+  free(back);
+  free(bytes);
 }
 
 Test(disk, damaged_files_are_fetched_again) {
