@@ -33,6 +33,8 @@ static int bound_get(struct chain_link *l, struct keys **out, struct s3_error *e
                    "the credentials used so far are no longer configured (%s)", l->name);
 }
 
+/* The last link's own reason is told too: a service that did not answer may have
+ * been meant. */
 static int fail_none(const struct chain *self, struct s3_error *error) {
   struct buf names;
   int rc;
@@ -40,8 +42,8 @@ static int fail_none(const struct chain *self, struct s3_error *error) {
   buf_init(&names, 0);
   for (size_t i = 0; i < self->count; i++)
     buf_printf(&names, "%s%s", i > 0 ? ", " : "", self->links[i].name);
-  rc = cred_fail(error, -ENOENT, CRED_NONE, "no AWS credentials are configured; looked at: %s",
-                 buf_cstr(&names));
+  rc = cred_fail(error, -ENOENT, CRED_NONE, "no AWS credentials are configured; looked at: %s (%s)",
+                 buf_cstr(&names), error != NULL ? error->message : "");
   buf_fini(&names);
   return rc;
 }

@@ -203,12 +203,12 @@ static int ask(const struct container_source *self, const struct fetch_request *
   int rc;
 
   buf_init(&body, REPLY_MAX);
-  rc = fetch_get(q, &status, &body);
+  rc = fetch(q, &status, &body);
   for (int i = 1; i < ATTEMPTS && is_passing(rc, status); i++) {
     pause_ms(self->retry_delay_ms);
     buf_wipe(&body);
     buf_init(&body, REPLY_MAX);
-    rc = fetch_get(q, &status, &body);
+    rc = fetch(q, &status, &body);
   }
   if (rc != 0)
     rc = cred_fail(error, rc == -ENOENT ? -EIO : rc, CRED_INVALID, WHO ": %s cannot be asked: %s",

@@ -7,11 +7,9 @@
 
 int cred_default_new(const struct cred_context *c, const char *explicit_profile,
                      struct key_source **out) {
-  struct cred_link links[] = {{"environment", NULL},
-                              {"role of the profile", NULL},
-                              {"web identity", NULL},
-                              {"profile", NULL},
-                              {"container", NULL}};
+  struct cred_link links[] = {{"environment", NULL},  {"role of the profile", NULL},
+                              {"web identity", NULL}, {"profile", NULL},
+                              {"container", NULL},    {"instance metadata", NULL}};
   const size_t count = sizeof(links) / sizeof(links[0]);
   int rc;
 
@@ -26,6 +24,8 @@ int cred_default_new(const struct cred_context *c, const char *explicit_profile,
     rc = cred_profile_new(c, NULL, CRED_PROFILE_ALL, &links[3].source);
   if (rc == 0)
     rc = cred_container_new(&c->env, 0, &links[4].source);
+  if (rc == 0)
+    rc = cred_imds_new(c, &links[5].source);
   if (rc == 0)
     rc = cred_chain_new(links, count, out);
   for (size_t i = 0; rc != 0 && i < count; i++)

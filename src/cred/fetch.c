@@ -1,8 +1,8 @@
-/* A blocking GET for providers.
+/* A blocking request for providers.
  *
  * Credential endpoints are asked a few times a day, by addresses that have
  * nothing to do with S3's: neither the mount's connection options nor its pool
- * apply to them. So each GET has an engine of its own, freed before it returns;
+ * apply to them. So each request has an engine of its own, freed before it returns;
  * between renewals a provider keeps no thread and no connection. The reply is
  * collected on the engine's thread and handed over under the lock. */
 #include "fetch.h"
@@ -12,7 +12,7 @@
 #include "s3apfs/base/lock.h"
 #include "s3apfs/net/http.h"
 
-struct fetch {
+struct fetching {
   struct buf *body; /* the engine's thread until `ended` */
   struct {
     struct mtx lock;
@@ -24,14 +24,14 @@ struct fetch {
 };
 
 static int on_data(void *arg, const void *data, size_t len) {
-  struct fetch *f = arg;
+  struct fetching *f = arg;
 
   buf_append(f->body, data, len);
   return buf_error(f->body);
 }
 
 static void on_done(void *arg, int err, const struct http_reply *r, const char *message) {
-  struct fetch *f = arg;
+  struct fetching *f = arg;
 
   (void)message;
   mtx_lock(&f->synced.lock);
@@ -42,7 +42,7 @@ static void on_done(void *arg, int err, const struct http_reply *r, const char *
   mtx_unlock(&f->synced.lock);
 }
 
-static int wait_ended(struct fetch *f, int *status) {
+static int wait_ended(struct fetching *f, int *status) {
   int rc;
 
   mtx_lock(&f->synced.lock);
@@ -54,15 +54,17 @@ static int wait_ended(struct fetch *f, int *status) {
   return rc;
 }
 
-int fetch_get(const struct fetch_request *q, int *status, struct buf *out) {
-  struct fetch f = {.body = out};
+int fetch(const struct fetch_request *q, int *status, struct buf *out) {
+  struct fetching f = {.body = out};
   struct http_options o = {.threads = 1,
                            .max_connections = 1,
                            .ca_bundle = q->ca_bundle,
                            .connect_timeout_ms = q->timeout_ms};
-  struct http_request get = {.method = "GET",
+  struct http_request get = {.method = q->method != NULL ? q->method : "GET",
                              .url = q->url,
                              .headers = q->headers,
+                             .body = q->body,
+                             .body_len = q->body_len,
                              .timeout_ms = q->timeout_ms,
                              .on_data = on_data,
                              .on_done = on_done,

@@ -126,6 +126,8 @@ static int new_surrounding(const struct cred_context *c, const char *name,
     return cred_environment_new(&c->env, out);
   if (strcasecmp(name, "EcsContainer") == 0)
     return cred_container_new(&c->env, 0, out);
+  if (strcasecmp(name, "Ec2InstanceMetadata") == 0)
+    return cred_imds_new(c, out);
   return -EINVAL;
 }
 
@@ -133,9 +135,7 @@ int cred_surrounding_new(const struct cred_context *c, const char *name, struct 
                          struct buf *why) {
   int rc = new_surrounding(c, name, out);
 
-  if (rc == -EINVAL && strcasecmp(name, "Ec2InstanceMetadata") == 0)
-    buf_puts(why, "not supported yet: credential_source Ec2InstanceMetadata");
-  else if (rc == -EINVAL)
+  if (rc == -EINVAL)
     buf_printf(why,
                "credential_source is '%s', not one of Environment, Ec2InstanceMetadata, "
                "EcsContainer",
@@ -157,9 +157,9 @@ static int from_surrounding(struct profile_way *way, const struct aws_profile *p
     rc = key_source_get(s, out, error);
   key_source_free(s);
   if (rc == -ENOENT)
-    rc =
-        cred_fail(error, -EINVAL, CRED_INVALID,
-                  "profile %s: credential_source %s has no credentials", aws_profile_name(p), name);
+    rc = cred_fail(error, -EINVAL, CRED_INVALID,
+                   "profile %s: credential_source %s has no credentials: %s", aws_profile_name(p),
+                   name, error != NULL ? error->message : "");
   buf_fini(&why);
   return rc;
 }

@@ -6,6 +6,7 @@
 
 #include "authenticate.h"
 #include "control.h"
+#include "instance.h"
 #include "operations.h"
 #include "requests.h"
 #include "route.h"
@@ -131,6 +132,13 @@ static void run_plane(struct exchange *x) {
   buf_fini(&path);
 }
 
+/* What has an address of its own and no signatures. */
+static void run_local(struct exchange *x) {
+  if (begin_fault(x) || (faulty(x, false) && answer_fault(x)))
+    return;
+  instance_run(x);
+}
+
 static void finish(struct exchange *x) {
   if (faulty(x, true))
     answer_fault(x);
@@ -147,6 +155,14 @@ static void finish(struct exchange *x) {
 }
 
 void service_run(struct exchange *x) {
+  const char *local = instance_operation(x);
+  if (local) {
+    x->operation = local;
+    run_local(x);
+    finish(x);
+    requests_add(x->emulator->requests, x);
+    return;
+  }
   if (route_request(x) == 0) {
     if (x->to.service == SERVICE_S3)
       run_s3(x);

@@ -60,6 +60,7 @@ void world_free(struct world *w) {
   if (w == NULL)
     return;
   world_free_storage(w);
+  world_drop_instances_locked(w);
   world_free_people(w);
   DL_FOREACH_SAFE(w->synced.endpoints, e, next) {
     DL_DELETE(w->synced.endpoints, e);

@@ -67,6 +67,18 @@ int world_create_express_session(struct world *w, const char *access_key_id, con
                                  bool read_only, struct world_key *out);
 bool world_is_directory_bucket(const char *name); /* BASE--ZONE--x-s3 */
 
+/* --- instances (world_instances.c) --- */
+
+struct world_instance {
+  char *id;
+  char *role_name; /* "" when the role is gone */
+  char *region;
+};
+int world_find_instance(struct world *w, const char *id, struct world_instance *out); /* -ENOENT */
+void world_instance_fini(struct world_instance *i);
+/* The session that the instance's metadata service tells now. -ENOENT. */
+int world_instance_keys(struct world *w, const char *id, struct world_key *out);
+
 /* --- where it arrived ----------------------------------------------------------------------------
  */
 

@@ -198,8 +198,8 @@ static int read_server(const struct cfg *root, struct world *w) {
 
 static int read_root(const struct cfg *root, struct world *w) {
   static const char *const names[] = {
-      "region",        "organization",  "assumptions",   "server",      "accounts", "buckets",
-      "access-points", "access-grants", "vpc-endpoints", "config-hash", NULL};
+      "region",        "organization",  "assumptions",   "server",    "accounts",    "buckets",
+      "access-points", "access-grants", "vpc-endpoints", "instances", "config-hash", NULL};
   const char *region = NULL;
   int rc = cfg_only(root, names);
 
@@ -223,6 +223,8 @@ static int read_root(const struct cfg *root, struct world *w) {
     rc = cfg_each(root, "access-grants", config_read_grants, w);
   if (rc == 0)
     rc = cfg_each(root, "vpc-endpoints", config_read_endpoint, w);
+  if (rc == 0)
+    rc = cfg_each(root, "instances", config_read_instance, w);
   return rc;
 }
 
@@ -305,6 +307,7 @@ static cJSON *print_root(struct world *w) {
   cJSON_AddItemToObject(root, "access-points", config_print_access_points(w));
   cJSON_AddItemToObject(root, "access-grants", config_print_grants(w));
   cJSON_AddItemToObject(root, "vpc-endpoints", config_print_endpoints(w));
+  cJSON_AddItemToObject(root, "instances", config_print_instances(w));
   return root;
 }
 

@@ -22,6 +22,7 @@ int config_read_bucket(const struct cfg *item, void *arg); /* world_config_stora
 int config_read_access_point(const struct cfg *item, void *arg);
 int config_read_grants(const struct cfg *item, void *arg);
 int config_read_endpoint(const struct cfg *item, void *arg);
+int config_read_instance(const struct cfg *item, void *arg); /* world_config_services.c */
 
 /* Writing, the same shapes (world_print_people.c, world_print_storage.c). NULL
  * when memory is short; cJSON's adders fail quietly on NULL, so that one check
@@ -31,6 +32,7 @@ cJSON *config_print_buckets(struct world *w);
 cJSON *config_print_access_points(struct world *w);
 cJSON *config_print_grants(struct world *w);
 cJSON *config_print_endpoints(struct world *w);
+cJSON *config_print_instances(struct world *w);
 void config_put_string(cJSON *object, const char *name, const char *value); /* NULL: nothing */
 void config_put_time(cJSON *object, const char *name, int64_t seconds);     /* 0: nothing */
 void config_put_document(cJSON *object, const char *name, const struct document *d);

@@ -164,6 +164,15 @@ struct vpc_endpoint {
   struct vpc_endpoint *prev, *next;
 };
 
+#define INSTANCE_DURATION_S 21600 /* of the keys that metadata services tell */
+
+struct instance {
+  char *id, *role_arn;
+  int64_t duration;
+  char *key_id; /* of the session that is told now, or NULL */
+  struct instance *prev, *next;
+};
+
 struct account {
   char *id;
   bool in_organization;
@@ -191,6 +200,7 @@ struct world {
     struct access_point *access_points;
     struct grants_instance *grants;
     struct vpc_endpoint *endpoints;
+    struct instance *instances;
     struct credential *credentials; /* hash by id */
     uint64_t changes, saved_changes;
     bool saving;
@@ -213,6 +223,12 @@ char *world_make_alias(const char *name, const char *account, const char *region
 bool world_valid_account_id(const char *s);
 bool world_valid_bucket_name(const char *s);
 bool world_valid_access_point_name(const char *s);
+
+/* --- instances (world_instances.c) --- */
+/* -EEXIST. */
+int world_add_instance_locked(struct world *w, const char *id, const char *role_arn,
+                              struct instance **out);
+void world_drop_instances_locked(struct world *w);
 
 /* --- token issuers (world_oidc.c) --- */
 /* -EEXIST. */

@@ -54,13 +54,15 @@ WORLD = {
             {"name": "admin", "access-keys": [{"id": ADMIN[0], "secret": ADMIN[1]}],
              "policies": {"p": policy(allow("*"))}}],
          "roles": [
-             role("reader", [ANN_ARN, arn("first", USERS)], **{"max-session-duration": 43200}),
+             role("reader", [ANN_ARN, arn("first", USERS), arn("machine")], **{"max-session-duration": 43200}),
              role("asks", ANN_ARN, {"StringEquals": {"sts:ExternalId": "magic"}}),
              role("careful", ANN_ARN, {"Bool": {"aws:MultiFactorAuthPresent": "true"}}),
              role("blind", ANN_ARN, actions="s3:PutObject"),
              role("nobody", arn("other")),
+             role("machine", arn("other")),
              {"name": "pod", "trust": oidc.trust(OWNER, PROVIDER),
               "policies": {"p": policy(allow("s3:*"))}}]}],
+    "instances": [{"id": "i-1", "role": arn("machine")}],
     "buckets": [{"name": "data-bucket", "account": OWNER}],
     "access-points": [{"name": "data", "account": OWNER, "bucket": "data-bucket"}],
 }
@@ -257,3 +259,40 @@ def test_web_identity_without_its_parts(emu, place, token):
             env=dict(env, AWS_WEB_IDENTITY_TOKEN_FILE="/nowhere"))
     token.write_text("")
     refused(place, options(emu), 1, f"web identity: {token} holds no web identity token", env=env)
+
+
+def instance_environment(emu):
+    return {"AWS_EC2_METADATA_DISABLED": "false", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"{emu.endpoint}/_instance/i-1"}
+
+
+def test_instance_metadata(emu, place):
+    point = place.mount(AP, options(emu), env=instance_environment(emu))
+    assert (point / "file.csv").read_bytes() == b"content"
+    assert callers(emu) == {f"arn:aws:sts::{OWNER}:assumed-role/machine/i-1"}
+
+
+def test_instance_metadata_behind_a_hop_limit(emu, place):
+    """The token's answer does not reach a container; the emulator's instances need one."""
+    emu.admin("POST", "faults", {"operation": "MetadataToken", "effect": "hang", "count": -1})
+    refused(place, options(emu), 1, "instance metadata: ", "status 401 when asked for the role's name",
+            env=instance_environment(emu))
+
+
+@pytest.mark.parametrize("operation,said", [
+    ("MetadataToken", "asked for a token"), ("MetadataRole", "asked for the role's name"),
+    ("MetadataCredentials", "asked for keys")])
+def test_refusals_of_instance_metadata(emu, place, operation, said):
+    emu.admin("POST", "faults", {"operation": operation, "effect": "error", "status": 400, "count": -1})
+    refused(place, options(emu), 1, "instance metadata: ", f"status 400 when {said}",
+            env=instance_environment(emu))
+
+
+def test_role_by_the_keys_of_an_instance(emu, place, ann):
+    """004-M1: from IMDS, by a profile and by options."""
+    ann(f"[profile r]\nrole_arn = {arn('reader')}\ncredential_source = Ec2InstanceMetadata\n")
+    for words in (["profile=r"], [f"role-arn={arn('reader')}", "credential-source=Ec2InstanceMetadata"]):
+        point = place.mount(AP, options(emu, *words), env=instance_environment(emu))
+        assert (point / "file.csv").read_bytes() == b"content"
+        assert any("/machine/i-1" in c for c in callers(emu, "AssumeRole"))
+        place.umount(point)

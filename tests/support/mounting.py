@@ -37,7 +37,8 @@ class Place:
         (self.dir / "config").write_text("")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         self.env.update(AWS_SHARED_CREDENTIALS_FILE=str(self.dir / "credentials"),
-                        AWS_CONFIG_FILE=str(self.dir / "config"))
+                        AWS_CONFIG_FILE=str(self.dir / "config"),
+                        AWS_EC2_METADATA_DISABLED="true")
         for name in ("ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"):
             self.env[name] = (self.env.get(name, "") + f":log_path={self.dir}/sanitizer").lstrip(":")
 

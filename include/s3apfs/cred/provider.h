@@ -53,6 +53,13 @@ int cred_role_check(const struct cred_role *r, struct buf *why);
 int cred_role_new(const struct cred_context *c, const struct cred_role *r, const char *profile,
                   struct key_source *base, struct key_source **out);
 
+/* The metadata service of an Amazon EC2 instance: AWS_EC2_METADATA_DISABLED,
+ * _SERVICE_ENDPOINT, _SERVICE_ENDPOINT_MODE, _V1_DISABLED,
+ * AWS_METADATA_SERVICE_TIMEOUT, _NUM_ATTEMPTS, or the same settings of the
+ * profile. -ENOENT where there is none. Keys that have ended are given with a
+ * later end while the service has no newer ones. */
+int cred_imds_new(const struct cred_context *c, struct key_source **out);
+
 /* Keys that surround the process, by the name that credential_source gives them:
  * Environment, Ec2InstanceMetadata, EcsContainer. -EINVAL with a line in *why. */
 int cred_surrounding_new(const struct cred_context *c, const char *name, struct key_source **out,
@@ -96,7 +103,7 @@ int cred_cached_new(struct key_source *inner, const struct cred_cache_options *o
                     struct key_source **out);
 
 /* The standard order (AWS SDKs): environment, a profile's role, web identity,
- * profile, container; with an explicit profile only the profile. Not cached. */
+ * profile, container, instance metadata; with an explicit profile only the profile. Not cached. */
 int cred_default_new(const struct cred_context *c, const char *explicit_profile,
                      struct key_source **out);
 

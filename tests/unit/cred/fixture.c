@@ -27,6 +27,7 @@ void fixture_init(struct fixture *f) {
   snprintf(f->dir, sizeof(f->dir), "/tmp/s3apfs-cred-XXXXXX");
   cr_assert_not_null(mkdtemp(f->dir));
   fixture_set(f, "HOME", f->dir);
+  fixture_set(f, "AWS_EC2_METADATA_DISABLED", "true"); /* this may be an instance */
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at) {

@@ -438,7 +438,9 @@ Test(chain, nothing_at_all_names_what_was_looked_at) {
 
   fixture_init(&f);
   fetch_once(standard_chain(&f, NULL), &r);
-  expect_failure(&r, -ENOENT, "environment, role of the profile, web identity, profile, container");
+  expect_failure(&r, -ENOENT,
+                 "environment, role of the profile, web identity, profile, container, "
+                 "instance metadata (instance metadata: AWS_EC2_METADATA_DISABLED is set)");
   cr_assert_str_eq(r.error.code, "NoCredentials");
   fetched_fini(&r);
   fixture_fini(&f);

@@ -85,6 +85,22 @@ Test(world_config, token_issuers_are_checked_and_kept) {
           "accounts[0].oidc-providers[0].client-ids[0]: a client's name is expected");
 }
 
+Test(world_config, instances_are_checked_and_kept) {
+  struct world *w =
+      world_from("{\"instances\":[{\"id\":\"i-1\",\"role\":\"arn:x\",\"session-duration\":900}]}");
+  struct buf text;
+
+  buf_init(&text, 0);
+  cr_assert_eq(world_config_print(w, &text), 0);
+  cr_assert_not_null(strstr(buf_cstr(&text), "\"i-1\""));
+  cr_assert_not_null(strstr(buf_cstr(&text), "900"));
+  buf_fini(&text);
+  world_free(w);
+  refused("{\"instances\":[{\"id\":\"i-1\",\"role\":\"r\"},{\"id\":\"i-1\",\"role\":\"r\"}]}",
+          "instances[1]: instance i-1 is given twice");
+  refused("{\"instances\":[{\"id\":\"i-1\"}]}", "instances[0]: \"role\" is missing");
+}
+
 Test(world_config, syntax_errors_name_line_and_column) {
   refused("", "line 1, column 1");
   refused("{\n  \"region\": ,\n}", "line 2, column");
