@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "ranges.h"
+#include "s3apfs/base/buf.h"
 
 struct layer {
   atomic_uint refs;
@@ -31,6 +32,7 @@ struct layer {
   uint64_t log;       /* length of the map */
   uint64_t last_from; /* the log's last record, when it is a WRITE; else last_to 0 */
   uint64_t last_to;
+  bool promised; /* nothing of it has to be synced any more; of the one that changes the file */
   /* changed by the one that writes, under its file's lock: */
   uint64_t size;
   uint64_t keep; /* bytes that shine through; <= size */
@@ -58,5 +60,10 @@ int layer_note_size(struct layer *l, uint64_t size, uint64_t keep);
 /* What it says of these bytes must be its own. */
 int layer_read(const struct layer *l, uint64_t offset, void *dst, size_t len);
 int layer_sync(const struct layer *l);
+/* The log, and the bytes that are its own, one after another; appended. */
+int layer_pack(const struct layer *l, struct buf *map, struct buf *data);
+/* Writes its files anew from what layer_pack() gave. -EUCLEAN: that cannot be. */
+int layer_unpack(const char *dir, int64_t file, uint32_t seq, const void *map, size_t map_len,
+                 const void *data, size_t data_len);
 
 #endif

@@ -1,6 +1,7 @@
 /* Recovery of staged files.
  *
- * A row of the journal says which layers were acknowledged. Those are committed
+ * A row of the journal says which layers were acknowledged, and has what small ones
+ * consist of. Those are committed
  * under the recorded base, with the parts that the upload has already. What lies
  * above was promised to nobody and must not replace a good object: it becomes a
  * copy beside it. If the process ended between a commit and its note, the object
@@ -39,10 +40,25 @@ static int add_layer(struct staged *f, struct layer *l) {
   return 0;
 }
 
+struct unpacking {
+  const char *dir;
+  const struct journal_file *row;
+};
+
+/* What the journal has of acknowledged layers stands over what became of their files. */
+static int unpack(void *arg, const struct journal_layer *l) {
+  const struct unpacking *u = arg;
+
+  if (l->seq < u->row->first || l->seq > u->row->acked)
+    return 0;
+  return layer_unpack(u->dir, u->row->id, l->seq, l->map, l->map_len, l->data, l->data_len);
+}
+
 /* A layer that was not acknowledged ends the stack when it is damaged. */
 static int load_layers(struct staged *f, const struct journal_file *row) {
   const char *dir = state_staging_dir(f->staging->state);
-  int rc = 0;
+  struct unpacking u = {dir, row};
+  int rc = journal_each_layer(f->staging->state, row->id, unpack, &u);
 
   f->synced.first = f->synced.next_seq = row->first;
   for (uint32_t seq = row->first; rc == 0; seq++) {

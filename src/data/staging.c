@@ -18,8 +18,9 @@
  *   write -> active layer -> (acknowledge or commit) sealed -> in the store
  *
  * Order on disk. A row in the journal comes before the first layer's files, so no
- * files are without an owner. To acknowledge: the layers' bytes and logs are
- * synced, then their names, then the row is written durably. After a commit: the
+ * files are without an owner. To acknowledge (staging_promise.c): the layers' bytes and
+ * logs are synced, then their names, then the row is written durably; what is small goes
+ * with the row instead, so that one sync does. After a commit: the
  * row first, then the files go. Whatever falls between two steps is either not
  * acknowledged yet or found again: files below the row's `first` are litter,
  * layers above `acked` are what nobody was promised.
@@ -300,6 +301,20 @@ int staged_note(struct staged *f, enum state_sync sync) {
   return rc;
 }
 
+int staged_note_promise(struct staged *f, const struct journal_layer *layers, size_t count) {
+  struct journal_file row;
+  int64_t before;
+  int rc = note_begin(f, &row);
+
+  if (rc != 0)
+    return rc;
+  before = row.id;
+  rc = journal_promise_file(f->staging->state, &row, layers, count);
+  note_end(f, rc == 0 ? row.id : before);
+  journal_file_fini(&row);
+  return rc;
+}
+
 int staged_forget(struct staged *f) {
   struct journal_file row;
   int rc = note_begin(f, &row);
@@ -335,92 +350,20 @@ void staged_drop_layers(struct staged *f, uint32_t seq) {
   } while (gone != NULL);
 }
 
-static int sync_layers(const struct snapshot *s) {
-  int rc = 0;
-
-  for (size_t i = 0; rc == 0 && i < s->count; i++)
-    rc = layer_sync(s->layers[i]);
-  return rc;
-}
-
-/* Everything that the journal will name is on the disk. */
-static int sync_all(struct staged *f, struct snapshot *s) {
-  int rc;
-
-  mtx_lock(&f->synced.lock);
-  rc = snapshot_take_locked(f, s);
-  mtx_unlock(&f->synced.lock);
-  if (rc != 0)
-    return rc;
-  rc = sync_layers(s);
-  if (rc == 0)
-    rc = state_sync_staging(f->staging->state);
-  if (rc != 0)
-    snapshot_fini(s);
-  return rc;
-}
-
-static int acknowledge(struct staged *f) {
-  struct snapshot s;
-  struct layer *l;
-  int rc = 0;
-
-  /* What is acknowledged is a layer, even when it is empty. */
-  if (f->synced.count == 0)
-    rc = staged_active_layer(f, &l);
-  if (rc == 0) {
-    staged_seal(f);
-    rc = sync_all(f, &s);
-  }
-  if (rc != 0)
-    return rc;
-  mtx_lock(&f->synced.lock);
-  f->synced.acked = s.top;
-  f->synced.acked_log = s.layers[s.count - 1]->log;
-  mtx_unlock(&f->synced.lock);
-  snapshot_fini(&s);
-  return staged_note(f, STATE_DURABLE);
-}
-
-static int secure(struct staged *f) {
-  struct snapshot s;
-  int rc = staged_id(f) != 0 ? sync_all(f, &s) : 0;
-
-  if (rc != 0 || staged_id(f) == 0)
-    return rc;
-  snapshot_fini(&s);
-  return staged_note(f, STATE_DURABLE);
-}
-
-static int in_turn(struct staged *f, int (*fn)(struct staged *f)) {
-  int rc;
-
-  if (!staged_is_dirty(f))
-    return 0;
-  rc = change_begin(f);
-  if (rc != 0)
-    return rc;
-  rc = fn(f);
-  change_end(f);
-  return rc;
-}
-
-int staged_acknowledge(struct staged *f) {
-  return in_turn(f, acknowledge);
-}
-
-int staged_secure(struct staged *f) {
-  return in_turn(f, secure);
-}
-
 int staged_dress(struct staged *f, const struct kvlist *meta, bool dirty) {
   int rc = change_begin(f);
 
   if (rc != 0)
     return rc;
   mtx_lock(&f->synced.lock);
-  for (size_t i = 0; rc == 0 && i < meta->count; i++)
+  for (size_t i = 0; rc == 0 && i < meta->count; i++) {
+    const char *had = kvlist_get_ci(&f->synced.meta, meta->items[i].name);
+
+    if (had != NULL && strcmp(had, meta->items[i].value) == 0)
+      continue;
+    f->synced.promised = false;
     rc = kvlist_set_ci(&f->synced.meta, meta->items[i].name, meta->items[i].value);
+  }
   f->synced.dressed = f->synced.dressed || dirty;
   mtx_unlock(&f->synced.lock);
   if (rc == 0 && dirty)

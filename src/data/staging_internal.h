@@ -1,5 +1,5 @@
-/* Staging's inside, shared by staging.c (life and journal), staging_write.c
- * (changes), staging_read.c (reads), and the commit's files. */
+/* Staging's inside, shared by staging.c (life and journal), staging_promise.c (what
+ * outlives a crash), staging_write.c (changes), staging_read.c (reads), and the commit's files. */
 #ifndef S3APFS_SRC_DATA_STAGING_INTERNAL_H
 #define S3APFS_SRC_DATA_STAGING_INTERNAL_H
 
@@ -84,6 +84,7 @@ struct staged {
     uint32_t commit_upto; /* recovery: later layers are not committed; 0: all are */
     uint32_t acked;       /* layers up to this one were acknowledged */
     uint64_t acked_log;   /* of that layer */
+    bool promised;        /* the row says so durably, with what the object is to carry */
     struct kvlist meta;   /* to be laid over the base's */
     struct kvlist headers;
     bool dressed; /* meta or headers changed since the last commit */
@@ -103,6 +104,8 @@ void base_unref(struct base *b);
 /* Writes what the journal should say; adds the file there when it is new. The caller
  * is the one who changes or commits. */
 int staged_note(struct staged *f, enum state_sync sync);
+/* The same, durably, with the content of small layers. */
+int staged_note_promise(struct staged *f, const struct journal_layer *layers, size_t count);
 /* Its number in the journal; 0: it is not there. */
 int64_t staged_id(struct staged *f);
 /* Takes it out of the journal. */

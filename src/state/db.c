@@ -124,6 +124,10 @@ void db_bind_text(sqlite3_stmt *st, int at, const char *text) {
   sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
 }
 
+void db_bind_bytes(sqlite3_stmt *st, int at, const void *bytes, size_t len) {
+  sqlite3_bind_blob64(st, at, len > 0 ? bytes : "", len, SQLITE_STATIC);
+}
+
 void db_bind_int(sqlite3_stmt *st, int at, int64_t v) {
   sqlite3_bind_int64(st, at, v);
 }

@@ -24,6 +24,7 @@ int db_run(struct db *d, enum state_sync sync, int (*fn)(struct db *d, void *arg
  * constant: it is known by its address. */
 int db_prepare(struct db *d, const char *sql, sqlite3_stmt **out);
 void db_bind_text(sqlite3_stmt *st, int at, const char *text);
+void db_bind_bytes(sqlite3_stmt *st, int at, const void *bytes, size_t len);
 void db_bind_int(sqlite3_stmt *st, int at, int64_t v);
 /* 1: a row; 0: the end; -errno. */
 int db_step(struct db *d, sqlite3_stmt *st);

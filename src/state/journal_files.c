@@ -7,9 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal_internal.h"
 #include "s3apfs/base/text.h"
-#include "s3apfs/state/journal.h"
-#include "state_internal.h"
 
 void journal_file_init(struct journal_file *f) {
   memset(f, 0, sizeof(*f));
@@ -76,6 +75,8 @@ static int decode_pairs(const char *text, struct kvlist *out) {
 
 struct file_task {
   struct journal_file *file;
+  const struct journal_layer *layers;
+  size_t layer_count;
   struct buf meta;
   struct buf headers;
 };
@@ -143,12 +144,23 @@ static int put_file(struct db *d, void *arg) {
   struct file_task *t = arg;
   int rc = drop_other_parts(d, t->file);
 
+  if (rc == 0)
+    rc = journal_drop_layers(d, t->file->id, t->file->first);
   return rc != 0 ? rc : bind_file(d, sql, t);
 }
 
-static int write_file(struct state *s, struct journal_file *f, enum state_sync sync,
+static int promise_file(struct db *d, void *arg) {
+  struct file_task *t = arg;
+  int rc = t->file->id == 0 ? add_file(d, t) : put_file(d, t);
+
+  for (size_t i = 0; rc == 0 && i < t->layer_count; i++)
+    rc = journal_add_layer(d, t->file->id, &t->layers[i]);
+  return rc;
+}
+
+static int write_file(struct state *s, struct file_task t, enum state_sync sync,
                       int (*fn)(struct db *d, void *arg)) {
-  struct file_task t = {.file = f};
+  const struct journal_file *f = t.file;
   int rc;
 
   buf_init(&t.meta, 0);
@@ -165,11 +177,17 @@ static int write_file(struct state *s, struct journal_file *f, enum state_sync s
 
 int journal_add_file(struct state *s, struct journal_file *f, enum state_sync sync) {
   f->id = 0;
-  return write_file(s, f, sync, add_file);
+  return write_file(s, (struct file_task){.file = f}, sync, add_file);
 }
 
 int journal_put_file(struct state *s, const struct journal_file *f, enum state_sync sync) {
-  return write_file(s, (struct journal_file *)f, sync, put_file);
+  return write_file(s, (struct file_task){.file = (struct journal_file *)f}, sync, put_file);
+}
+
+int journal_promise_file(struct state *s, struct journal_file *f,
+                         const struct journal_layer *layers, size_t count) {
+  return write_file(s, (struct file_task){.file = f, .layers = layers, .layer_count = count},
+                    STATE_DURABLE, promise_file);
 }
 
 static int drop_by_id(struct db *d, const char *sql, int64_t id) {
@@ -186,6 +204,8 @@ static int drop_file(struct db *d, void *arg) {
   const int64_t *id = arg;
   int rc = drop_by_id(d, "DELETE FROM part WHERE file = ?", *id);
 
+  if (rc == 0)
+    rc = journal_drop_layers(d, *id, INT64_MAX);
   return rc != 0 ? rc : drop_by_id(d, "DELETE FROM file WHERE id = ?", *id);
 }
 

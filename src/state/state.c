@@ -20,11 +20,11 @@
 #include "s3apfs/base/text.h"
 #include "state_internal.h"
 
-#define SCHEMA_VERSION 2
 /* A folder's name; longer mount points are cut and told apart by their digest. */
 #define NAME_KEEP 160
 
-static const char schema[] =
+/* schemas[N - 1] makes version N of a database of the version before. */
+static const char schema_1[] =
     "CREATE TABLE file(id INTEGER PRIMARY KEY AUTOINCREMENT, domain TEXT NOT NULL,"
     " key TEXT NOT NULL, base_etag TEXT NOT NULL, base_size INTEGER NOT NULL,"
     " first INTEGER NOT NULL, acked INTEGER NOT NULL, acked_log INTEGER NOT NULL,"
@@ -43,11 +43,18 @@ static const char schema[] =
     " WITHOUT ROWID;"
     "PRAGMA user_version=1;";
 
-/* From version 1 to 2. */
 static const char schema_2[] =
     "CREATE TABLE server(name TEXT PRIMARY KEY, honours INTEGER NOT NULL, at INTEGER NOT NULL)"
     " WITHOUT ROWID;"
     "PRAGMA user_version=2;";
+
+static const char schema_3[] =
+    "CREATE TABLE layer(file INTEGER NOT NULL, seq INTEGER NOT NULL, map BLOB NOT NULL,"
+    " data BLOB NOT NULL, PRIMARY KEY(file, seq));"
+    "PRAGMA user_version=3;";
+
+static const char *const schemas[] = {schema_1, schema_2, schema_3};
+#define SCHEMA_VERSION ((int64_t)(sizeof(schemas) / sizeof(schemas[0])))
 
 static const char *home_dir(void) {
   const char *dir = getenv("HOME");
@@ -185,10 +192,8 @@ static int check_schema(struct state *s, struct buf *why) {
                s->staging);
     return -EUCLEAN;
   }
-  if (rc == 0 && version == 0)
-    rc = db_run(s->db, STATE_DURABLE, make_schema, (void *)schema);
-  if (rc == 0 && version < 2)
-    rc = db_run(s->db, STATE_DURABLE, make_schema, (void *)schema_2);
+  for (; rc == 0 && version >= 0 && version < SCHEMA_VERSION; version++)
+    rc = db_run(s->db, STATE_DURABLE, make_schema, (void *)schemas[version]);
   if (rc == 0 && version > SCHEMA_VERSION) {
     buf_printf(why, "%s was written by a later version of s3apfs", s->dir);
     return -EPROTO;

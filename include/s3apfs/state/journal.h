@@ -59,7 +59,22 @@ int journal_add_file(struct state *s, struct journal_file *f, enum state_sync sy
 /* Replaces what is noted under f->id, parts excepted; a changed f->upload drops
  * the parts of the old one. */
 int journal_put_file(struct state *s, const struct journal_file *f, enum state_sync sync);
-/* Forgets the file and its parts. */
+/* The whole content of a small layer, beside the files it has: */
+struct journal_layer {
+  uint32_t seq;
+  const void *map; /* bytes of its map that count */
+  size_t map_len;
+  const void *data; /* the bytes that are its own, in order */
+  size_t data_len;
+};
+/* Adds or replaces the file as the two above, durably, and with it layers that need not
+ * be synced elsewhere then. Those below f->first are forgotten. */
+int journal_promise_file(struct state *s, struct journal_file *f,
+                         const struct journal_layer *layers, size_t count);
+/* In order of seq; as journal_each_file(). */
+typedef int (*journal_layer_fn)(void *arg, const struct journal_layer *l);
+int journal_each_layer(struct state *s, int64_t file, journal_layer_fn fn, void *arg);
+/* Forgets the file, its layers and its parts. */
 int journal_drop_file(struct state *s, int64_t id, enum state_sync sync);
 int journal_put_part(struct state *s, int64_t file, const struct journal_part *p,
                      enum state_sync sync);
