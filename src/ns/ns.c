@@ -10,7 +10,7 @@
 #include "s3apfs/base/text.h"
 
 #define DEFAULT_THREADS 32
-#define AHEAD_THREADS 4
+#define AHEAD_THREADS 8
 #define ABOVE_NEGATIVE_TTL_MS 1000 /* the catalog may be another after a reload */
 
 static struct node *fixed_child(struct ns *n, const struct node *parent, const char *name) {

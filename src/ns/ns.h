@@ -1,6 +1,7 @@
 /* The tree's inside. ns.c: life and roots; node.c: the table of nodes; remote.c:
- * calls to stores; page.c and listing.c: listings; dir.c: open directories;
- * find.c: how names and attributes are found; absent.c: names known not to be.
+ * calls to stores; page.c, listing.c, load.c and lanes.c: listings; dir.c: open
+ * directories; find.c: how names and attributes are found; absent.c: names known not
+ * to be.
  *
  * One lock guards all but what is marked fixed. Functions whose names end in
  * _locked need it. Stores are called by the pool's threads, with no lock held. */
@@ -72,6 +73,8 @@ struct root_state {
   bool listed;               /* a LIST was answered */
   unsigned denied;           /* LISTs denied since then */
   int64_t flat_denied_until; /* a LIST without a delimiter was denied */
+  bool ordered;              /* a listing was started within, and that was right */
+  bool unordered;            /* that does not work */
 };
 
 struct absent {
@@ -210,6 +213,9 @@ struct remote; /* one call to a store, under way in the pool */
 int remote_head(struct ns *n, const struct root *r, const char *key, struct remote **out);
 int remote_list(struct ns *n, const struct root *r, const char *prefix, const char *token,
                 unsigned max, struct remote **out);
+/* The same, but of keys behind `after` only. -ENOTSUP: the store has no order. */
+int remote_list_after(struct ns *n, const struct root *r, const char *prefix, const char *after,
+                      unsigned max, struct remote **out);
 /* The same without a delimiter: every key below the prefix. */
 int remote_list_flat(struct ns *n, const struct root *r, const char *prefix, const char *token,
                      unsigned max, struct remote **out);
@@ -242,6 +248,9 @@ struct page {
   char *text;          /* names and etags */
   struct posix *posix; /* of items; NULL: none is remembered */
   char *first;         /* first name as the store gave them; "" for an empty page */
+  char *last;          /* last one, a folder's with its '/', odd ones too; "" */
+  size_t raw;          /* entries as the store counts them */
+  bool ordered;        /* they ascend */
   size_t bytes;        /* memory taken */
   uint64_t odd;        /* keys that no name can hold */
   bool marker;         /* the folder's own object is in it */
@@ -251,12 +260,18 @@ struct page {
 int page_new(const struct store_page *from, const char *prefix, struct page **out);
 void page_free(struct page *p);
 struct item *page_find(const struct page *p, const char *name, bool is_dir);
+/* Everything in it stands behind `name`. */
+bool page_is_behind(const struct page *p, const char *name);
+/* Takes out what stands behind `name`. */
+void page_clip(struct page *p, const char *name);
 /* 0, -ENAMETOOLONG, -EILSEQ; -EINVAL for "", "." and "..". */
 int name_check(const char *name, size_t len);
 
 /* --- listing.c --- */
 struct slot {
   char *token;       /* how to ask for this page; NULL: the first */
+  bool after;        /* the token is the name that it starts behind */
+  char *until;       /* what stands behind this name is the next slot's; NULL: nothing */
   struct page *page; /* NULL: not asked for, or dropped */
   bool settled;      /* its hidden items are marked */
   bool counted;      /* its memory is in the budget */
@@ -279,8 +294,11 @@ struct listing {
   size_t count; /* slots known so far */
   bool ended;   /* the last slot is the end */
   bool loading;
-  bool ahead;      /* a page is being read ahead, or about to be */
-  uint64_t flight; /* loads that ended, and how the last one did */
+  bool ahead;          /* a page is being read ahead, or about to be */
+  uint64_t asked;      /* pages that brought something new, */
+  uint64_t shown;      /* and the entries in them */
+  struct lanes *lanes; /* what is read further on at the same time; NULL: nothing */
+  uint64_t flight;     /* loads that ended, and how the last one did */
   int flight_err;
   struct flat *flat; /* a walk through its folders; NULL: none */
   char **open_names; /* files shown whose folder may still come */
@@ -296,12 +314,57 @@ void listing_ref_locked(struct listing *l);
 void listing_unref_locked(struct listing *l);
 /* The directory, and with `below` those in it, no longer answer from listings. */
 void listing_forget_locked(struct ns *n, struct node *dir, bool below);
+/* Takes the token on success. */
+bool listing_add_slot(struct slot **slots, size_t *count, char *token, bool after);
+void listing_slots_free_locked(struct listing *l, struct slot *slots, size_t count);
+/* The directory no longer answers from it. */
+void listing_uncache_locked(struct listing *l);
+/* Marks a page's hidden items; the page behind it is here, or there is none. */
+void listing_settle_locked(struct listing *l, size_t slot);
+
+/* --- listing_memory.c --- */
+void listing_drop_page_locked(struct listing *l, struct slot *s);
+/* Takes memory for the page in a slot, if need be from other pages: of this listing,
+ * from those in slots before `early`. */
+void listing_count_page_locked(struct listing *l, struct slot *s, size_t early);
+void listing_drop_uncounted_locked(struct listing *l, size_t but);
+
+/* --- load.c --- */
+/* One page from the store, no lock held. */
+int listing_ask(struct listing *l, const char *token, bool after, const struct patience *p,
+                struct page **page, char **next);
+/* Where the listing goes on behind its last slot, whose page this is. */
+int listing_extend_locked(struct listing *l, struct page *page, char **next);
+/* Puts a page, which it takes on success, into a slot; *next too, when it is used. */
+int listing_install_locked(struct listing *l, size_t slot, struct page *page, char **next);
+/* A load of the slot ended so; everybody who waits is told. Takes the page. */
+int listing_loaded_locked(struct listing *l, size_t slot, int rc, struct page *page, char **next);
 /* Makes a slot's page present; with `settle` its hidden items are marked too.
  * -ERANGE: behind the end. The lock is held on entry and return, not in between. */
 int listing_load_locked(struct listing *l, size_t slot, bool settle, const struct patience *p);
 /* A reader is in this slot: the page after the next one may be asked for, so that it
  * is here when the reader comes. */
 void listing_ahead_locked(struct listing *l, size_t slot);
+/* --- lanes.c --- */
+/* A page, with the token that came with it, goes beyond a lane's start, or up to it and
+ * more follows. (load.c) */
+bool lane_is_met(const struct page *page, const char *next, const char *start);
+/* Reads on further behind, at the same time, where that is worth it. */
+void lanes_plan_locked(struct listing *l);
+/* Where the next lane starts; NULL: there is none. */
+const char *lanes_start_locked(const struct listing *l);
+/* The end was reached before any lane: those that hold nothing are dropped. */
+void lanes_end_locked(struct listing *l);
+/* The first lane's pages follow: it becomes part of the listing. 0 or -ENOMEM. */
+int lanes_join_locked(struct listing *l);
+/* The next lane's first page has to be seen before it may be relied on. Then takes the
+ * token, lets everybody wait for the lane, and listing_extend_locked() comes again. */
+bool lanes_hold_locked(struct listing *l, char **next);
+/* The references that lanes under way hold. */
+unsigned lanes_refs_locked(const struct listing *l);
+void lanes_free_locked(struct listing *l);
+
+/* --- listing.c --- */
 /* Makes this page, which it takes on success, all of the directory's listing. */
 bool listing_adopt_locked(struct ns *n, struct node *dir, struct page *page, int64_t asof,
                           int64_t fresh_until);

@@ -73,6 +73,19 @@ static const char *put_text(char **at, const char *s, size_t len) {
   return start;
 }
 
+static bool ascends(const struct store_page *from) {
+  for (size_t i = 1; i < from->count; i++)
+    if (strcmp(from->entries[i - 1].name, from->entries[i].name) >= 0)
+      return false;
+  return true;
+}
+
+static char *last_name(const struct store_page *from, const char *prefix) {
+  const char *last = from->count > 0 ? from->entries[from->count - 1].name : "";
+
+  return strdup(text_has_prefix(last, prefix) ? last + strlen(prefix) : last);
+}
+
 static void fill(struct page *p, const struct store_page *from, const char *prefix) {
   char *at = p->text;
 
@@ -94,6 +107,9 @@ static void fill(struct page *p, const struct store_page *from, const char *pref
     p->count++;
   }
   p->first = p->count > 0 ? strdup(p->items[0].name) : strdup("");
+  p->last = last_name(from, prefix);
+  p->raw = from->count;
+  p->ordered = ascends(from);
   qsort(p->items, p->count, sizeof(*p->items), compare);
 }
 
@@ -110,7 +126,7 @@ int page_new(const struct store_page *from, const char *prefix, struct page **ou
   p->text = malloc(text);
   if (p->items != NULL && p->text != NULL)
     fill(p, from, prefix);
-  if (p->first == NULL) {
+  if (p->first == NULL || p->last == NULL) {
     page_free(p);
     return -ENOMEM;
   }
@@ -126,6 +142,7 @@ void page_free(struct page *p) {
   free(p->posix);
   free(p->text);
   free(p->first);
+  free(p->last);
   free(p);
 }
 
@@ -133,4 +150,30 @@ struct item *page_find(const struct page *p, const char *name, bool is_dir) {
   struct item wanted = {.name = name, .is_dir = is_dir};
 
   return bsearch(&wanted, p->items, p->count, sizeof(*p->items), compare);
+}
+
+/* As the store orders them: a folder by its name with the '/'. */
+static int compare_stored(const struct item *it, const char *name) {
+  size_t len = strlen(it->name);
+
+  if (it->is_dir && strncmp(it->name, name, len) == 0)
+    return '/' - (unsigned char)name[len];
+  return strcmp(it->name, name);
+}
+
+bool page_is_behind(const struct page *p, const char *name) {
+  for (size_t i = 0; i < p->count; i++)
+    if (compare_stored(&p->items[i], name) <= 0)
+      return false;
+  return true;
+}
+
+void page_clip(struct page *p, const char *name) {
+  size_t left = 0;
+
+  for (size_t i = 0; i < p->count; i++)
+    if (compare_stored(&p->items[i], name) <= 0)
+      p->items[left++] = p->items[i];
+  p->raw -= p->count - left;
+  p->count = left;
 }

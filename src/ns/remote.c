@@ -16,6 +16,7 @@ struct remote {
   struct store *store;
   bool is_list;
   bool flat;
+  bool after; /* the token is a key to start behind */
   char *key;
   char *token;
   unsigned max;
@@ -69,7 +70,12 @@ static void remote_run(void *arg) {
 
   if (c->is_list) {
     atomic_fetch_add(&c->ns->lists, 1);
-    err = ops->list(c->store, c->key, !c->flat, c->token, c->max, &c->page);
+    if (c->after)
+      err = ops->list_after != NULL
+                ? ops->list_after(c->store, c->key, !c->flat, c->token, c->max, &c->page)
+                : -ENOTSUP;
+    else
+      err = ops->list(c->store, c->key, !c->flat, c->token, c->max, &c->page);
   } else {
     atomic_fetch_add(&c->ns->heads, 1);
     err = run_head(c);
@@ -82,7 +88,7 @@ static void remote_run(void *arg) {
   remote_leave(c);
 }
 
-enum call { CALL_HEAD, CALL_LIST, CALL_LIST_FLAT };
+enum call { CALL_HEAD, CALL_LIST, CALL_LIST_AFTER, CALL_LIST_FLAT };
 
 static int remote_start(struct ns *n, const struct root *r, enum call call, const char *key,
                         const char *token, unsigned max, struct remote **out) {
@@ -97,6 +103,7 @@ static int remote_start(struct ns *n, const struct root *r, enum call call, cons
   c->store = r->store;
   c->is_list = call != CALL_HEAD;
   c->flat = call == CALL_LIST_FLAT;
+  c->after = call == CALL_LIST_AFTER;
   c->max = max;
   c->synced.owners = 2;
   c->key = strdup(key);
@@ -118,6 +125,11 @@ int remote_head(struct ns *n, const struct root *r, const char *key, struct remo
 int remote_list(struct ns *n, const struct root *r, const char *prefix, const char *token,
                 unsigned max, struct remote **out) {
   return remote_start(n, r, CALL_LIST, prefix, token, max, out);
+}
+
+int remote_list_after(struct ns *n, const struct root *r, const char *prefix, const char *after,
+                      unsigned max, struct remote **out) {
+  return remote_start(n, r, CALL_LIST_AFTER, prefix, after, max, out);
 }
 
 int remote_list_flat(struct ns *n, const struct root *r, const char *prefix, const char *token,

@@ -281,8 +281,8 @@ int s3_client_head(struct s3_client *c, const char *key, struct store_attr *out,
   return rc;
 }
 
-static int list_query(const char *prefix, const char *delimiter, const char *token, unsigned max,
-                      struct kvlist *q) {
+static int list_query(const char *prefix, const char *delimiter, const char *token,
+                      const char *after, unsigned max, struct kvlist *q) {
   int rc = 0;
 
   rc |= kvlist_add(q, "list-type", "2");
@@ -293,6 +293,8 @@ static int list_query(const char *prefix, const char *delimiter, const char *tok
     rc |= kvlist_add(q, "delimiter", delimiter);
   if (token != NULL)
     rc |= kvlist_add(q, "continuation-token", token);
+  if (after != NULL)
+    rc |= kvlist_add(q, "start-after", after);
   return rc != 0 ? -ENOMEM : 0;
 }
 
@@ -305,7 +307,8 @@ static void apply_lambda(struct s3_client *c, struct listing *l) {
 }
 
 int s3_client_list(struct s3_client *c, const char *prefix, const char *delimiter,
-                   const char *token, unsigned max, struct listing *out, struct s3_error *error) {
+                   const char *token, const char *after, unsigned max, struct listing *out,
+                   struct s3_error *error) {
   struct s3_op op = {.method = "GET"};
   struct http_reply reply;
   struct kvlist query;
@@ -317,8 +320,10 @@ int s3_client_list(struct s3_client *c, const char *prefix, const char *delimite
     s3_error_from_local(error, -EACCES, "InvalidPrefix", "a directory bucket lists folders only");
     return -EACCES;
   }
+  if (c->directory && after != NULL)
+    return -ENOTSUP;
   kvlist_init(&query);
-  rc = list_query(prefix, delimiter, token, max, &query);
+  rc = list_query(prefix, delimiter, token, after, max, &query);
   op.query = &query;
   if (rc == 0)
     rc = s3_client_do(c, &op, &reply, &body, error);

@@ -188,9 +188,8 @@ static int page_from_listing(const struct s3_store *s, struct listing *l, struct
   return 0;
 }
 
-static int s3_store_list(struct store *st, const char *prefix, bool folded, const char *token,
-                         unsigned max, struct store_page *out) {
-  struct s3_store *s = s3_store_self(st);
+static int list_from(struct s3_store *s, const char *prefix, bool folded, const char *token,
+                     const char *after, unsigned max, struct store_page *out) {
   struct s3_error error;
   struct listing l;
   char *full;
@@ -199,14 +198,32 @@ static int s3_store_list(struct store *st, const char *prefix, bool folded, cons
   if (rc != 0)
     return rc;
   s3_error_init(&error);
-  rc = s3_client_list(s->client, full, folded ? "/" : NULL, token, max, &l, &error);
+  rc = s3_client_list(s->client, full, folded ? "/" : NULL, token, after, max, &l, &error);
   if (rc == 0) {
     rc = page_from_listing(s, &l, out);
     listing_fini(&l);
-  } else {
+  } else if (rc != -ENOTSUP) {
     rc = s3_store_map_error(s, "LIST", full, rc, &error);
   }
   s3_error_fini(&error);
+  free(full);
+  return rc;
+}
+
+static int s3_store_list(struct store *st, const char *prefix, bool folded, const char *token,
+                         unsigned max, struct store_page *out) {
+  return list_from(s3_store_self(st), prefix, folded, token, NULL, max, out);
+}
+
+static int s3_store_list_after(struct store *st, const char *prefix, bool folded, const char *after,
+                               unsigned max, struct store_page *out) {
+  struct s3_store *s = s3_store_self(st);
+  char *full;
+  int rc = s3_store_full_key(s, after, &full);
+
+  if (rc != 0)
+    return rc;
+  rc = list_from(s, prefix, folded, NULL, full, max, out);
   free(full);
   return rc;
 }
@@ -243,6 +260,7 @@ static const struct store_ops s3_store_ops = {
     .get_cancel = s3_store_get_cancel,
     .head = s3_store_head,
     .list = s3_store_list,
+    .list_after = s3_store_list_after,
     .explain = s3_store_explain,
     .destroy = s3_store_destroy,
 };
@@ -290,7 +308,7 @@ int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct s
 int s3_store_probe(struct store *st, struct s3_error *error) {
   struct s3_store *s = s3_store_self(st);
   struct listing l;
-  int rc = s3_client_list(s->client, s->prefix, "/", NULL, 1, &l, error);
+  int rc = s3_client_list(s->client, s->prefix, "/", NULL, NULL, 1, &l, error);
 
   if (rc == 0)
     listing_fini(&l);

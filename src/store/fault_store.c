@@ -336,6 +336,14 @@ static int fault_list(struct store *s, const char *prefix, bool folded, const ch
   return rc != 0 ? rc : fs->inner->ops->list(fs->inner, prefix, folded, token, max, out);
 }
 
+static int fault_list_after(struct store *s, const char *prefix, bool folded, const char *after,
+                            unsigned max, struct store_page *out) {
+  struct fault_store *fs = fault_store_self(s);
+  int rc = suffer(fs, FAULT_LIST);
+
+  return rc != 0 ? rc : fs->inner->ops->list_after(fs->inner, prefix, folded, after, max, out);
+}
+
 static int fault_explain(struct store *s, const char *key, struct buf *out) {
   struct fault_store *fs = fault_store_self(s);
 
@@ -366,6 +374,7 @@ static const struct store_ops fault_ops = {
     .get_cancel = fault_get_cancel,
     .head = fault_head,
     .list = fault_list,
+    .list_after = fault_list_after,
     .explain = fault_explain,
     .destroy = fault_destroy,
 };

@@ -209,6 +209,12 @@ static int mem_list(struct store *s, const char *prefix, bool folded, const char
   return rc;
 }
 
+/* Tokens are names here. */
+static int mem_list_after(struct store *s, const char *prefix, bool folded, const char *after,
+                          unsigned max, struct store_page *out) {
+  return mem_list(s, prefix, folded, after, max, out);
+}
+
 static int mem_explain(struct store *s, const char *key, struct buf *out) {
   buf_printf(out, "memory '%s', key '%s'", s->domain, key);
   return buf_error(out);
@@ -233,6 +239,7 @@ static const struct store_ops mem_ops = {
     .get_cancel = mem_get_cancel,
     .head = mem_head,
     .list = mem_list,
+    .list_after = mem_list_after,
     .explain = mem_explain,
     .destroy = mem_destroy,
 };

@@ -69,14 +69,18 @@ static int restore_names(struct store_page *p, const struct scope_entry *e) {
 }
 
 static int list_inner(struct route_store *r, struct scope_entry *e, const char *prefix, bool folded,
-                      const char *token, unsigned max, struct store_page *out) {
+                      const char *token, const char *after, unsigned max, struct store_page *out) {
   struct store *inner;
   struct store_page page;
   int rc = route_begin(r, e, &inner);
 
   if (rc != 0)
     return rc;
-  rc = inner->ops->list(inner, route_inner_key(e, prefix), folded, token, max, &page);
+  prefix = route_inner_key(e, prefix);
+  if (after != NULL)
+    rc = inner->ops->list_after(inner, prefix, folded, route_inner_key(e, after), max, &page);
+  else
+    rc = inner->ops->list(inner, prefix, folded, token, max, &page);
   route_end(e);
   if (rc != 0)
     return rc;
@@ -98,7 +102,7 @@ static bool leads_on(const struct scope_table *t, const char *folder) {
 /* A folder that a scope names is there although nothing lies in it: its own
  * marker says so. */
 static int list_covered(struct assembly *a, struct scope_entry *e, bool folded, const char *token) {
-  int rc = list_inner(a->r, e, a->folder, folded, token, a->max, &a->page);
+  int rc = list_inner(a->r, e, a->folder, folded, token, NULL, a->max, &a->page);
 
   if (rc != 0)
     return rc;
@@ -234,7 +238,7 @@ static int take_page(struct assembly *a, struct store_page *p) {
 static int put_part(struct assembly *a, size_t part, const char *token) {
   struct scope_entry *e = a->t->items[part];
   struct store_page p;
-  int rc = list_inner(a->r, e, e->prefix, true, token, a->max - (unsigned)a->page.count, &p);
+  int rc = list_inner(a->r, e, e->prefix, true, token, NULL, a->max - (unsigned)a->page.count, &p);
 
   if (rc != 0)
     return rc;
@@ -304,5 +308,19 @@ int route_list(struct store *s, const char *prefix, bool folded, const char *tok
     store_page_fini(&a.page);
   else
     *out = a.page;
+  return rc;
+}
+
+/* What is put together of several listings is in no one order. */
+int route_list_after(struct store *s, const char *prefix, bool folded, const char *after,
+                     unsigned max, struct store_page *out) {
+  struct route_store *r = (struct route_store *)s;
+  struct scope_table *t = route_hold(r);
+  struct scope_entry *e = *prefix != '\0' ? scope_table_match(t, prefix, SCOPE_CAN_READ) : NULL;
+  int rc = -ENOTSUP;
+
+  if (e != NULL && !e->whole)
+    rc = list_inner(r, e, prefix, folded, NULL, after, max, out);
+  route_drop(r, t);
   return rc;
 }

@@ -376,6 +376,7 @@ static const struct store_ops route_ops = {
     .get_cancel = route_get_cancel,
     .head = route_head,
     .list = route_list,
+    .list_after = route_list_after,
     .explain = route_explain,
     .destroy = route_destroy,
 };

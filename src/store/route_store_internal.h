@@ -75,6 +75,8 @@ static inline const char *route_inner_key(const struct scope_entry *e, const cha
 extern const struct store_write_ops route_write_ops;
 
 /* --- route_list.c --- */
+int route_list_after(struct store *s, const char *prefix, bool folded, const char *after,
+                     unsigned max, struct store_page *out);
 int route_list(struct store *s, const char *prefix, bool folded, const char *token, unsigned max,
                struct store_page *out);
 

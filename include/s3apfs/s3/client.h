@@ -50,8 +50,11 @@ void s3_client_region(struct s3_client *c, struct buf *out);
 /* Blocking calls. Keys are whole object keys, bytes. */
 int s3_client_head(struct s3_client *c, const char *key, struct store_attr *out,
                    struct kvlist *meta, struct s3_error *error);
+/* Goes on from `token`, or starts behind the key `after` (-ENOTSUP in directory
+ * buckets, which have no order); both may be NULL. */
 int s3_client_list(struct s3_client *c, const char *prefix, const char *delimiter,
-                   const char *token, unsigned max, struct listing *out, struct s3_error *error);
+                   const char *token, const char *after, unsigned max, struct listing *out,
+                   struct s3_error *error);
 
 /* Asynchronous ranged GET into g->dst; contract of struct store_get, with g->key
  * taken as the whole key given here. on_error sees the detail of a failure just

@@ -80,6 +80,11 @@ struct store_ops {
    * when `folded`. max 1..1000 entries. token NULL: from the start. */
   int (*list)(struct store *s, const char *prefix, bool folded, const char *token, unsigned max,
               struct store_page *out);
+  /* The first page of the same, but of names behind `after` only, which starts with
+   * `prefix` and holds no '/' behind that when folded. -ENOTSUP: there is no order
+   * here to start within. */
+  int (*list_after)(struct store *s, const char *prefix, bool folded, const char *after,
+                    unsigned max, struct store_page *out);
   /* One human line: which identity, grant and permission serve this key ("" =
    * the root), until when. 0 or -errno. */
   int (*explain)(struct store *s, const char *key, struct buf *out);

@@ -189,7 +189,7 @@ Test(ns, keys_of_more_than_1024_bytes) {
   memset(name, 'n', 255);
   name[255] = '\0';
   for (int i = 0; i < 4; i++)
-    strcat(strcat(key, name), "/");
+    snprintf(key + 256 * i, sizeof(key) - 256 * (size_t)i, "%s/", name);
   put(key);
   for (int i = 0; i < 4; i++) {
     cr_assert_eq(ns_lookup(ns, at, name, &patient, &a), 0);
@@ -365,6 +365,7 @@ static unsigned check_many(uint64_t ino, bool plus) {
   return n;
 }
 
+/* One LIST finds the folder, 25 show it, two at most look behind its end. */
 Test(ns, directory_of_25000_names) {
   struct ns_stats st;
   struct ns_attr a;
@@ -374,12 +375,12 @@ Test(ns, directory_of_25000_names) {
   ino = ino_of("big");
   cr_expect_eq(check_many(ino, true), 25000);
   cr_expect_eq(counts().heads, 1, "no HEAD for an entry");
-  cr_expect_leq(counts().lists, 26);
+  cr_expect_leq(counts().lists, 28);
   cr_expect_eq(check_many(ino, false), 25000);
-  cr_expect_leq(counts().lists, 26, "from the listing at hand");
+  cr_expect_leq(counts().lists, 28, "from the listing at hand");
   cr_expect_eq(walk("big/f024999", &a), 0);
   cr_expect_eq(walk("big/f025000", &a), -ENOENT);
-  cr_expect_leq(counts().lists, 26);
+  cr_expect_leq(counts().lists, 28);
   ns_stats(ns, &st);
   cr_expect_leq(st.nodes, 10, "forgotten nodes are gone");
 }
