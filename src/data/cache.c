@@ -227,11 +227,12 @@ void cache_load_failed(struct extent *e) {
 void cache_load_ended(struct extent *e, bool fetched) {
   struct cache *c = e->cache;
   bool keep;
+  bool fill;
 
   mtx_lock(&c->synced.lock);
   keep = fetched && e->mapped && e->disk != NULL;
-  if (keep)
-    e->pins++;
+  fill = fetched && e->mapped && c->tier != NULL && e->first_us != 0;
+  e->pins += (unsigned)keep + (unsigned)fill;
   if (fetched && e->mapped && e->first_us != 0)
     pace_note_locked(c, e->store, e->length, clock_mono_us() - e->started_us,
                      e->first_us - e->started_us);
@@ -242,6 +243,8 @@ void cache_load_ended(struct extent *e, bool fetched) {
     disk_file_put_later(e->disk);
     e->disk = NULL;
   }
+  if (fill)
+    tier_keep(e);
   mtx_lock(&c->synced.lock);
   e->loading = false;
   extent_settle_locked(e);
@@ -290,6 +293,11 @@ void cache_set_disk(struct cache *c, struct disk *d) {
   c->disk = d;
 }
 
+void cache_set_tier(struct cache *c, struct tier *t) {
+  c->tier = t;
+  c->slack = t != NULL ? TIER_ROOM : 0;
+}
+
 void cache_want_proof(struct cache *c) {
   c->proof_wanted = true;
 }
@@ -330,6 +338,8 @@ void cache_free(struct cache *c) {
   mtx_unlock(&c->synced.lock);
   if (c->disk != NULL)
     disk_drain(c->disk);
+  if (c->tier != NULL)
+    tier_drain(c->tier);
   mtx_lock(&c->synced.lock);
   while (memory_evict_locked(c, true))
     continue;
@@ -371,6 +381,16 @@ static bool drop_one_locked(struct cache *c, const char *domain, const char *pre
   return false;
 }
 
+/* What allowed them may be gone. */
+static void forget_proofs_locked(struct cache *c, const char *domain, const char *prefix) {
+  struct version *v;
+  struct version *next;
+
+  HASH_ITER (hh, c->synced.versions, v, next)
+    if (is_of(v, domain, prefix))
+      atomic_store(&v->proved_us, 0);
+}
+
 /* Disk first: what memory loads afterwards must not come from there. */
 static void drop_from_disk(struct cache *c, const char *domain, const char *prefix) {
   char *id = c->disk != NULL ? text_printf("%s%c%s", domain, DATA_ID_SEPARATOR, prefix) : NULL;
@@ -385,6 +405,7 @@ void cache_drop(struct cache *c, const char *domain, const char *prefix) {
 
   drop_from_disk(c, domain, prefix);
   mtx_lock(&c->synced.lock);
+  forget_proofs_locked(c, domain, prefix);
   while (drop_one_locked(c, domain, prefix, &cancel)) {
     if (cancel == NULL)
       continue;

@@ -15,6 +15,7 @@
 
 struct disk;
 struct disk_file;
+struct tier;
 
 /* Where an unpinned, complete extent waits for eviction. */
 enum shelf {
@@ -30,7 +31,8 @@ struct version {
   char *etag;
   uint64_t size;
   struct disk_file *disk; /* while there are readers; NULL: not kept on disk */
-  atomic_bool proved;     /* the store gave bytes of it to this process */
+  atomic_llong proved_us; /* when a store was last asked that gave bytes of it to this
+                           * process; 0: never */
   unsigned readers;
   unsigned refs;           /* readers, and extents with data */
   struct extent **extents; /* sorted by offset, no overlaps */
@@ -91,6 +93,8 @@ struct pace {
 struct cache {
   struct budget *budget;
   struct disk *disk;  /* NULL: none */
+  struct tier *tier;  /* NULL: none */
+  size_t slack;       /* bytes of a large buffer beyond its capacity */
   bool proof_wanted;  /* disk only for versions that are proved */
   size_t spare_limit; /* bytes of the budget that belong to spares */
   struct {
@@ -110,6 +114,10 @@ struct cache {
     struct cache_stats stats;
   } synced;
 };
+
+/* A buffer's room beyond its capacity where there is a tier: what seals a part's cells. */
+#define TIER_ROOM ((size_t)4096)
+#define TIER_CELL_ROOM ((size_t)64) /* small buffers hold no more than one cell */
 
 /* Behind the domain in a version's id. */
 #define DATA_ID_SEPARATOR '\x1f'
@@ -146,6 +154,10 @@ bool memory_try_locked(struct cache *c, size_t bytes, bool demand);
 /* Something may have become evictable: readers that wait for memory come first. */
 void memory_feed_locked(struct cache *c);
 int memory_demand(struct cache *c, size_t bytes, const struct patience *p);
+/* Memory of the budget for something else than extents, as far as it can be had without
+ * taking it from a reader. */
+bool memory_borrow(struct cache *c, size_t bytes);
+void memory_return(struct cache *c, size_t bytes);
 
 /* --- cache.c --- */
 struct pin_list {
@@ -195,6 +207,9 @@ void load_progress(struct extent *e, size_t have);
 void load_from_store(struct extent *e);
 /* Ends a load: err as judged, 0 when all bytes are there. */
 void load_end(struct extent *e, int err);
+/* Ends a load all of whose bytes came from elsewhere than the disk: it is to be kept
+ * there. */
+void load_end_whole(struct extent *e);
 /* All bytes are there, although the end may not have been told yet. */
 bool load_is_complete(struct extent *e);
 /* Waits until `have` bytes are there. 0 or -errno. */
@@ -215,6 +230,17 @@ void disk_drop(struct disk *d, const char *id_prefix);
 /* As disk_file_put(), on the writer's thread: takes no time and may be called with
  * a lock held. */
 void disk_file_put_later(struct disk_file *f);
+
+/* --- tier.c, tier_fill.c --- */
+/* Starts reading the extent from the shared tier, when there is one that is likely to
+ * hold it and may be used for it: load_progress() and load_end_whole() or
+ * load_from_store() come on other threads. False: the store is to be asked. */
+bool tier_load(struct extent *e);
+/* Takes a complete extent that the store gave, pinned for this, to be filled in; does not
+ * block. */
+void tier_keep(struct extent *e);
+/* Waits until what is queued is sent or given up, and gives back what it borrowed. */
+void tier_drain(struct tier *t);
 
 static inline uint64_t grid_down(uint64_t offset) {
   return offset - offset % DATA_GRID;

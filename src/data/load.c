@@ -1,4 +1,4 @@
-/* Filling one extent, from disk or with one ranged GET.
+/* Filling one extent, from disk, the shared tier, or with one ranged GET.
  *
  * Callbacks of the store (its threads) announce bytes and the end; readers wait
  * under the extent's own lock, so a busy load disturbs nobody else. A reader is
@@ -30,12 +30,20 @@ void load_progress(struct extent *e, size_t have) {
   mtx_unlock(&e->synced.lock);
 }
 
+/* Proofs may come out of order. */
+static void note_proof(struct version *v, int64_t asked_us) {
+  long long known = atomic_load(&v->proved_us);
+
+  while (known < asked_us && !atomic_compare_exchange_weak(&v->proved_us, &known, asked_us))
+    ;
+}
+
 static void on_progress(struct store_get *g, size_t have) {
   struct extent *e = extent_of(g);
 
   if (e->first_us == 0) {
     e->first_us = clock_mono_us();
-    atomic_store(&e->version->proved, true);
+    note_proof(e->version, e->started_us);
   }
   load_progress(e, e->base + have);
 }
@@ -64,6 +72,10 @@ bool load_is_complete(struct extent *e) {
 
 void load_end(struct extent *e, int err) {
   end(e, err, false);
+}
+
+void load_end_whole(struct extent *e) {
+  end(e, 0, true);
 }
 
 /* The store has checked the etag before the first byte; a back end that did not
@@ -107,14 +119,16 @@ static void ask_store(struct extent *e) {
 }
 
 static bool may_use_disk(const struct extent *e) {
-  return !e->cache->proof_wanted || atomic_load(&e->version->proved);
+  return !e->cache->proof_wanted || atomic_load(&e->version->proved_us) != 0;
 }
 
 void load_start(struct extent *e) {
   /* The reader that starts it keeps the version's file. */
   if (e->version->disk != NULL)
     e->disk = disk_file_ref(e->version->disk);
-  if (e->disk == NULL || !may_use_disk(e) || !disk_load(e))
+  if (e->disk != NULL && may_use_disk(e) && disk_load(e))
+    return;
+  if (!tier_load(e))
     ask_store(e);
 }
 

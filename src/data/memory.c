@@ -22,10 +22,15 @@ static size_t capacity_of(size_t length) {
   return (length + PAGE - 1) / PAGE * PAGE;
 }
 
-static void *buffer_map(size_t capacity) {
-  void *p = mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+static void *buffer_map(const struct cache *c, size_t capacity) {
+  void *p =
+      mmap(NULL, capacity + c->slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
   return p != MAP_FAILED ? p : NULL;
+}
+
+static void buffer_unmap(const struct cache *c, void *data, size_t capacity) {
+  munmap(data, capacity + c->slack);
 }
 
 /* Used pages are handed on: fresh ones cost a fault and a zeroing each, which is
@@ -50,13 +55,13 @@ void *buffers_take_locked(struct cache *c, size_t length, size_t *capacity) {
 
   if (length < MMAP_MIN) {
     *capacity = length;
-    return malloc(length);
+    return malloc(length + (c->slack != 0 ? TIER_CELL_ROOM : 0));
   }
   data = spare_take_locked(c, wanted, capacity);
   if (data != NULL)
     return data;
   *capacity = wanted;
-  return buffer_map(wanted);
+  return buffer_map(c, wanted);
 }
 
 void buffers_give_locked(struct cache *c, void *data, size_t capacity) {
@@ -69,10 +74,10 @@ void buffers_give_locked(struct cache *c, void *data, size_t capacity) {
     struct spare s = c->synced.spares[--c->synced.spare_count];
 
     c->synced.spare_bytes -= s.capacity;
-    munmap(s.data, s.capacity);
+    buffer_unmap(c, s.data, s.capacity);
   }
   if (capacity > c->spare_limit) {
-    munmap(data, capacity);
+    buffer_unmap(c, data, capacity);
     return;
   }
   c->synced.spares[c->synced.spare_count++] = (struct spare){data, capacity};
@@ -92,7 +97,7 @@ void buffers_fini(struct cache *c) {
   while (c->synced.spare_count > 0) {
     struct spare s = c->synced.spares[--c->synced.spare_count];
 
-    munmap(s.data, s.capacity);
+    buffer_unmap(c, s.data, s.capacity);
   }
   budget_release(c->budget, c->spare_limit);
 }
@@ -171,4 +176,17 @@ int memory_demand(struct cache *c, size_t bytes, const struct patience *p) {
   }
   demand_count(c, 0, bytes);
   return rc;
+}
+
+bool memory_borrow(struct cache *c, size_t bytes) {
+  bool got;
+
+  mtx_lock(&c->synced.lock);
+  got = c->synced.demanded == 0 && memory_try_locked(c, bytes, false);
+  mtx_unlock(&c->synced.lock);
+  return got;
+}
+
+void memory_return(struct cache *c, size_t bytes) {
+  budget_release(c->budget, bytes);
 }

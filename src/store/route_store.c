@@ -368,6 +368,7 @@ static void route_destroy(struct store *s) {
   free_entries(r->synced.retired);
   mtx_fini(&r->synced.lock);
   free(r->store.domain);
+  free(r->store.place);
   free(r);
 }
 

@@ -35,6 +35,10 @@ int cache_new(struct budget *b, struct cache **out);
  * first reader. */
 struct disk;
 void cache_set_disk(struct cache *c, struct disk *d);
+/* Parts of objects are looked for in a shared tier, and filled in there, from now on
+ * (borrowed). Before the first reader. */
+struct tier;
+void cache_set_tier(struct cache *c, struct tier *t);
 /* From now on blocks that an earlier process kept are used only once the store gave
  * bytes of that version to this one: what was allowed then may be denied now. */
 void cache_want_proof(struct cache *c);

@@ -98,6 +98,8 @@ struct store {
   const struct store_ops *ops;
   const struct store_write_ops *write; /* NULL: this store is only read */
   char *domain;   /* opaque cache domain: endpoint, bucket, identity; stable over remounts */
+  char *place;    /* what stands before a key in the object's address, whoever reads:
+                   * "https://b.host/a/";    NULL: what is read here is not to be shared */
   bool read_only; /* no scope or option allows writing */
 };
 
