@@ -135,10 +135,33 @@ static void add_pending(struct answer *a, cJSON *doc) {
   cJSON_AddNumberToObject(doc, "pending_uploads", cJSON_GetArraySize(list));
 }
 
+static void add_tier(struct answer *a, cJSON *cache) {
+  struct tier_stats st;
+  cJSON *o;
+
+  if (a->app->tiering == NULL)
+    return;
+  o = cJSON_AddObjectToObject(cache, "tier");
+  tier_stats(tiering_tier(a->app->tiering), &st);
+  cJSON_AddStringToObject(o, "source", tiering_source(a->app->tiering));
+  cJSON_AddBoolToObject(o, "ready", tiering_is_ready(a->app->tiering));
+  cJSON_AddNumberToObject(o, "hits", (double)st.hits);
+  cJSON_AddNumberToObject(o, "hit_bytes", (double)st.hit_bytes);
+  cJSON_AddNumberToObject(o, "misses", (double)st.misses);
+  cJSON_AddNumberToObject(o, "failures", (double)st.failures);
+  cJSON_AddNumberToObject(o, "bad_parts", (double)st.bad_parts);
+  cJSON_AddNumberToObject(o, "filled", (double)st.filled);
+  cJSON_AddNumberToObject(o, "filled_bytes", (double)st.filled_bytes);
+  cJSON_AddNumberToObject(o, "skipped_bytes", (double)st.skipped_bytes);
+  cJSON_AddBoolToObject(o, "reading_paused", st.reading_paused);
+  cJSON_AddBoolToObject(o, "writing_paused", st.writing_paused);
+}
+
 static void add_cache(struct answer *a, cJSON *doc) {
   cJSON *o = cJSON_AddObjectToObject(doc, "cache");
   struct disk_stats st;
 
+  add_tier(a, o);
   if (a->app->disk == NULL)
     return;
   disk_stats(a->app->disk, &st);

@@ -66,6 +66,7 @@ void app_close(struct app *a) {
     source_close(&a->sources[i]);
   free(a->sources);
   disk_free(a->disk);
+  tiering_close(a->tiering);
   grants_set_free(a->grants);
   identities_free(a->identities);
   caller_free(a->caller);
@@ -148,8 +149,10 @@ static int probe_report(struct app *a, struct probe *probes, struct buf *why) {
 
 int app_open_sources(struct app *a, const struct config *c, struct buf *why) {
   struct probe *probes;
-  int rc;
+  int rc = tiering_open(c, a->identities, &a->tiering, why);
 
+  if (rc != 0)
+    return rc;
   a->config = c;
   a->sources = calloc(c->count, sizeof(*a->sources));
   probes = calloc(c->count, sizeof(*probes));

@@ -10,10 +10,12 @@
 #include "s3apfs/net/call.h"
 #include "s3apfs/store/catalog.h"
 #include "source.h"
+#include "tiering.h"
 
 struct app {
   const struct config *config;
-  struct disk *disk; /* the cache on disk; NULL: none */
+  struct disk *disk;       /* the cache on disk; NULL: none */
+  struct tiering *tiering; /* the shared tier; NULL: none */
   struct http_engine *engine;
   struct caller *caller;
   struct identities *identities;

@@ -9,8 +9,19 @@
 #include "cli.h"
 #include "mounts.h"
 
-/* The cache of a mount, or the directory itself. The caller's; NULL: no memory. */
-static char *cache_of(const char *dir) {
+static void print_tier(const cJSON *cache) {
+  const cJSON *t = cJSON_GetObjectItem(cache, "tier");
+
+  if (t != NULL)
+    printf("%s: the shared tier, %.0f bytes read from it and %.0f sent by this mount\n",
+           cJSON_GetStringValue(cJSON_GetObjectItem(t, "source")),
+           cJSON_GetNumberValue(cJSON_GetObjectItem(t, "hit_bytes")),
+           cJSON_GetNumberValue(cJSON_GetObjectItem(t, "filled_bytes")));
+}
+
+/* The cache of a mount, or the directory itself. The caller's; NULL: no memory. A
+ * mount's shared tier is told of. */
+static char *cache_of(const char *verb, const char *dir) {
   struct mount_entry e = {.dir = dir != NULL ? mount_point_path(dir) : NULL};
   const char *where;
   char *copy = NULL;
@@ -26,6 +37,8 @@ static char *cache_of(const char *dir) {
   where = cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetObjectItem(doc, "cache"), "dir"));
   if (where != NULL)
     copy = strdup(where);
+  if (strcmp(verb, "stat") == 0)
+    print_tier(cJSON_GetObjectItem(doc, "cache"));
   cJSON_Delete(doc);
   return copy;
 }
@@ -66,7 +79,7 @@ int cmd_cache(int argc, char **argv) {
     known = known || strcmp(argv[1], verbs[i]) == 0;
   if (!known || argc > 3)
     return cli_fail(EXIT_USAGE, "usage: s3apfs cache stat|verify|clear [DIR]");
-  dir = cache_of(argc == 3 ? argv[2] : NULL);
+  dir = cache_of(argv[1], argc == 3 ? argv[2] : NULL);
   if (dir == NULL)
     return cli_fail(EXIT_FAILED, "%s has no cache on disk", argc == 3 ? argv[2] : "this user");
   code = report(argv[1], dir);

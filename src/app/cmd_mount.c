@@ -19,6 +19,7 @@
 #include "s3apfs/base/log.h"
 #include "s3apfs/control/control.h"
 #include "serve.h"
+#include "tiering.h"
 
 #define MAX_OPTION_LISTS 64
 #define LOCK_WAIT_MS 10000
@@ -279,6 +280,11 @@ static int run(const struct mount_args *a) {
   prompt_open();
   buf_init(&why, 65536);
   rc = config_load(a->source, a->options, a->option_count, &c, &why);
+  if (rc == 0) {
+    rc = tiering_check(&c, &why);
+    if (rc != 0)
+      config_fini(&c);
+  }
   if (rc != 0) {
     rc = cli_fail(EXIT_USAGE, "%s", why.len != 0 ? buf_cstr(&why) : strerror(-rc));
     rc = a->helper ? MOUNT_EX_USAGE : rc;

@@ -49,6 +49,23 @@ static void print_cache(const cJSON *c) {
            cJSON_IsTrue(cJSON_GetObjectItem(c, "failing")) ? "; it cannot be written now" : "");
 }
 
+static void print_tier(const cJSON *t) {
+  if (t == NULL)
+    return;
+  printf("  shared tier %s: %.0f bytes read from it, %.0f sent, %.0f failures",
+         text_of(t, "source"), number_of(t, "hit_bytes"), number_of(t, "filled_bytes"),
+         number_of(t, "failures"));
+  if (number_of(t, "bad_parts") > 0)
+    printf(", %.0f damaged parts", number_of(t, "bad_parts"));
+  if (!cJSON_IsTrue(cJSON_GetObjectItem(t, "ready")))
+    fputs("; it has no credentials yet", stdout);
+  if (cJSON_IsTrue(cJSON_GetObjectItem(t, "reading_paused")))
+    fputs("; it cannot be read now", stdout);
+  if (cJSON_IsTrue(cJSON_GetObjectItem(t, "writing_paused")))
+    fputs("; it cannot be filled now", stdout);
+  putchar('\n');
+}
+
 static void print_status(const struct mount_entry *e, const cJSON *doc) {
   const cJSON *d;
 
@@ -65,6 +82,7 @@ static void print_status(const struct mount_entry *e, const cJSON *doc) {
   d = cJSON_GetObjectItem(doc, "memory");
   printf("  %.0f of %.0f bytes of memory in use\n", number_of(d, "used"), number_of(d, "limit"));
   print_cache(cJSON_GetObjectItem(doc, "cache"));
+  print_tier(cJSON_GetObjectItem(cJSON_GetObjectItem(doc, "cache"), "tier"));
   d = cJSON_GetObjectItem(doc, "pending");
   show_pending(d);
   if (cJSON_GetArraySize(d) == 0)

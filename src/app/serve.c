@@ -61,6 +61,7 @@ static int serve_fs(struct serving *s, struct fs *fs, const struct config *c, co
 static int make_fs(struct app *a, const struct config *c, struct state *state, struct fs **out) {
   struct fs_options o = {.memory = c->settings.memory,
                          .disk = a->disk,
+                         .tier = tiering_tier(a->tiering),
                          .deadline_ms = c->settings.deadline_ms,
                          .state = state,
                          .staging_size = c->settings.staging_size};

@@ -92,6 +92,16 @@ static const struct row rows[] = {
     {"cache-size", SIZE, MOUNT_ONLY, AT(cache_size), 0, (uint64_t)1 << 60,
      "most bytes of the cache on disk, default 10G; 0: none"},
     {"cache-free", SHARE, MOUNT_ONLY, 0, 0, 0, "leave so much of its file system free, default 5%"},
+    {"cache-tier", STRING, MOUNT_ONLY, AT(cache_tier), 0, 0,
+     "s3://BUCKET[/PREFIX] where a fleet shares blocks, sealed"},
+    {"cache-tier-key-file", STRING, MOUNT_ONLY, AT(cache_tier_key_file), 0, 0,
+     "file with the 32 bytes that seal them, mode 0600"},
+    {"cache-tier-profile", STRING, MOUNT_ONLY, AT(cache_tier_profile), 0, 0,
+     "profile for the tier's bucket, default: the mount's"},
+    {"cache-tier-grants", FLAG, MOUNT_ONLY, AT(cache_tier_grants), 0, 0,
+     "share what was read by grants, too"},
+    {"cache-tier-timeout", DURATION, MOUNT_ONLY, AT(cache_tier_timeout_ms), 10, 60000,
+     "how long the tier may give nothing before the source is asked, default 500ms"},
     {"metadata-ttl", DURATION, ANYWHERE, AT(metadata_ttl_ms), 0, 86400000,
      "how long names and attributes are trusted, default 60s"},
     {"negative-ttl", DURATION, ANYWHERE, AT(negative_ttl_ms), 0, 86400000,
@@ -141,9 +151,6 @@ static const struct row rows[] = {
     {"group", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
     {"default_permissions", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
     {"per-user", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
-    {"cache-tier", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
-    {"cache-tier-key-file", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
-    {"cache-tier-grants", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
     {"consistency", LATER, ANYWHERE, 0, 0, 0, NULL},
     {"offline", LATER, ANYWHERE, 0, 0, 0, NULL},
     {"part-size", LATER, ANYWHERE, 0, 0, 0, NULL},
@@ -171,6 +178,7 @@ static const struct row rows[] = {
 #define DEFAULT_NEGATIVE_TTL_MS 5000
 #define DEFAULT_CACHE_SIZE ((uint64_t)10 << 30)
 #define DEFAULT_CACHE_FREE_PERCENT 5
+#define DEFAULT_TIER_TIMEOUT_MS 500
 #define DEFAULT_CONNECTIONS 64
 #define DEFAULT_DEADLINE_MS 60000
 
@@ -181,6 +189,7 @@ void settings_init(struct settings *s) {
       .memory = DEFAULT_MEMORY,
       .cache_size = DEFAULT_CACHE_SIZE,
       .cache_free_percent = DEFAULT_CACHE_FREE_PERCENT,
+      .cache_tier_timeout_ms = DEFAULT_TIER_TIMEOUT_MS,
       .metadata_ttl_ms = DEFAULT_METADATA_TTL_MS,
       .negative_ttl_ms = DEFAULT_NEGATIVE_TTL_MS,
       .max_connections = DEFAULT_CONNECTIONS,

@@ -46,6 +46,11 @@ struct settings {
   uint64_t cache_size;
   uint64_t cache_free; /* bytes; or, when 0, */
   unsigned cache_free_percent;
+  char *cache_tier; /* NULL: none */
+  char *cache_tier_key_file;
+  char *cache_tier_profile; /* NULL: profile */
+  bool cache_tier_grants;
+  int64_t cache_tier_timeout_ms;
   int64_t metadata_ttl_ms;
   int64_t negative_ttl_ms;
   uint64_t max_connections;

@@ -172,6 +172,14 @@ static void describe_tree(void *arg, struct buf *out) {
 
 /* --- life --- */
 
+/* What stands in front of BUCKET/KEY for everybody who reads by these grants. Without
+ * memory nothing is shared. */
+static void share_tree(struct tree *t) {
+  t->store->place =
+      text_printf("grants|%s|%s/", t->site.endpoint_url != NULL ? t->site.endpoint_url : "aws",
+                  t->site.region != NULL ? t->site.region : "");
+}
+
 int tree_new(struct caller *c, struct identity *id, const struct config_dir *dir,
              const struct s3_notes *notes, struct tree **out, struct store **store,
              struct buf *why) {
@@ -205,6 +213,8 @@ int tree_new(struct caller *c, struct identity *id, const struct config_dir *dir
     tree_free(t);
     return rc;
   }
+  if (dir->settings.cache_tier_grants)
+    share_tree(t);
   *out = t;
   *store = t->store;
   return 0;

@@ -28,6 +28,8 @@ static int fs_parts(struct fs *fs, const struct fs_options *o) {
   if (rc == 0)
     cache_set_disk(fs->cache, o->disk);
   if (rc == 0)
+    cache_set_tier(fs->cache, o->tier);
+  if (rc == 0)
     cache_want_proof(fs->cache);
   fs->state = o->state;
   so.size = o->staging_size;

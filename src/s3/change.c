@@ -34,7 +34,7 @@ int s3_change_do(struct s3_client *c, struct s3_op *op, struct s3_try *t, struct
   int rc;
 
   op->max_attempts = t->attempts;
-  op->more_ms = MORE_MS + (int64_t)(op->body_len / SLOWEST_BYTES_PER_MS);
+  op->more_ms = c->brief ? 0 : MORE_MS + (int64_t)(op->body_len / SLOWEST_BYTES_PER_MS);
   rc = s3_client_do(c, op, reply, body, &t->error);
   t->repeated |= op->repeated;
   return rc;

@@ -88,6 +88,7 @@ int s3_client_new(struct caller *caller, struct key_source *keys, const char *bu
   c->plain_keys = o->plain_keys;
   c->requester_pays = o->requester_pays;
   c->deadline_ms = o->deadline_ms != 0 ? o->deadline_ms : DEFAULT_DEADLINE_MS;
+  c->brief = o->brief;
   c->region_fixed = text_has_prefix(bucket, "arn:");
   c->lambda = strstr(bucket, ":s3-object-lambda:") != NULL || text_has_suffix(bucket, "--ol-s3");
   c->directory = text_has_suffix(bucket, "--x-s3") || text_has_suffix(bucket, "--xa-s3");

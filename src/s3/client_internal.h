@@ -29,6 +29,7 @@ struct s3_client {
   bool requester_pays;
   char *expected_bucket_owner;
   int64_t deadline_ms;
+  bool brief;
   struct {
     struct mtx lock;
     struct s3_where *where;

@@ -81,6 +81,10 @@ int s3_store_full_key(const struct s3_store *s, const char *key, char **out) {
 }
 
 static int get_failed(void *arg, int err, struct s3_error *e) {
+  const struct s3_store *s = arg;
+
+  if (err == -EACCES && s->quiet_denials)
+    return err;
   return s3_store_map_error(arg, "GET", "an object", err, e);
 }
 
@@ -240,6 +244,13 @@ static int s3_store_explain(struct store *st, const char *key, struct buf *out) 
   return buf_error(out);
 }
 
+static void free_names(struct s3_store *s) {
+  free(s->store.domain);
+  free(s->store.place);
+  free(s->source);
+  free(s->prefix);
+}
+
 static void s3_store_destroy(struct store *st) {
   struct s3_store *s = s3_store_self(st);
 
@@ -249,9 +260,7 @@ static void s3_store_destroy(struct store *st) {
   cond_fini(&s->conditions.probed);
   mtx_fini(&s->conditions.lock);
   mtx_fini(&s->synced.lock);
-  free(s->store.domain);
-  free(s->source);
-  free(s->prefix);
+  free_names(s);
   free(s);
 }
 
@@ -275,18 +284,27 @@ static char *make_domain(struct s3_client *c, const struct s3_store_options *o) 
   return buf_take(&b);
 }
 
+/* In front of a key: the object's address, whoever reads it. */
+static char *make_place(struct s3_client *c, const struct s3_store_options *o) {
+  struct buf b;
+
+  buf_init(&b, 0);
+  s3_client_describe(c, &b);
+  buf_printf(&b, "/%s", o->prefix);
+  return buf_take(&b);
+}
+
 int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct store **out) {
   struct s3_store *s = calloc(1, sizeof(*s));
 
   if (s == NULL)
     return -ENOMEM;
   s->store.domain = make_domain(c, o);
+  s->store.place = make_place(c, o);
   s->source = strdup(o->source);
   s->prefix = strdup(o->prefix);
-  if (s->store.domain == NULL || s->source == NULL || s->prefix == NULL) {
-    free(s->store.domain);
-    free(s->source);
-    free(s->prefix);
+  if (s->store.domain == NULL || s->store.place == NULL || s->source == NULL || s->prefix == NULL) {
+    free_names(s);
     free(s);
     return -ENOMEM;
   }
@@ -296,6 +314,7 @@ int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct s
   s->store.ops = &s3_store_ops;
   s->store.write = o->read_only ? NULL : &s3_store_write_ops;
   s->store.read_only = o->read_only;
+  s->quiet_denials = o->quiet_denials;
   s->client = c;
   s->writer = o->writer != NULL ? o->writer : c;
   s->notes = o->notes;

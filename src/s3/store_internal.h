@@ -36,6 +36,7 @@ struct s3_store {
   const struct s3_notes *notes; /* NULL: nothing is remembered */
   char *source;
   char *prefix;
+  bool quiet_denials;
   void (*describe)(void *arg, struct buf *out);
   void *describe_arg;
   struct {

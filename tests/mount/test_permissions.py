@@ -7,7 +7,7 @@ import shutil
 import pytest
 import targets
 from emulator import ADMINS, ROOT, Emulator
-from mounting import AP_ARN, GRANTS_BUCKET, credentials_text, endpoints, options
+from mounting import AP_ARN, GRANTS_BUCKET, credentials_text, endpoints, options, wait_until
 
 CALL = re.compile(r"\b(?:List|Get|Head|Create|Put|Upload|Complete|Abort|Copy|Delete)[A-Z]\w+")
 
@@ -126,6 +126,36 @@ def test_tree(emu, place):
         pathlib.Path(GRANTS_BUCKET, "UserA", "abalone.csv"))
     assert calls(emu) == TABLE["`grants`"]
     assert [r["operation"] for r in seen(emu)].count("GetCallerIdentity") == 1
+
+
+def test_tier(place):
+    """By keys that may get and put there and nothing else."""
+    e = Emulator(targets.world())
+    try:
+        client = targets.client(endpoint=e.endpoint, s3={"addressing_style": "path"})
+        client.put_object(Bucket=targets.BUCKET, Key="a/x", Body=bytes(5 << 20))
+        (place.dir / "credentials").write_text(credentials_text({"admin": (*targets.ADMIN, None)}))
+        (place.dir / "key").write_bytes(bytes(range(32)))
+        (place.dir / "key").chmod(0o600)
+        for tier, row in ((targets.BUCKET + "/tier", "`cache-tier`, by the keys of `cache-tier-profile`"),
+                          (targets.DIRECTORY + "/tier", "... in a directory bucket")):
+            for _ in range(2):
+                point = place.mount(f"s3://{targets.BUCKET}/a", options(
+                    e, "profile=admin", "path-style", "cache-size=0", f"cache-tier=s3://{tier}",
+                    f"cache-tier-key-file={place.dir}/key", "cache-tier-timeout=60s"))
+                wait_until(lambda p=point: place.status(p)["cache"]["tier"]["ready"])
+                e.admin("DELETE", "requests")
+                (point / "x").read_bytes()
+                place.umount(point)
+                of_tier = [r for r in seen(e) if r.get("key", "a/").startswith("tier/")]
+                assert of_tier and {r["operation"] for r in of_tier} <= TABLE[row]
+                others = [r for r in seen(e) if r not in of_tier]
+                assert {r["operation"] for r in others} <= READING | TABLE[row]
+                for r in others:
+                    assert r["operation"] == "CreateSession" or \
+                        r.get("key", r.get("prefix")).startswith("a/"), r
+    finally:
+        e.stop()
 
 
 @pytest.mark.parametrize("row,command", [

@@ -102,6 +102,10 @@ struct cred_cache_options {
 int cred_cached_new(struct key_source *inner, const struct cred_cache_options *o,
                     struct key_source **out);
 
+/* Hands out the keys that `inner` delivered last and fetches on a thread of its own;
+ * -EAGAIN while there are none. For calls that must not wait. `inner` is borrowed. */
+int cred_prompt_new(struct key_source *inner, struct key_source **out);
+
 /* The standard order (AWS SDKs): environment, a profile's role, web identity,
  * profile, container, instance metadata; with an explicit profile only the profile. Not cached. */
 int cred_default_new(const struct cred_context *c, const char *explicit_profile,

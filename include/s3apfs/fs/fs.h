@@ -25,6 +25,7 @@ struct disk;
 struct fs_options {
   size_t memory;             /* bytes for blocks, prefetch and listings */
   struct disk *disk;         /* keeps blocks over restarts; NULL: none. Borrowed */
+  struct tier *tier;         /* shares parts of objects with other mounts; NULL: none. Borrowed */
   const struct clock *clock; /* NULL: clock_system */
   int64_t deadline_ms;       /* of one request; 0: 60 s */
   struct state *state;       /* borrowed; NULL: nothing can be changed */

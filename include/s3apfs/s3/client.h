@@ -32,6 +32,8 @@ struct s3_client_options {
   bool requester_pays;
   const char *expected_bucket_owner; /* NULL: not sent */
   int64_t deadline_ms;               /* per call; 0: 60 s */
+  bool brief; /* changes that may be given up: no more time for them, nor a look at what
+               * became of one without a reply */
 };
 
 struct s3_client;
