@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "login.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
 #include "s3apfs/s3/store.h"
@@ -241,6 +242,10 @@ static cJSON *answer(struct answer *a, const char *request) {
     return status(a);
   if (strcmp(request, "sync") == 0)
     return sync_all(a);
+  if (strcmp(request, "login") == 0)
+    return login_list(a->app);
+  if (text_has_prefix(request, "login "))
+    return login_renew(a->app, request + strlen("login "));
   if (text_has_prefix(request, "explain "))
     return explain(a, request + strlen("explain "));
   doc = cJSON_CreateObject();

@@ -38,6 +38,7 @@ struct identity {
     char *arn_of; /* access key id it was learned with */
     int64_t asked_ms;
     bool asking;
+    char *serial; /* of the MFA device that a code was asked of, or NULL */
   } synced;
   struct identity *next;
 };
@@ -63,6 +64,7 @@ static void identity_free(struct identity *id) {
   mtx_fini(&id->synced.lock);
   free(id->synced.arn);
   free(id->synced.arn_of);
+  free(id->synced.serial);
   settings_fini(&id->settings);
   free(id->key);
   free(id->name);
@@ -93,6 +95,20 @@ static int endpoint_urls(struct identity *id, struct buf *why) {
   return rc;
 }
 
+/* Which device it is about is remembered, for login. */
+static int ask_code(void *arg, const char *serial, struct buf *code) {
+  struct identity *id = arg;
+  char *copy = strdup(serial);
+
+  mtx_lock(&id->synced.lock);
+  if (copy != NULL) {
+    free(id->synced.serial);
+    id->synced.serial = copy;
+  }
+  mtx_unlock(&id->synced.lock);
+  return prompt_mfa_code(NULL, serial, code);
+}
+
 static int cached_keys(struct identity *id, struct buf *why) {
   const struct settings *s = &id->settings;
   struct cred_context c = {.env = cred_env_process,
@@ -101,8 +117,9 @@ static int cached_keys(struct identity *id, struct buf *why) {
                            .sts_endpoint_url = s->sts_endpoint_url,
                            .use_fips = s->fips,
                            .use_dual_stack = s->dualstack,
-                           .mfa_code = prompt_mfa_code};
-  struct cred_cache_options o = {0};
+                           .mfa_code = ask_code,
+                           .mfa_arg = id};
+  struct cred_cache_options o = {.clock = caller_clock(id->caller)};
   struct key_source *fresh;
   int rc = assume_keys(&c, s, &fresh, why);
 
@@ -191,6 +208,28 @@ struct key_source *identity_keys(struct identity *id) {
 
 const char *identity_name(const struct identity *id) {
   return id->name;
+}
+
+char *identity_device(struct identity *id) {
+  char *serial;
+
+  mtx_lock(&id->synced.lock);
+  serial = id->synced.serial != NULL ? strdup(id->synced.serial) : NULL;
+  mtx_unlock(&id->synced.lock);
+  return serial;
+}
+
+int identity_login(struct identity *id, const char *code, struct s3_error *error) {
+  char *serial = identity_device(id);
+  int rc = serial != NULL && code != NULL ? prompt_give(serial, code) : 0;
+
+  if (rc == 0)
+    rc = cred_cached_renew(id->keys, error);
+  else
+    s3_error_from_local(error, rc, "NoMemory", "no memory");
+  prompt_give("", NULL);
+  free(serial);
+  return rc;
 }
 
 static const char *first_of(const char *a, const char *b) {

@@ -28,6 +28,11 @@ const char *identity_name(const struct identity *id);
 /* "arn:aws:sts::111111111111:assumed-role/demo/x" when it has been learned, else
  * the name. Appended. Never blocks: fit for callbacks. */
 void identity_describe(struct identity *id, struct buf *out);
+/* Serial of the MFA device whose code its keys need, as far as it is known; the
+ * caller's to free. */
+char *identity_device(struct identity *id);
+/* Fetches keys now, with a code of that device (NULL: without). Blocks. */
+int identity_login(struct identity *id, const char *code, struct s3_error *error);
 /* Asks STS who the caller is, for display only: when it is not known for the keys
  * in use, at most once a minute, for at most two seconds. Blocks. */
 void identity_learn(struct identity *id, const struct settings *s);

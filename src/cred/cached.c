@@ -42,6 +42,7 @@ struct cache {
     int64_t due_s;
     bool refused;  /* by a service: not to be handed out without a new try */
     bool fetching; /* here or on the pool */
+    bool told;     /* that the keys ended and there are no new ones */
     uint64_t fetches;
     int failure; /* of the last fetch; 0 */
     char *code;  /* and what it said */
@@ -163,6 +164,7 @@ static void renew(struct cache *c) {
   struct keys *dropped = NULL;
   struct s3_error error;
   bool alive;
+  bool tell;
   int rc;
 
   s3_error_init(&error);
@@ -173,6 +175,8 @@ static void renew(struct cache *c) {
   else
     keep_failure_locked(c, rc, &error);
   alive = alive_locked(c);
+  tell = rc != 0 && !alive && c->synced.keys != NULL && !c->synced.told;
+  c->synced.told = rc != 0 && (c->synced.told || tell);
   c->synced.fetching = false;
   c->synced.fetches++;
   cond_broadcast(&c->synced.changed);
@@ -180,6 +184,8 @@ static void renew(struct cache *c) {
   keys_unref(dropped);
   if (rc != 0 && alive)
     log_warn("renewing credentials failed, the present ones are used on: %s", error.message);
+  if (tell)
+    log_error("the credentials have ended and cannot be renewed: %s", error.message);
   s3_error_fini(&error);
 }
 
@@ -264,6 +270,27 @@ static void cache_expired(struct key_source *s, const struct keys *k) {
   mtx_unlock(&c->synced.lock);
   if (ours)
     key_source_expired(c->inner, k);
+}
+
+int cred_cached_renew(struct key_source *cached, struct s3_error *error) {
+  struct cache *c = (struct cache *)cached;
+  struct keys *present;
+  int rc;
+
+  mtx_lock(&c->synced.lock);
+  while (c->synced.fetching)
+    cond_wait(&c->synced.changed, &c->synced.lock);
+  c->synced.fetching = true;
+  present = c->synced.keys != NULL ? keys_ref(c->synced.keys) : NULL;
+  mtx_unlock(&c->synced.lock);
+  if (present != NULL)
+    key_source_expired(c->inner, present);
+  keys_unref(present);
+  renew(c);
+  mtx_lock(&c->synced.lock);
+  rc = c->synced.failure != 0 ? remembered_failure_locked(c, error) : 0;
+  mtx_unlock(&c->synced.lock);
+  return rc;
 }
 
 static void cache_destroy(struct key_source *s) {

@@ -10,6 +10,7 @@
 #include "s3apfs/net/retry.h"
 
 struct caller {
+  struct clock corrected; /* first: a struct clock * is turned back into this */
   struct http_engine *engine;
   const struct clock *clock;
   unsigned max_attempts;

@@ -44,11 +44,23 @@ static struct call_judgement set_clock(struct call *call) {
   return at_once();
 }
 
-static bool clock_is_suspicious(struct call *call) {
+static bool clock_is_off(struct call *call) {
   int64_t off = call->error.server_time - caller_now(call->caller);
 
-  return call->error.http_status == 403 && call->error.server_time != 0 &&
-         (off > SUSPICIOUS_SKEW_S || off < -SUSPICIOUS_SKEW_S);
+  return call->error.server_time != 0 && (off > SUSPICIOUS_SKEW_S || off < -SUSPICIOUS_SKEW_S);
+}
+
+static bool clock_is_suspicious(struct call *call) {
+  return call->error.http_status == 403 && clock_is_off(call);
+}
+
+/* Keys that ended unnoticed because our clock is slow must not pass for living ones. */
+static struct call_judgement renew_by_their_clock(struct call *call) {
+  struct caller *c = call->caller;
+
+  if (clock_is_off(call))
+    atomic_store(&c->offset_s, call->error.server_time - clock_wall_ms(c->clock) / 1000);
+  return renew(call);
 }
 
 static int64_t pause_of(struct call *call, bool throttled, int64_t retry_after_ms) {
@@ -83,7 +95,7 @@ static struct call_judgement retry(struct call *call, int64_t retry_after_ms) {
 struct call_judgement call_judge(struct call *call, int64_t retry_after_ms) {
   switch (call->error.class) {
   case S3_ERR_CREDENTIALS:
-    return renew(call);
+    return renew_by_their_clock(call);
   case S3_ERR_SKEW:
     return set_clock(call);
   case S3_ERR_TRANSIENT:

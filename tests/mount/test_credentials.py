@@ -1,17 +1,18 @@
 """Mounts whose keys come from roles: by options, by profiles, with MFA, one or many in a mount."""
 import os
 import socket
+import subprocess
 
 import oidc
 import pytest
 from emulator import Emulator
 from mfa import SEED, code, on_terminal
-from mounting import S3APFS, options
+from mounting import S3APFS, options, wait_until
 
 USERS, OWNER = "444444444444", "555555555555"
 ANN = ("AKIAEXAMPLEANN000001", "secret/of/ann/0000000000000000000000000")
 ADMIN = ("AKIAEXAMPLEOWNER0001", "secret/of/the/owner/00000000000000000000")
-DEVICE = f"arn:aws:iam::{USERS}:mfa/ann"
+DEVICE, SPARE = f"arn:aws:iam::{USERS}:mfa/ann", f"arn:aws:iam::{USERS}:mfa/spare"  # a code is good once
 AP = f"arn:aws:s3:us-east-1:{OWNER}:accesspoint/data"
 
 
@@ -47,7 +48,7 @@ WORLD = {
     "accounts": [
         {"id": USERS, "users": [
             {"name": "ann", "access-keys": [{"id": ANN[0], "secret": ANN[1]}],
-             "mfa-devices": [{"serial": DEVICE, "seed": SEED}],
+             "mfa-devices": [{"serial": s, "seed": SEED} for s in (DEVICE, SPARE)],
              "policies": {"p": policy(allow(["sts:AssumeRole", "sts:SetSourceIdentity"]))}}],
          "roles": [role("first", ANN_ARN, actions=["sts:AssumeRole"], **{"max-session-duration": 43200})]},
         {"id": OWNER, "oidc-providers": [PROVIDER.described()], "users": [
@@ -186,9 +187,16 @@ def test_refused_port_of_sts(emu, place, ann):
             env={"AWS_ENDPOINT_URL_STS": f"http://127.0.0.1:{port}"})
 
 
-def mount_on_terminal(place, emu, answer):
+@pytest.fixture
+def later(emu):
+    """later(seconds): the emulator's clock goes on; back to the true time at the end."""
+    yield lambda seconds: emu.admin("POST", "clock", {"shift-ms": seconds * 1000})
+    emu.admin("POST", "clock", {"shift-ms": 0})
+
+
+def mount_on_terminal(place, emu, answer, device=DEVICE):
     point = place.mount_point()
-    words = options(emu, "profile=ann", f"role-arn={arn('careful')}", f"mfa-serial={DEVICE}",
+    words = options(emu, "profile=ann", "metadata-ttl=0", "negative-ttl=0", f"role-arn={arn('careful')}", f"mfa-serial={device}",
                     f"log={place.dir}/log", f"cache-dir={place.dir}/cache", "allow-core")
     done = on_terminal([S3APFS, "mount", AP, point, "-o", ",".join(words)], answer, env=place.env)
     if done[0] == 0:
@@ -296,3 +304,48 @@ def test_role_by_the_keys_of_an_instance(emu, place, ann):
         assert (point / "file.csv").read_bytes() == b"content"
         assert any("/machine/i-1" in c for c in callers(emu, "AssumeRole"))
         place.umount(point)
+
+
+def login(place, point, text):
+    return subprocess.run([S3APFS, "login", point], input=text, text=True, capture_output=True,
+                          env=place.env, timeout=120, check=False)
+
+
+def test_an_ended_mfa_session_leaves_the_mount_until_login(emu, place, ann, later):
+    """004-M3: reads are EACCES with one line in the log; a code brings them back."""
+    status, shown, said, point = mount_on_terminal(place, emu, code, SPARE)
+    assert status == 0, shown + said
+    assert (point / "file.csv").read_bytes() == b"content"
+    later(2 * 3600)
+    for _ in range(3):
+        with pytest.raises(PermissionError):
+            (point / "file.csv").read_bytes()
+    assert os.path.ismount(point)
+    lines = [l for l in place.log().splitlines() if "have ended and cannot be renewed" in l]
+    assert len(lines) == 1 and "s3apfs login" in lines[0]
+    for text, expected, said in (("000000\n", 3, "invalid MFA one time pass code"),
+                                 ("12\n", 2, "has six digits"), ("", 2, "there is no code")):
+        result = login(place, point, text)
+        assert result.returncode == expected and said in result.stderr, result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
+    with pytest.raises(PermissionError):
+        (point / "file.csv").read_bytes()
+    result = login(place, point, code(shift=2 * 3600) + "\n")
+    assert result.returncode == 0 and "until " in result.stdout, result.stderr
+    wait_until(lambda: readable(point / "file.csv"))
+    assert (point / "file.csv").read_bytes() == b"content"
+
+
+def readable(path):
+    try:
+        return path.read_bytes() is not None
+    except PermissionError:
+        return False
+
+
+def test_login_where_nothing_waits_for_it(emu, place, ann):
+    point = place.mount(AP, options(emu, "profile=ann", f"role-arn={arn('reader')}"))
+    result = login(place, point, "")
+    assert result.returncode == 0 and "nothing waits for a login" in result.stdout
+    assert place.run("login", place.dir).returncode == 1
+    assert place.run("login").returncode == 2

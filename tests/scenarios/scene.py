@@ -51,9 +51,13 @@ class Failed(Exception):
 class Scene:
     """One emulator, its clients, and the mounts of a scenario."""
 
-    def __init__(self, *accounts, region="us-east-1", **world):
+    def __init__(self, *accounts, region="us-east-1", adjust=None, **world):
+        """adjust: changes the bare world where no administration call would."""
         self.region = region
-        self.emulator = emulator_module.Emulator(bare(*accounts, **world))
+        document = bare(*accounts, **world)
+        if adjust:
+            adjust(document)
+        self.emulator = emulator_module.Emulator(document)
         self.place = Place()
         self.credentials = {}
         self.held = 0

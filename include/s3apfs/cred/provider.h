@@ -106,6 +106,10 @@ int cred_cached_new(struct key_source *inner, const struct cred_cache_options *o
  * -EAGAIN while there are none. For calls that must not wait. `inner` is borrowed. */
 int cred_prompt_new(struct key_source *inner, struct key_source **out);
 
+/* Fetches now, whatever is held and whatever failed before: somebody has just given
+ * what was missing. `cached` is of cred_cached_new(). */
+int cred_cached_renew(struct key_source *cached, struct s3_error *error);
+
 /* The standard order (AWS SDKs): environment, a profile's role, web identity,
  * profile, container, instance metadata; with an explicit profile only the profile. Not cached. */
 int cred_default_new(const struct cred_context *c, const char *explicit_profile,

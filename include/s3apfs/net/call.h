@@ -32,6 +32,8 @@ int caller_new(struct http_engine *e, const struct caller_options *o, struct cal
 void caller_free(struct caller *c);
 /* Wall clock corrected by what the servers said; seconds. */
 int64_t caller_now(struct caller *c);
+/* The same as a clock, for what is compared with times that servers tell. */
+const struct clock *caller_clock(const struct caller *c);
 struct http_engine *caller_engine(struct caller *c);
 
 struct call;

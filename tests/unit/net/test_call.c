@@ -405,6 +405,18 @@ Test(call, keys_expired_twice_are_an_error) {
   world_fini(&w);
 }
 
+Test(call, keys_that_ended_while_our_clock_was_slow_correct_it) {
+  PLAY({400, "Date: Mon, 03 Aug 2026 02:00:00 GMT\r\n", ERROR_XML("ExpiredToken")},
+       {200, NULL, "fine"});
+
+  perform(&w, &q, &r);
+  cr_assert_eq(r.err, 0);
+  cr_assert_eq(caller_now(w.caller), NOW_S + 7200);
+  cr_assert_eq(clock_wall_ms(caller_clock(w.caller)) / 1000, NOW_S + 7200);
+  result_fini(&r);
+  world_fini(&w);
+}
+
 Test(call, renewal_is_no_attempt) {
   PLAY({400, NULL, ERROR_XML("ExpiredToken")}, {200, NULL, "fine"});
 
