@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
@@ -306,7 +307,47 @@ static bool may_read_by_name(const struct source *s, const struct s3_error *e) {
   return true;
 }
 
-int source_probe(struct source *s, struct buf *why) {
+/* The principal behind the keys; what was proved to work is in the cache. */
+static int append_who(struct source *s, struct buf *out) {
+  struct keys *k;
+  int rc = key_source_get(identity_keys(s->identity), &k, NULL);
+
+  if (rc != 0)
+    return rc;
+  rc = keys_who(k, out);
+  keys_unref(k);
+  return rc;
+}
+
+/* Another one in each mount. */
+static int append_nobody(struct buf *out) {
+  uint64_t random[2];
+
+  if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+    return -EIO;
+  buf_printf(out, "unknown %016llx%016llx", (unsigned long long)random[0],
+             (unsigned long long)random[1]);
+  return 0;
+}
+
+/* Who reads here: what one principal was given, another one must not get from the
+ * caches. A source that cannot be used now may turn out to be anybody's. */
+static int settle_realm(struct source *s, bool usable) {
+  struct buf b;
+  int rc;
+
+  buf_init(&b, 0);
+  buf_printf(&b, "%s|%s", s->store->domain, s->granted != NULL ? "by grant, " : "");
+  rc = usable ? append_who(s, &b) : -ENOENT;
+  if (rc != 0)
+    rc = append_nobody(&b);
+  if (rc == 0)
+    s->store->realm = buf_take(&b);
+  buf_fini(&b);
+  return s->store->realm != NULL ? 0 : -ENOMEM;
+}
+
+static int probe(struct source *s, struct buf *why) {
   struct s3_error error;
   int rc;
 
@@ -331,6 +372,13 @@ int source_probe(struct source *s, struct buf *why) {
   }
   s3_error_fini(&error);
   return rc;
+}
+
+int source_probe(struct source *s, struct buf *why) {
+  int rc = probe(s, why);
+  int settled = settle_realm(s, rc == 0);
+
+  return rc == 0 ? settled : rc;
 }
 
 void source_describe(void *source, struct buf *out) {

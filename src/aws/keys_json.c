@@ -144,3 +144,14 @@ int keys_json_parse_metadata(const void *json, size_t len, struct aws_keys *out,
   document_free(doc);
   return rc;
 }
+
+char *keys_json_role_arn(const void *json, size_t len) {
+  cJSON *doc = document_open(json, len);
+  const char *text = cJSON_GetStringValue(member_of(doc, "RoleArn"));
+  char *arn = NULL;
+
+  if (text != NULL && text_has_prefix(text, "arn:") && keys_check_value(text))
+    arn = strdup(text);
+  document_free(doc);
+  return arn;
+}

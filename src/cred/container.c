@@ -21,6 +21,7 @@
 #include "fetch.h"
 #include "s3apfs/aws/keys_json.h"
 #include "s3apfs/base/file.h"
+#include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
 #include "s3apfs/cred/provider.h"
 
@@ -164,6 +165,17 @@ static int fill_headers(const struct cred_env *env, struct kvlist *headers,
 
 /* --- reply ------------------------------------------------------------------------------ */
 
+/* Amazon ECS says whose keys they are; others' are told apart by their ids. */
+static void tell_role(struct keys *k, const struct buf *body) {
+  char *arn = keys_json_role_arn(buf_cstr(body), body->len);
+  char *who = arn != NULL ? text_printf("role %s", arn) : NULL;
+
+  if (who != NULL && keys_set_who(k, who) != 0)
+    log_debug(WHO ": no memory for the role's name");
+  free(who);
+  free(arn);
+}
+
 static int read_reply(const char *host, const struct buf *body, struct keys **out,
                       struct s3_error *error) {
   struct aws_keys k;
@@ -180,6 +192,8 @@ static int read_reply(const char *host, const struct buf *body, struct keys **ou
     aws_keys_fini(&k);
     if (rc != 0)
       rc = cred_fail(error, rc, CRED_INVALID, WHO ": no memory");
+    else
+      tell_role(*out, body);
   }
   buf_fini(&why);
   return rc;

@@ -228,8 +228,17 @@ static int get(const struct imds *m, const char *name, const char *what, struct 
   return status == 200 ? 0 : fail_status(m, what, status, error);
 }
 
-static int read_keys(const struct imds *m, const struct buf *body, struct keys **out,
-                     struct s3_error *error) {
+/* The role of this instance; without memory its keys are told apart by their ids. */
+static void tell_role(struct keys *k, const char *role) {
+  char *who = text_printf("instance role %s", role);
+
+  if (who != NULL && keys_set_who(k, who) != 0)
+    log_debug(WHO ": no memory for the role's name");
+  free(who);
+}
+
+static int read_keys(const struct imds *m, const char *role, const struct buf *body,
+                     struct keys **out, struct s3_error *error) {
   struct aws_keys k;
   struct buf why;
   int rc;
@@ -244,6 +253,8 @@ static int read_keys(const struct imds *m, const struct buf *body, struct keys *
     aws_keys_fini(&k);
     if (rc != 0)
       rc = cred_fail(error, rc, CRED_INVALID, WHO ": no memory");
+    else
+      tell_role(*out, role);
   }
   buf_fini(&why);
   return rc;
@@ -264,7 +275,7 @@ static int fetch_keys(struct imds *m, struct keys **out, struct s3_error *error)
   if (rc == 0)
     rc = get(m, buf_cstr(&role), "keys", &body, error);
   if (rc == 0)
-    rc = read_keys(m, &body, out, error);
+    rc = read_keys(m, buf_cstr(&role), &body, out, error);
   buf_wipe(&body);
   buf_fini(&role);
   return rc;
@@ -288,12 +299,18 @@ static bool is_ending(const struct imds_source *s, const struct keys *k) {
 static int extend(const struct imds_source *s, const struct keys *k, struct keys **out) {
   int64_t now = now_s(s);
   int64_t until = now + WINDOW_S + random_between(JITTER_MIN_S, JITTER_MAX_S);
+  int rc;
 
   if (k->expiration <= now)
     log_warn(WHO ": the keys have ended and no new ones are to be had now; they are used on, and "
                  "asked for again in a while");
-  return keys_new(k->access_key_id, k->secret_access_key, k->session_token, until, k->account, WHO,
-                  out);
+  rc = keys_new(k->access_key_id, k->secret_access_key, k->session_token, until, k->account, WHO,
+                out);
+  if (rc == 0 && keys_set_who(*out, k->who) != 0) {
+    keys_unref(*out);
+    rc = -ENOMEM;
+  }
+  return rc;
 }
 
 static void keep(struct imds_source *s, struct keys *k) {

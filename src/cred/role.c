@@ -278,6 +278,17 @@ static int fill(const struct cred_context *c, const struct role_step *s, int64_t
 
 /* --- the call ---------------------------------------------------------------------------- */
 
+/* Whatever its session is called. Releases the keys when memory is short. */
+static int tell_role(const struct role_step *s, struct keys *k) {
+  char *who = text_printf("role %s", s->role.arn);
+  int rc = who != NULL ? keys_set_who(k, who) : -ENOMEM;
+
+  free(who);
+  if (rc != 0)
+    keys_unref(k);
+  return rc;
+}
+
 static int read_reply(const struct role_step *s, const struct buf *body, struct keys **out,
                       struct s3_error *error) {
   struct aws_keys k;
@@ -296,6 +307,8 @@ static int read_reply(const struct role_step *s, const struct buf *body, struct 
   aws_keys_fini(&k);
   free(account);
   free(arn);
+  if (rc == 0)
+    rc = tell_role(s, *out);
   return rc == 0 ? 0 : fail_plain(s, rc, "no memory", error);
 }
 

@@ -350,16 +350,16 @@ void cache_free(struct cache *c) {
   free(c);
 }
 
-static bool is_of(const struct version *v, const char *domain, const char *prefix) {
-  size_t n = strlen(domain);
+static bool is_of(const struct version *v, const char *realm, const char *prefix) {
+  size_t n = strlen(realm);
 
-  return strncmp(v->id, domain, n) == 0 && v->id[n] == DATA_ID_SEPARATOR &&
+  return strncmp(v->id, realm, n) == 0 && v->id[n] == DATA_ID_SEPARATOR &&
          strncmp(v->key, prefix, strlen(prefix)) == 0;
 }
 
 /* Takes one extent of those versions out of the map; NULL: none is left. One that
  * loads is pinned, for its load to be cancelled when nobody waits for it. */
-static bool drop_one_locked(struct cache *c, const char *domain, const char *prefix,
+static bool drop_one_locked(struct cache *c, const char *realm, const char *prefix,
                             struct extent **cancel) {
   struct version *v;
   struct version *next;
@@ -367,7 +367,7 @@ static bool drop_one_locked(struct cache *c, const char *domain, const char *pre
   HASH_ITER (hh, c->synced.versions, v, next) {
     struct extent *e;
 
-    if (v->count == 0 || !is_of(v, domain, prefix))
+    if (v->count == 0 || !is_of(v, realm, prefix))
       continue;
     e = v->extents[v->count - 1];
     if (e->loading && e->pins == 0) {
@@ -382,31 +382,31 @@ static bool drop_one_locked(struct cache *c, const char *domain, const char *pre
 }
 
 /* What allowed them may be gone. */
-static void forget_proofs_locked(struct cache *c, const char *domain, const char *prefix) {
+static void forget_proofs_locked(struct cache *c, const char *realm, const char *prefix) {
   struct version *v;
   struct version *next;
 
   HASH_ITER (hh, c->synced.versions, v, next)
-    if (is_of(v, domain, prefix))
+    if (is_of(v, realm, prefix))
       atomic_store(&v->proved_us, 0);
 }
 
 /* Disk first: what memory loads afterwards must not come from there. */
-static void drop_from_disk(struct cache *c, const char *domain, const char *prefix) {
-  char *id = c->disk != NULL ? text_printf("%s%c%s", domain, DATA_ID_SEPARATOR, prefix) : NULL;
+static void drop_from_disk(struct cache *c, const char *realm, const char *prefix) {
+  char *id = c->disk != NULL ? text_printf("%s%c%s", realm, DATA_ID_SEPARATOR, prefix) : NULL;
 
   if (id != NULL)
     disk_drop(c->disk, id);
   free(id);
 }
 
-void cache_drop(struct cache *c, const char *domain, const char *prefix) {
+void cache_drop(struct cache *c, const char *realm, const char *prefix) {
   struct extent *cancel = NULL;
 
-  drop_from_disk(c, domain, prefix);
+  drop_from_disk(c, realm, prefix);
   mtx_lock(&c->synced.lock);
-  forget_proofs_locked(c, domain, prefix);
-  while (drop_one_locked(c, domain, prefix, &cancel)) {
+  forget_proofs_locked(c, realm, prefix);
+  while (drop_one_locked(c, realm, prefix, &cancel)) {
     if (cancel == NULL)
       continue;
     mtx_unlock(&c->synced.lock);

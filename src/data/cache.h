@@ -26,7 +26,7 @@ enum shelf {
 
 /* One version of one object. Guarded by the cache's lock but for what is fixed. */
 struct version {
-  char *id; /* domain, key and etag */
+  char *id; /* realm, key and etag */
   char *key;
   char *etag;
   uint64_t size;
@@ -119,7 +119,7 @@ struct cache {
 #define TIER_ROOM ((size_t)4096)
 #define TIER_CELL_ROOM ((size_t)64) /* small buffers hold no more than one cell */
 
-/* Behind the domain in a version's id. */
+/* Behind the realm in a version's id. */
 #define DATA_ID_SEPARATOR '\x1f'
 
 /* --- extent.c --- */

@@ -179,7 +179,7 @@ static char *version_id(struct cache *c, struct store *s, const char *key,
     anonymous = ++c->synced.anonymous;
     mtx_unlock(&c->synced.lock);
   }
-  return text_printf("%s\x1f%s\x1f%s\x1f%llu\x1f%llu", s->domain, key, a->etag,
+  return text_printf("%s\x1f%s\x1f%s\x1f%llu\x1f%llu", store_realm(s), key, a->etag,
                      (unsigned long long)a->size, (unsigned long long)anonymous);
 }
 

@@ -28,7 +28,7 @@ static void tell_vanished(void *arg, uint64_t parent, const char *name, uint64_t
 }
 
 void fs_changed_below(struct fs *fs, const struct store *s, const char *prefix, bool gone) {
-  cache_drop(fs->cache, s->domain, prefix);
+  cache_drop(fs->cache, store_realm(s), prefix);
   if (ns_changed_below(fs->ns, s, prefix, gone, tell_vanished, fs) != 0)
     log_warn("no memory to forget all of '%s' at once; it ends by its time to live", prefix);
 }

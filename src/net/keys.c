@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "keys_internal.h"
+#include "s3apfs/base/digest.h"
 #include "s3apfs/base/lock.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
@@ -70,6 +71,7 @@ static void keys_free(struct keys *k) {
   free(k->access_key_id);
   free(k->account);
   free(k->identity);
+  free(k->who);
   free(k);
 }
 
@@ -102,6 +104,26 @@ int keys_new(const char *access_key_id, const char *secret_access_key, const cha
   log_hide(k->session_token);
   *out = k;
   return 0;
+}
+
+int keys_set_who(struct keys *k, const char *who) {
+  return copy_optional(&k->who, who);
+}
+
+#define ID_DIGITS 32 /* of the hash */
+
+int keys_who(const struct keys *k, struct buf *out) {
+  char hex[65];
+  int rc;
+
+  if (k->who != NULL) {
+    buf_puts(out, k->who);
+    return buf_error(out);
+  }
+  rc = digest_sha256_hex(k->access_key_id, strlen(k->access_key_id), hex);
+  if (rc == 0)
+    buf_printf(out, "key %.*s", ID_DIGITS, hex);
+  return rc == 0 ? buf_error(out) : rc;
 }
 
 struct keys *keys_ref(struct keys *k) {

@@ -247,6 +247,7 @@ static int s3_store_explain(struct store *st, const char *key, struct buf *out) 
 static void free_names(struct s3_store *s) {
   free(s->store.domain);
   free(s->store.place);
+  free(s->store.realm);
   free(s->source);
   free(s->prefix);
 }

@@ -369,6 +369,7 @@ static void route_destroy(struct store *s) {
   mtx_fini(&r->synced.lock);
   free(r->store.domain);
   free(r->store.place);
+  free(r->store.realm);
   free(r);
 }
 

@@ -17,5 +17,8 @@ int keys_json_parse_process(const void *json, size_t len, struct aws_keys *out, 
 /* {"AccessKeyId","SecretAccessKey"[,"Token"][,"Expiration"][,"Code":"Success"]};
  * -EBADMSG also when Code is anything else. */
 int keys_json_parse_metadata(const void *json, size_t len, struct aws_keys *out, struct buf *why);
+/* The document's RoleArn, which Amazon ECS adds; the caller's (free). NULL: it has none
+ * that is an ARN, or no memory. */
+char *keys_json_role_arn(const void *json, size_t len);
 
 #endif

@@ -2,7 +2,7 @@
  *
  * It holds extents: contiguous ranges of one version of one object, each filled
  * by one ranged GET. Extents lie on a grid of DATA_GRID bytes, never overlap and
- * never cross a multiple of DATA_PART; they are keyed by the store's domain, key
+ * never cross a multiple of DATA_PART; they are keyed by the store's realm, key
  * and etag, so two handles (or two directories of the mount) that show the same
  * version share its bytes. One GET fills an extent whoever asked first; a reader
  * that needs part of it waits only for its own bytes.
@@ -47,7 +47,7 @@ void cache_free(struct cache *c);
 
 /* Forgets the bytes of every key of that store that starts with `prefix`: who reads
  * on asks the store again. Reads under way end with what they wait for. */
-void cache_drop(struct cache *c, const char *domain, const char *prefix);
+void cache_drop(struct cache *c, const char *realm, const char *prefix);
 
 /* Starts fetching the first `length` bytes (at most one part) of a version that
  * nobody reads yet, as far as memory is free without waiting. The store's failures

@@ -3,7 +3,7 @@
  * One cache directory is shared by all mounts of one user. Every block carries a
  * checksum and is verified whenever it is read, so that nothing damaged, torn or
  * foreign is ever given out; a version's files are named by a hash of its id
- * (domain, key, etag, size), which stands in them in full. Whatever fails here
+ * (realm, key, etag, size), which stands in them in full. Whatever fails here
  * costs a request to the store and nothing else. Thread-safe. */
 #ifndef S3APFS_DATA_DISK_H
 #define S3APFS_DATA_DISK_H

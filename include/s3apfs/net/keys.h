@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "s3apfs/aws/s3err.h"
+#include "s3apfs/base/buf.h"
 
 /* Immutable, shared, wiped when the last reference goes. */
 struct keys_derived;
@@ -19,6 +20,7 @@ struct keys {
   char *session_token; /* NULL for long-lived keys */
   int64_t expiration;  /* wall seconds; 0 = never */
   char *account;       /* NULL when unknown */
+  char *who;           /* of keys_set_who(); NULL: unknown */
   char *identity; /* for people: "profile demo", "arn:aws:sts::...", never a secret; never NULL */
   struct keys_derived *derived; /* signing keys, derived lazily by net under its own lock */
 };
@@ -27,6 +29,13 @@ struct keys {
  * session_token and account may be NULL, an empty one counts as NULL. */
 int keys_new(const char *access_key_id, const char *secret_access_key, const char *session_token,
              int64_t expiration, const char *account, const char *identity, struct keys **out);
+/* Whose keys these are, when their source knows it without asking anybody: the same for
+ * all keys of one principal, old and renewed ("role arn:aws:iam::111122223333:role/r"), and
+ * never for two. Copied; before the object is shared. 0 or -ENOMEM. */
+int keys_set_who(struct keys *k, const char *who);
+/* Tells principals apart, as finely as is known: what was set, else a hash of the access
+ * key id, which other keys of the same principal do not have. Appended. 0 or -errno. */
+int keys_who(const struct keys *k, struct buf *out);
 struct keys *keys_ref(struct keys *k);
 void keys_unref(struct keys *k);
 

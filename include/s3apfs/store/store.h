@@ -97,7 +97,9 @@ struct store_write_ops; /* store/write.h */
 struct store {
   const struct store_ops *ops;
   const struct store_write_ops *write; /* NULL: this store is only read */
-  char *domain;   /* opaque cache domain: endpoint, bucket, identity; stable over remounts */
+  char *domain;   /* opaque: endpoint, bucket, the identity's name; stable over remounts */
+  char *realm;    /* opaque: domain, and whose keys read, as far as is known; separates caches,
+                   * and is set before the first reader. NULL: domain */
   char *place;    /* what stands before a key in the object's address, whoever reads:
                    * "https://b.host/a/";    NULL: what is read here is not to be shared */
   bool read_only; /* no scope or option allows writing */
@@ -106,6 +108,9 @@ struct store {
 /* Blocking read over get(); 0 or -errno; *got bytes. attr may be NULL. */
 int store_read(struct store *s, const char *key, const char *if_match, uint64_t offset, void *dst,
                size_t length, size_t *got, struct store_attr *attr);
+static inline const char *store_realm(const struct store *s) {
+  return s->realm != NULL ? s->realm : s->domain;
+}
 static inline void store_free(struct store *s) {
   if (s != 0)
     s->ops->destroy(s);

@@ -83,6 +83,7 @@ static void expect_keys(struct fixture *f) {
   cr_assert_str_eq(k->secret_access_key, "s3cr3t-key");
   cr_assert_str_eq(k->session_token, "s3cr3t-token");
   cr_assert_eq(k->expiration, 2208988800);
+  cr_assert_str_eq(k->who, "role arn:aws:iam::111122223333:role/task");
   keys_unref(k);
   s3_error_fini(&error);
 }

@@ -102,6 +102,7 @@ static int64_t expect_keys(struct key_source *source) {
   cr_assert_eq(key_source_get(source, &k, &error), 0, "%s", error.message);
   cr_assert_str_eq(k->access_key_id, "ASIAINSTANCE");
   cr_assert_str_eq(k->session_token, "s3cr3t-token");
+  cr_assert_str_eq(k->who, "instance role the-role");
   expiration = k->expiration;
   keys_unref(k);
   s3_error_fini(&error);

@@ -142,6 +142,29 @@ Test(role, source_profile_assumes_it) {
   expect_in(s.bodies[0], "DurationSeconds=7200");
 }
 
+/* What is kept for a role serves all of its sessions, and no other role's. */
+Test(role, sessions_of_a_role_are_one_principal) {
+  struct sts s;
+  struct key_source *source;
+  struct s3_error error;
+  struct keys *k;
+
+  sts_start(&s);
+  fixture_config(&s.f, "[profile base]\n" KEYS_OF(
+                           "AKIABASE") "[profile r]\nrole_arn = " ROLE_A
+                                       "\nsource_profile = base\n[profile q]\nrole_arn = " ROLE_B
+                                       "\nsource_profile = base\n");
+  for (int i = 0; i < 3; i++) {
+    source = profile(&s, i < 2 ? "r" : "q");
+    cr_assert_eq(get(source, &k, &error), 0, "%s", error.message);
+    cr_expect_str_eq(k->who, i < 2 ? "role " ROLE_A : "role " ROLE_B);
+    keys_unref(k);
+    s3_error_fini(&error);
+    key_source_free(source);
+  }
+  sts_stop(&s);
+}
+
 Test(role, default_session_name_tells_user_and_host) {
   struct sts s;
   struct key_source *source;

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../../../src/net/keys_internal.h"
@@ -34,6 +35,39 @@ Test(keys, copies_and_hides) {
   keys_unref(NULL);
   log_redact(later);
   cr_assert_neq(strstr(later, SECRET), NULL, "no longer hidden once gone");
+}
+
+static char *who_of(const struct keys *k) {
+  struct buf b;
+
+  buf_init(&b, 0);
+  cr_assert_eq(keys_who(k, &b), 0);
+  return buf_take(&b);
+}
+
+/* Two access keys under one name are two principals, as far as anybody knows. */
+Test(keys, who_is_the_access_key_until_more_is_known) {
+  static const char *const ids[] = {"AKIAONE", "AKIATWO", "AKIAONE"};
+  struct keys *k[3];
+  char *who[3];
+
+  for (int i = 0; i < 3; i++) {
+    cr_assert_eq(keys_new(ids[i], SECRET, NULL, 0, NULL, "profile demo", &k[i]), 0);
+    who[i] = who_of(k[i]);
+    cr_expect_null(strstr(who[i], "AKIA"), "an id is not told");
+  }
+  cr_expect_str_neq(who[0], who[1]);
+  cr_expect_str_eq(who[0], who[2]);
+  for (int i = 0; i < 2; i++) {
+    free(who[i]);
+    cr_assert_eq(keys_set_who(k[i], "role arn:aws:iam::111122223333:role/r"), 0);
+    who[i] = who_of(k[i]);
+    cr_expect_str_eq(who[i], "role arn:aws:iam::111122223333:role/r");
+  }
+  for (int i = 0; i < 3; i++) {
+    free(who[i]);
+    keys_unref(k[i]);
+  }
 }
 
 Test(keys, empty_token_is_none) {
