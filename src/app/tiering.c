@@ -8,10 +8,13 @@
 #include "tiering.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "s3apfs/base/log.h"
+#include "s3apfs/base/pool.h"
 #include "s3apfs/base/text.h"
 #include "s3apfs/cred/provider.h"
 #include "s3apfs/s3/session.h"
@@ -20,6 +23,8 @@
 
 #define CONNECTIONS 40 /* loads at once, and some to send */
 #define CONNECT_TIMEOUT_MS 2000
+#define START_PAUSE_US 10000 /* keys that are there are handed out in a moment */
+#define START_PAUSES 300
 #define DEADLINE_MS 5000 /* of sending one part; loads have a limit of their own */
 
 struct tiering {
@@ -29,8 +34,11 @@ struct tiering {
   struct caller *caller;
   struct identity *identity;
   struct key_source *session; /* of directory buckets, else NULL */
+  struct key_source *keys;    /* borrowed: the session's or the identity's */
   struct key_source *prompt;
   struct store *store;
+  struct pool *starter; /* one job: first keys, the bucket's Region */
+  atomic_bool started;
   struct tier *tier;
 };
 
@@ -166,7 +174,6 @@ static int open_keys(struct tiering *t, const struct s3_site *site, struct buf *
   struct cred_cache_options co = {.lead_s = S3_SESSION_LEAD_S};
   struct key_source *keys = identity_keys(t->identity);
   struct key_source *fresh;
-  struct keys *k;
   int rc = 0;
 
   if (is_directory(t->target.kind) && !site->disable_express_session_auth) {
@@ -178,11 +185,8 @@ static int open_keys(struct tiering *t, const struct s3_site *site, struct buf *
       key_source_free(fresh);
     keys = t->session;
   }
-  if (rc == 0)
-    rc = cred_prompt_new(keys, &t->prompt);
-  if (rc == 0 && key_source_get(t->prompt, &k, NULL) == 0) /* begins to fetch them */
-    keys_unref(k);
-  return rc;
+  t->keys = keys;
+  return rc == 0 ? cred_prompt_new(keys, &t->prompt) : rc;
 }
 
 static void describe(void *arg, struct buf *out) {
@@ -231,6 +235,38 @@ static int open_tier(struct tiering *t, const struct config *c, struct buf *why)
   return rc;
 }
 
+static bool has_keys(struct tiering *t) {
+  struct keys *k;
+
+  if (key_source_get(t->prompt, &k, NULL) != 0)
+    return false;
+  keys_unref(k);
+  return true;
+}
+
+/* Asks for an object that is none, because that call follows a bucket to its Region,
+ * which a ranged GET does not. */
+static void start(void *arg) {
+  struct tiering *t = arg;
+  struct store_attr attr;
+  struct keys *k;
+  int rc = key_source_get(t->keys, &k, NULL);
+
+  if (rc == 0)
+    keys_unref(k);
+  for (int i = 0; rc == 0 && !has_keys(t) && i < START_PAUSES; i++)
+    usleep(START_PAUSE_US);
+  if (rc == 0)
+    (void)!t->store->ops->head(t->store, "start", &attr, NULL); /* logs by itself */
+  atomic_store(&t->started, true);
+}
+
+static int begin_start(struct tiering *t) {
+  int rc = pool_new("s3apfs-tier", 1, &t->starter);
+
+  return rc == 0 ? pool_submit(t->starter, start, t) : rc;
+}
+
 int tiering_open(const struct config *c, struct identities *ids, struct tiering **out,
                  struct buf *why) {
   struct tiering *t;
@@ -254,6 +290,8 @@ int tiering_open(const struct config *c, struct identities *ids, struct tiering 
     rc = open_store(t, &site, why);
   if (rc == 0)
     rc = open_tier(t, c, why);
+  if (rc == 0)
+    rc = begin_start(t);
   if (rc != 0) {
     if (why->len == 0)
       buf_printf(why, "cache-tier: %s", strerror(-rc));
@@ -267,6 +305,7 @@ int tiering_open(const struct config *c, struct identities *ids, struct tiering 
 void tiering_close(struct tiering *t) {
   if (t == NULL)
     return;
+  pool_free(t->starter);
   tier_free(t->tier);
   store_free(t->store);
   key_source_free(t->prompt);
@@ -282,12 +321,7 @@ struct tier *tiering_tier(struct tiering *t) {
 }
 
 bool tiering_is_ready(struct tiering *t) {
-  struct keys *k;
-
-  if (key_source_get(t->prompt, &k, NULL) != 0)
-    return false;
-  keys_unref(k);
-  return true;
+  return atomic_load(&t->started) && has_keys(t);
 }
 
 const char *tiering_source(const struct tiering *t) {

@@ -142,16 +142,20 @@ int s3_client_follow_region(struct s3_client *c, const struct s3_error *e) {
   struct s3_where *now;
   struct s3_where *next = NULL;
   struct buf why;
+  bool moved; /* by another call, since this one was signed */
   int rc = -ENOENT;
 
   if (c->region_fixed || e->class != S3_ERR_REGION || e->region[0] == '\0')
     return -ENOENT;
   now = s3_client_where(c);
+  moved = strcmp(now->endpoint.signing_region, e->region) == 0;
   buf_init(&why, 0);
-  if (strcmp(now->endpoint.signing_region, e->region) != 0)
+  if (!moved)
     rc = where_new(c, e->region, &next, &why);
   buf_fini(&why);
   s3_where_unref(now);
+  if (moved)
+    return 0;
   if (rc != 0)
     return -ENOENT;
   mtx_lock(&c->synced.lock);

@@ -47,8 +47,8 @@ void s3_lambda_apply(struct s3_lambda_sizes *l, const char *key, uint64_t *size)
 
 struct s3_where *s3_client_where(struct s3_client *c); /* a reference */
 void s3_where_unref(struct s3_where *w);
-/* Moves the client to the Region that e names. 0 when it moved, -ENOENT when
- * the error names none, the Region is fixed, or it is the one already used. */
+/* Moves the client to the Region that e names. 0 when it moved or was there already,
+ * -ENOENT when the error names none or the Region is fixed. */
 int s3_client_follow_region(struct s3_client *c, const struct s3_error *e);
 
 /* An unsigned request for a key (NULL: the bucket itself) with the headers

@@ -115,7 +115,7 @@ static int s3_store_head(struct store *st, const char *name, struct store_attr *
     return rc;
   s3_error_init(&error);
   rc = s3_client_head(s->client, key, out, meta, &error);
-  if (rc != 0)
+  if (rc != 0 && !(rc == -EACCES && s->quiet_denials))
     rc = s3_store_map_error(s, "HEAD", key, rc, &error);
   s3_error_fini(&error);
   free(key);
@@ -286,12 +286,12 @@ static char *make_domain(struct s3_client *c, const struct s3_store_options *o) 
 }
 
 /* In front of a key: the object's address, whoever reads it. */
-static char *make_place(struct s3_client *c, const struct s3_store_options *o) {
+static char *make_place(struct s3_client *c, const char *prefix) {
   struct buf b;
 
   buf_init(&b, 0);
   s3_client_describe(c, &b);
-  buf_printf(&b, "/%s", o->prefix);
+  buf_printf(&b, "/%s", prefix);
   return buf_take(&b);
 }
 
@@ -301,7 +301,7 @@ int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct s
   if (s == NULL)
     return -ENOMEM;
   s->store.domain = make_domain(c, o);
-  s->store.place = make_place(c, o);
+  s->store.place = make_place(c, o->prefix);
   s->source = strdup(o->source);
   s->prefix = strdup(o->prefix);
   if (s->store.domain == NULL || s->store.place == NULL || s->source == NULL || s->prefix == NULL) {
@@ -325,11 +325,22 @@ int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct s
   return 0;
 }
 
+/* The Region is known now, and with it the same address for everybody. */
+static void settle_place(struct s3_store *s) {
+  char *place = make_place(s->client, s->prefix);
+
+  if (place == NULL)
+    return;
+  free(s->store.place);
+  s->store.place = place;
+}
+
 int s3_store_probe(struct store *st, struct s3_error *error) {
   struct s3_store *s = s3_store_self(st);
   struct listing l;
   int rc = s3_client_list(s->client, s->prefix, "/", NULL, NULL, 1, &l, error);
 
+  settle_place(s);
   if (rc == 0)
     listing_fini(&l);
   return rc;

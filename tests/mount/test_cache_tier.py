@@ -106,7 +106,7 @@ def test_what_stands_in_the_tier_tells_nothing(emu, fleet):
         for piece in (b"secret-name", b"fleet", *(fleet.body[i:i + 16] for i in range(0, SIZE, 65536))):
             assert piece not in body
     assert {r["operation"] for r in emu.admin("GET", "requests")
-            if r.get("bucket") == fleet.tier} <= {"GetObject", "PutObject", "ListObjectsV2"}
+            if r.get("bucket") == fleet.tier} <= {"HeadObject", "GetObject", "PutObject", "ListObjectsV2"}
 
 
 def flip(body):
@@ -218,9 +218,64 @@ def test_a_directory_bucket_as_the_tier(place):
         assert hits == SIZE - CELL
         seen = {r["operation"] for r in e.admin("GET", "requests")
                 if r.get("bucket") == targets.DIRECTORY}
-        assert seen == {"CreateSession", "GetObject", "PutObject"}
+        assert seen == {"CreateSession", "HeadObject", "GetObject", "PutObject"}
     finally:
         e.stop()
+
+
+def test_keys_that_may_get_and_put_below_the_prefix_are_enough(place):
+    """Without the right to list, S3 denies what is not there."""
+    world = targets.world()
+    narrow = ("AKIATARGETSNARROW001", "may/get/and/put/0000000000000000000000")
+    world["accounts"][0]["users"].append({
+        "name": "narrow", "access-keys": [{"id": narrow[0], "secret": narrow[1]}],
+        "policies": {"tier": {"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"],
+            "Resource": f"arn:aws:s3:::{targets.FAR_BUCKET}/tier/*"}]}}})
+    e = Emulator(world)
+    try:
+        client = targets.client(endpoint=e.endpoint, s3={"addressing_style": "path"})
+        place.body = content("narrow", SIZE)
+        client.put_object(Bucket=targets.BUCKET, Key="a/x", Body=place.body)
+        (place.dir / "credentials").write_text(credentials_text(
+            {"admin": (*targets.ADMIN, None), "narrow": (*narrow, None)}))
+        place.key = place.dir / "tier.key"
+        place.key.write_bytes(bytes(range(32)))
+        place.key.chmod(0o600)
+        last = {}
+        for _ in range(20):
+            point = place.mount(f"s3://{targets.BUCKET}/a", options(
+                e, "profile=admin", "path-style", "cache-size=0", "cache-tier-profile=narrow",
+                *tier_options(place, f"s3://{targets.FAR_BUCKET}/tier")))
+            wait_until(lambda p=point: tier_of(place, p)["ready"])
+            assert (point / "x").read_bytes() == place.body
+            last = tier_of(place, point)
+            assert not last["reading_paused"]
+            place.umount(point)
+            if last["hit_bytes"] == SIZE - CELL:
+                break
+        assert last["hit_bytes"] == SIZE - CELL
+        assert "cannot be read" not in place.log() and "AccessDenied" not in place.log()
+    finally:
+        e.stop()
+
+
+def test_what_came_from_the_tier_is_kept_on_disk(emu, fleet):
+    fill(fleet, emu)
+    for tier_gets in (True, False):
+        emu.admin("DELETE", "requests")
+        point = fleet.mount(f"s3://{BUCKET}/fleet", options(
+            emu, "profile=admin", "path-style", *tier_options(fleet)))
+        wait_until(lambda p=point: tier_of(fleet, p)["ready"])
+        assert (point / "secret-name.bin").read_bytes() == fleet.body
+        assert from_source(emu) == CELL
+        assert bool(requests(emu, fleet.tier)) == tier_gets
+        cache = fleet.status(point)["cache"]
+        wait_until(lambda p=point: sum(fleet.status(p)["cache"][k] for k in
+                                       ("filled_bytes", "hit_bytes")) >= SIZE - CELL)
+        said = fleet.run("cache", "stat", point).stdout
+        assert f"s3://{fleet.tier}/blocks: the shared tier" in said and str(cache["dir"]) in said
+        fleet.umount(point)
 
 
 # --- what is refused --------------------------------------------------------------------------------
