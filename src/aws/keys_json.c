@@ -5,12 +5,12 @@
  * an absent member, as credential helpers print it for optional ones. */
 #include "s3apfs/aws/keys_json.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "keys_check.h"
+#include "keys_json_internal.h"
 #include "s3apfs/base/text.h"
 
 #define DOCUMENT_MAX_BYTES ((size_t)1 << 20) /* a session token is a few KiB at most */
@@ -34,13 +34,14 @@ static void wipe_tree(cJSON *item) {
   }
 }
 
-static void document_free(cJSON *doc) {
+void keys_json_close(cJSON *doc) {
   wipe_tree(doc);
   cJSON_Delete(doc);
 }
 
 /* One object and nothing behind it but blanks. */
-static cJSON *document_open(const char *json, size_t len) {
+cJSON *keys_json_open(const void *text, size_t len) {
+  const char *json = text;
   const char *end = NULL;
   cJSON *doc;
 
@@ -51,20 +52,20 @@ static cJSON *document_open(const char *json, size_t len) {
     end++;
   if (cJSON_IsObject(doc) && (end == json + len || *end == '\0'))
     return doc;
-  document_free(doc);
+  keys_json_close(doc);
   return NULL;
 }
 
-static const cJSON *member_of(const cJSON *doc, const char *name) {
+const cJSON *keys_json_member(const cJSON *doc, const char *name) {
   const cJSON *item = cJSON_GetObjectItemCaseSensitive(doc, name);
 
   return cJSON_IsNull(item) ? NULL : item;
 }
 
 /* A value fit for a header; absent or empty leaves *out NULL unless required. */
-static int take_value(const cJSON *doc, const char *name, bool required, char **out,
-                      struct buf *why) {
-  const cJSON *item = member_of(doc, name);
+int keys_json_value(const cJSON *doc, const char *name, bool required, char **out,
+                    struct buf *why) {
+  const cJSON *item = keys_json_member(doc, name);
   const char *text = item != NULL ? cJSON_GetStringValue(item) : "";
 
   if (text == NULL)
@@ -78,7 +79,7 @@ static int take_value(const cJSON *doc, const char *name, bool required, char **
 }
 
 static int take_expiration(const cJSON *doc, int64_t *out, struct buf *why) {
-  const cJSON *item = member_of(doc, "Expiration");
+  const cJSON *item = keys_json_member(doc, "Expiration");
   const char *text = item != NULL ? cJSON_GetStringValue(item) : "";
 
   if (text == NULL || (*text != '\0' && text_parse_iso8601(text, out) != 0))
@@ -90,16 +91,16 @@ static int take_keys(const cJSON *doc, const struct member_names *names, struct 
                      char **account, struct buf *why) {
   struct aws_keys k = {0};
   char *id = NULL;
-  int rc = take_value(doc, "AccessKeyId", true, &k.access_key_id, why);
+  int rc = keys_json_value(doc, "AccessKeyId", true, &k.access_key_id, why);
 
   if (rc == 0)
-    rc = take_value(doc, "SecretAccessKey", true, &k.secret_access_key, why);
+    rc = keys_json_value(doc, "SecretAccessKey", true, &k.secret_access_key, why);
   if (rc == 0)
-    rc = take_value(doc, names->token, false, &k.session_token, why);
+    rc = keys_json_value(doc, names->token, false, &k.session_token, why);
   if (rc == 0)
     rc = take_expiration(doc, &k.expiration, why);
   if (rc == 0 && names->account != NULL)
-    rc = take_value(doc, names->account, false, &id, why);
+    rc = keys_json_value(doc, names->account, false, &id, why);
   if (rc != 0) {
     aws_keys_fini(&k);
     return rc;
@@ -115,8 +116,8 @@ static int take_keys(const cJSON *doc, const struct member_names *names, struct 
 int keys_json_parse_process(const void *json, size_t len, struct aws_keys *out, char **account,
                             struct buf *why) {
   static const struct member_names names = {"SessionToken", "AccountId"};
-  cJSON *doc = document_open(json, len);
-  const cJSON *version = member_of(doc, "Version");
+  cJSON *doc = keys_json_open(json, len);
+  const cJSON *version = keys_json_member(doc, "Version");
   int rc;
 
   if (doc == NULL)
@@ -125,14 +126,14 @@ int keys_json_parse_process(const void *json, size_t len, struct aws_keys *out, 
     rc = refuse(why, "Version", "is not 1");
   else
     rc = take_keys(doc, &names, out, account, why);
-  document_free(doc);
+  keys_json_close(doc);
   return rc;
 }
 
 int keys_json_parse_metadata(const void *json, size_t len, struct aws_keys *out, struct buf *why) {
   static const struct member_names names = {"Token", NULL};
-  cJSON *doc = document_open(json, len);
-  const cJSON *code = member_of(doc, "Code");
+  cJSON *doc = keys_json_open(json, len);
+  const cJSON *code = keys_json_member(doc, "Code");
   int rc;
 
   if (doc == NULL)
@@ -141,17 +142,17 @@ int keys_json_parse_metadata(const void *json, size_t len, struct aws_keys *out,
     rc = refuse(why, "Code", "is not Success: the service has no keys to give");
   else
     rc = take_keys(doc, &names, out, NULL, why);
-  document_free(doc);
+  keys_json_close(doc);
   return rc;
 }
 
 char *keys_json_role_arn(const void *json, size_t len) {
-  cJSON *doc = document_open(json, len);
-  const char *text = cJSON_GetStringValue(member_of(doc, "RoleArn"));
+  cJSON *doc = keys_json_open(json, len);
+  const char *text = cJSON_GetStringValue(keys_json_member(doc, "RoleArn"));
   char *arn = NULL;
 
   if (text != NULL && text_has_prefix(text, "arn:") && keys_check_value(text))
     arn = strdup(text);
-  document_free(doc);
+  keys_json_close(doc);
   return arn;
 }

@@ -12,6 +12,7 @@
 #include "fail.h"
 #include "profile_way.h"
 #include "s3apfs/base/text.h"
+#include "sso.h"
 
 struct profile_source {
   struct key_source base;
@@ -70,16 +71,6 @@ static int from_process(const struct aws_profile *p, const char *command, struct
   return rc;
 }
 
-/* The first setting that makes it a profile of a kind we cannot serve. */
-static const char *unsupported_setting(const struct aws_profile *p) {
-  static const char *const settings[] = {"sso_session", "sso_start_url", "sso_account_id"};
-
-  for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-    if (aws_profile_get(p, settings[i]) != NULL)
-      return settings[i];
-  return NULL;
-}
-
 static int unsupported(const struct aws_profile *p, const char *setting, struct s3_error *error) {
   return cred_fail(error, -EOPNOTSUPP, CRED_INVALID, "profile %s: not supported yet: %s",
                    aws_profile_name(p), setting);
@@ -87,13 +78,12 @@ static int unsupported(const struct aws_profile *p, const char *setting, struct 
 
 int profile_own_keys(struct profile_way *way, const struct aws_profile *p, struct keys **out,
                      struct s3_error *error) {
-  const char *setting = unsupported_setting(p);
   const char *command = aws_profile_get(p, "credential_process");
 
   if (aws_profile_get(p, "web_identity_token_file") != NULL)
     return profile_web_keys(way, p, out, error);
-  if (setting != NULL)
-    return unsupported(p, setting, error);
+  if (sso_is_configured(p))
+    return sso_keys(way->context, way->top, p, out, error);
   if (has_static_keys(p, AWS_PROFILE_CREDENTIALS))
     return static_keys(p, AWS_PROFILE_CREDENTIALS, out, error);
   if (aws_profile_get(p, "login_session") != NULL)

@@ -309,6 +309,8 @@ static int read_reply(const struct role_step *s, const struct buf *body, struct 
   free(arn);
   if (rc == 0)
     rc = tell_role(s, *out);
+  if (rc != 0)
+    *out = NULL;
   return rc == 0 ? 0 : fail_plain(s, rc, "no memory", error);
 }
 

@@ -14,6 +14,8 @@ static const struct service_names services[] = {
     [AWS_SERVICE_S3] = {"AWS_ENDPOINT_URL_S3", "s3"},
     [AWS_SERVICE_S3_CONTROL] = {"AWS_ENDPOINT_URL_S3_CONTROL", "s3_control"},
     [AWS_SERVICE_STS] = {"AWS_ENDPOINT_URL_STS", "sts"},
+    [AWS_SERVICE_SSO] = {"AWS_ENDPOINT_URL_SSO", "sso"},
+    [AWS_SERVICE_SSO_OIDC] = {"AWS_ENDPOINT_URL_SSO_OIDC", "sso_oidc"},
 };
 
 static const char *of_profile(const struct aws_profile *p, const char *block, const char *key) {

@@ -12,6 +12,7 @@
 #include "route.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
+#include "sso.h"
 #include "trails.h"
 
 /* Control-plane documents and forms: policies are 20 KB at most. */
@@ -136,7 +137,10 @@ static void run_plane(struct exchange *x) {
 static void run_local(struct exchange *x) {
   if (begin_fault(x) || (faulty(x, false) && answer_fault(x)))
     return;
-  instance_run(x);
+  if (sso_operation(x))
+    sso_run(x);
+  else
+    instance_run(x);
 }
 
 static void finish(struct exchange *x) {
@@ -156,6 +160,8 @@ static void finish(struct exchange *x) {
 
 void service_run(struct exchange *x) {
   const char *local = instance_operation(x);
+  if (!local)
+    local = sso_operation(x);
   if (local) {
     x->operation = local;
     run_local(x);

@@ -61,6 +61,7 @@ void world_free(struct world *w) {
     return;
   world_free_storage(w);
   world_drop_instances_locked(w);
+  world_drop_sso_locked(w);
   world_free_people(w);
   DL_FOREACH_SAFE(w->synced.endpoints, e, next) {
     DL_DELETE(w->synced.endpoints, e);

@@ -79,6 +79,22 @@ void world_instance_fini(struct world_instance *i);
 /* The session that the instance's metadata service tells now. -ENOENT. */
 int world_instance_keys(struct world *w, const char *id, struct world_key *out);
 
+/* --- sign-ons (world_sso.c) --- */
+
+/* A session of the role that the sign-on may become. -EACCES: the token is none or has
+ * ended; -ENOENT: the role is not for this user. */
+int world_sso_keys(struct world *w, const char *token, const char *account, const char *role,
+                   struct world_key *out);
+struct world_sso_token {
+  char *access_token;
+  char *refresh_token;
+  int64_t lifetime; /* seconds */
+};
+/* -EPERM: no such client; -EACCES: no such refresh token. */
+int world_sso_renew(struct world *w, const char *client_id, const char *client_secret,
+                    const char *refresh_token, struct world_sso_token *out);
+void world_sso_token_fini(struct world_sso_token *t); /* wipes */
+
 /* --- where it arrived ----------------------------------------------------------------------------
  */
 

@@ -197,9 +197,19 @@ static int read_server(const struct cfg *root, struct world *w) {
 }
 
 static int read_root(const struct cfg *root, struct world *w) {
-  static const char *const names[] = {
-      "region",        "organization",  "assumptions",   "server",    "accounts",    "buckets",
-      "access-points", "access-grants", "vpc-endpoints", "instances", "config-hash", NULL};
+  static const char *const names[] = {"region",
+                                      "organization",
+                                      "assumptions",
+                                      "server",
+                                      "accounts",
+                                      "buckets",
+                                      "access-points",
+                                      "access-grants",
+                                      "vpc-endpoints",
+                                      "instances",
+                                      "sso",
+                                      "config-hash",
+                                      NULL};
   const char *region = NULL;
   int rc = cfg_only(root, names);
 
@@ -225,6 +235,8 @@ static int read_root(const struct cfg *root, struct world *w) {
     rc = cfg_each(root, "vpc-endpoints", config_read_endpoint, w);
   if (rc == 0)
     rc = cfg_each(root, "instances", config_read_instance, w);
+  if (rc == 0)
+    rc = config_read_sso(root, w);
   return rc;
 }
 
@@ -308,6 +320,7 @@ static cJSON *print_root(struct world *w) {
   cJSON_AddItemToObject(root, "access-grants", config_print_grants(w));
   cJSON_AddItemToObject(root, "vpc-endpoints", config_print_endpoints(w));
   cJSON_AddItemToObject(root, "instances", config_print_instances(w));
+  cJSON_AddItemToObject(root, "sso", config_print_sso(w));
   return root;
 }
 

@@ -23,6 +23,7 @@ int config_read_access_point(const struct cfg *item, void *arg);
 int config_read_grants(const struct cfg *item, void *arg);
 int config_read_endpoint(const struct cfg *item, void *arg);
 int config_read_instance(const struct cfg *item, void *arg); /* world_config_services.c */
+int config_read_sso(const struct cfg *root, struct world *w);
 
 /* Writing, the same shapes (world_print_people.c, world_print_storage.c). NULL
  * when memory is short; cJSON's adders fail quietly on NULL, so that one check
@@ -33,6 +34,7 @@ cJSON *config_print_access_points(struct world *w);
 cJSON *config_print_grants(struct world *w);
 cJSON *config_print_endpoints(struct world *w);
 cJSON *config_print_instances(struct world *w);
+cJSON *config_print_sso(struct world *w);
 void config_put_string(cJSON *object, const char *name, const char *value); /* NULL: nothing */
 void config_put_time(cJSON *object, const char *name, int64_t seconds);     /* 0: nothing */
 void config_put_document(cJSON *object, const char *name, const struct document *d);

@@ -43,3 +43,93 @@ cJSON *config_print_instances(struct world *w) {
   }
   return list;
 }
+
+/* --- sign-ons --- */
+
+static int read_sso_user(const struct cfg *item, void *arg) {
+  static const char *const names[] = {"name", "access-token", "refresh-token", "expires", NULL};
+  struct sso_user *u;
+  const char *name = NULL;
+  const char *access = NULL;
+  const char *refresh = NULL;
+  int rc = cfg_only(item, names);
+
+  if (rc == 0)
+    rc = cfg_need_string(item, "name", &name);
+  if (rc == 0)
+    rc = cfg_need_string(item, "access-token", &access);
+  if (rc == 0)
+    rc = cfg_string(item, "refresh-token", &refresh);
+  if (rc == 0)
+    rc = world_add_sso_user_locked(arg, name, access, refresh, &u);
+  return rc == 0 ? cfg_time(item, "expires", &u->expires) : rc;
+}
+
+static int read_sso_role(const struct cfg *item, void *arg) {
+  static const char *const names[] = {"name", "account", "role", NULL};
+  const char *name = NULL;
+  const char *account = NULL;
+  const char *role = NULL;
+  int rc = cfg_only(item, names);
+
+  if (rc == 0)
+    rc = cfg_need_string(item, "name", &name);
+  if (rc == 0)
+    rc = cfg_need_string(item, "account", &account);
+  if (rc == 0)
+    rc = cfg_need_string(item, "role", &role);
+  return rc == 0 ? world_add_sso_role_locked(arg, name, account, role) : rc;
+}
+
+int config_read_sso(const struct cfg *root, struct world *w) {
+  static const char *const names[] = {"client-id", "client-secret", "users", "roles", NULL};
+  struct cfg m = cfg_member(root, "sso");
+  const char *id = NULL;
+  const char *secret = NULL;
+  int rc;
+
+  if (m.json == NULL)
+    return 0;
+  rc = cfg_only(&m, names);
+  if (rc == 0)
+    rc = cfg_string(&m, "client-id", &id);
+  if (rc == 0)
+    rc = config_copy(&w->synced.sso.client_id, id);
+  if (rc == 0)
+    rc = cfg_string(&m, "client-secret", &secret);
+  if (rc == 0)
+    rc = config_copy(&w->synced.sso.client_secret, secret);
+  if (rc == 0)
+    rc = cfg_each(&m, "users", read_sso_user, w);
+  return rc == 0 ? cfg_each(&m, "roles", read_sso_role, w) : rc;
+}
+
+cJSON *config_print_sso(struct world *w) {
+  const struct sso *s = &w->synced.sso;
+  cJSON *doc = cJSON_CreateObject();
+  cJSON *users = cJSON_AddArrayToObject(doc, "users");
+  cJSON *roles = cJSON_AddArrayToObject(doc, "roles");
+  const struct sso_user *u;
+  const struct sso_role *r;
+
+  config_put_string(doc, "client-id", s->client_id);
+  config_put_string(doc, "client-secret", s->client_secret);
+  DL_FOREACH (s->users, u) {
+    cJSON *o = cJSON_CreateObject();
+
+    config_put_string(o, "name", u->name);
+    config_put_string(o, "access-token", u->access_token);
+    config_put_string(o, "refresh-token", u->refresh_token);
+    config_put_time(o, "expires", u->expires);
+    cJSON_AddItemToArray(users, o);
+  }
+  DL_FOREACH (s->roles, r) {
+    cJSON *o = cJSON_CreateObject();
+
+    config_put_string(o, "name", r->name);
+    config_put_string(o, "account", r->account);
+    config_put_string(o, "role", r->role_arn);
+    cJSON_AddItemToArray(roles, o);
+  }
+  return doc;
+}

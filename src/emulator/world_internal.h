@@ -164,6 +164,27 @@ struct vpc_endpoint {
   struct vpc_endpoint *prev, *next;
 };
 
+#define SSO_LIFETIME_S 28800 /* of a sign-on */
+
+struct sso_user {
+  char *name;
+  char *access_token;
+  char *refresh_token; /* or NULL */
+  int64_t expires;     /* of the access token */
+  struct sso_user *prev, *next;
+};
+
+struct sso_role { /* what every user may become */
+  char *name, *account, *role_arn;
+  struct sso_role *prev, *next;
+};
+
+struct sso {
+  char *client_id, *client_secret; /* of the one registered client, or NULL */
+  struct sso_user *users;
+  struct sso_role *roles;
+};
+
 #define INSTANCE_DURATION_S 21600 /* of the keys that metadata services tell */
 
 struct instance {
@@ -201,6 +222,7 @@ struct world {
     struct grants_instance *grants;
     struct vpc_endpoint *endpoints;
     struct instance *instances;
+    struct sso sso;
     struct credential *credentials; /* hash by id */
     uint64_t changes, saved_changes;
     bool saving;
@@ -229,6 +251,13 @@ bool world_valid_access_point_name(const char *s);
 int world_add_instance_locked(struct world *w, const char *id, const char *role_arn,
                               struct instance **out);
 void world_drop_instances_locked(struct world *w);
+
+/* --- sign-ons (world_sso.c) --- */
+int world_add_sso_user_locked(struct world *w, const char *name, const char *access_token,
+                              const char *refresh_token, struct sso_user **out);
+int world_add_sso_role_locked(struct world *w, const char *name, const char *account,
+                              const char *role_arn);
+void world_drop_sso_locked(struct world *w);
 
 /* --- token issuers (world_oidc.c) --- */
 /* -EEXIST. */

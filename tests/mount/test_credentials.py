@@ -1,10 +1,13 @@
 """Mounts whose keys come from roles: by options, by profiles, with MFA, one or many in a mount."""
+import json
 import os
 import socket
+import stat
 import subprocess
 
 import oidc
 import pytest
+import signon
 from emulator import Emulator
 from mfa import SEED, code, on_terminal
 from mounting import S3APFS, options, wait_until
@@ -63,6 +66,7 @@ WORLD = {
              role("machine", arn("other")),
              {"name": "pod", "trust": oidc.trust(OWNER, PROVIDER),
               "policies": {"p": policy(allow("s3:*"))}}]}],
+    "sso": signon.described(arn("machine"), OWNER, ("ann", "token-of-ann", "refresh-of-ann")),
     "instances": [{"id": "i-1", "role": arn("machine")}],
     "buckets": [{"name": "data-bucket", "account": OWNER}],
     "access-points": [{"name": "data", "account": OWNER, "bucket": "data-bucket"}],
@@ -349,3 +353,83 @@ def test_login_where_nothing_waits_for_it(emu, place, ann):
     assert result.returncode == 0 and "nothing waits for a login" in result.stdout
     assert place.run("login", place.dir).returncode == 1
     assert place.run("login").returncode == 2
+
+
+@pytest.fixture
+def signed_on(emu, place):
+    """Profiles whose keys come from a sign-on; their environment."""
+    def make(form="session", role="Reader"):
+        (place.dir / "config").write_text(
+            signon.profile("s", OWNER, form, role) +
+            f"[profile r]\nrole_arn = {arn('reader')}\nsource_profile = s\n")
+        return signon.environment(emu, place.dir)
+    return make
+
+
+@pytest.mark.parametrize("form", ["session", "legacy"])
+def test_sign_on(emu, place, signed_on, form):
+    env = signed_on(form)
+    signon.write(place.dir, "token-of-ann", form=form)
+    point = place.mount(AP, options(emu, "profile=s"), env=env)
+    assert (point / "file.csv").read_bytes() == b"content"
+    assert callers(emu) == {f"arn:aws:sts::{OWNER}:assumed-role/machine/ann"}
+
+
+def test_role_by_a_sign_on(emu, place, signed_on):
+    """004-M1: from SSO, by a profile chain."""
+    env = signed_on()
+    signon.write(place.dir, "token-of-ann")
+    point = place.mount(AP, options(emu, "profile=r"), env=env)
+    assert (point / "file.csv").read_bytes() == b"content"
+    assert any("assumed-role/reader/" in c for c in callers(emu))
+
+
+@pytest.mark.parametrize("token,status,said", [
+    (None, 1, "nobody has signed on yet; run: aws sso login --sso-session corp"),
+    (("nobody's",), 1, "the portal does not take the token (401); run: aws sso login"),
+    (("token-of-ann", None, -60), 1, "the sign-on has ended; run: aws sso login"),
+    (("token-of-ann", "refresh-of-nobody", -60), 1, "has ended and cannot be renewed; run: aws sso login"),
+    ("{", 1, "is malformed: it is not a JSON object"), ("{}", 1, "is malformed: accessToken"),
+])
+def test_sign_ons_that_are_none(emu, place, signed_on, token, status, said):
+    env = signed_on()
+    if isinstance(token, str):
+        signon.write(place.dir, "x").write_text(token)
+    elif token:
+        signon.write(place.dir, *token)
+    refused(place, options(emu, "profile=s"), status, "profile s: SSO: ", said, env=env)
+
+
+def test_roles_that_are_not_assigned(emu, place, signed_on):
+    env = signed_on(role="Writer")
+    signon.write(place.dir, "token-of-ann")
+    refused(place, options(emu, "profile=s"), 3, "role Writer of account", "is not assigned to this user",
+            env=env)
+
+
+@pytest.mark.parametrize("operation,code,said", [
+    ("SsoGetRoleCredentials", 404, "status 404 when asked for keys"),
+    ("SsoGetRoleCredentials", 500, "status 500 when asked for keys")])
+def test_refusals_of_the_portal(emu, place, signed_on, operation, code, said):
+    env = signed_on()
+    signon.write(place.dir, "token-of-ann")
+    emu.admin("POST", "faults", {"operation": operation, "effect": "error", "status": code, "count": -1})
+    refused(place, options(emu, "profile=s"), 1, "profile s: SSO: ", said, env=env)
+    refused(place, options(emu, "profile=s"), 1, "profile s: SSO: ", "cannot be asked",
+            env=dict(env, AWS_ENDPOINT_URL_SSO="http://127.0.0.1:1"))
+
+
+def test_a_sign_on_is_renewed_and_written_back(emu, place, signed_on):
+    """Last of its kind: the tokens are others afterwards."""
+    env = signed_on()
+    file = signon.write(place.dir, "token-of-ann", "refresh-of-ann", seconds=60, other="kept")
+    file.chmod(0o644)
+    point = place.mount(AP, options(emu, "profile=s"), env=env)
+    assert (point / "file.csv").read_bytes() == b"content"
+    kept = json.loads(file.read_text())
+    assert kept["accessToken"] != "token-of-ann" and kept["refreshToken"] != "refresh-of-ann"
+    assert kept["other"] == "kept" and kept["expiresAt"] > "2026"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [p.name for p in file.parent.iterdir()] == [file.name]
+    for secret in ("token-of-ann", "refresh-of-ann", kept["accessToken"], kept["refreshToken"]):
+        assert secret not in place.log()

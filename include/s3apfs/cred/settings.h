@@ -9,7 +9,13 @@
 #include "s3apfs/aws/endpoint.h"
 #include "s3apfs/cred/profile.h"
 
-enum aws_service { AWS_SERVICE_S3, AWS_SERVICE_S3_CONTROL, AWS_SERVICE_STS };
+enum aws_service {
+  AWS_SERVICE_S3,
+  AWS_SERVICE_S3_CONTROL,
+  AWS_SERVICE_STS,
+  AWS_SERVICE_SSO,
+  AWS_SERVICE_SSO_OIDC,
+};
 
 /* AWS_REGION, AWS_DEFAULT_REGION, region; NULL when none says. */
 const char *aws_settings_region(const struct cred_env *env, const struct aws_profile *p);

@@ -198,12 +198,31 @@ Test(providers, profile_failures) {
                          "aws_access_key_id is not");
   expect_profile_failure("[profile h]\naws_secret_access_key " SECRET "\n", "h", -EINVAL,
                          "config:2:");
-  expect_profile_failure("[profile r]\nsso_session = corp\n", "r", -EOPNOTSUPP,
-                         "profile r: not supported yet: sso_session");
-  expect_profile_failure("[profile r]\nsso_start_url = x\n", "r", -EOPNOTSUPP, "sso_start_url");
   expect_profile_failure("[profile r]\nweb_identity_token_file = /t\n", "r", -EINVAL,
                          "profile r: web_identity_token_file is set but role_arn is not");
   expect_profile_failure("[profile r]\nlogin_session = x\n", "r", -EOPNOTSUPP, "login_session");
+}
+
+#define SSO_REST "sso_account_id = 1\nsso_role_name = r\n"
+#define SSO_SECTION "[sso-session c]\nsso_start_url = https://x\nsso_region = us-east-1\n"
+
+Test(providers, profile_sso_failures) {
+  expect_profile_failure("[profile s]\nsso_session = c\n", "s", -EINVAL,
+                         "profile s: SSO: there is no section [sso-session c] in ");
+  expect_profile_failure("[profile s]\nsso_session = c\n" SSO_REST
+                         "[sso-session c]\nsso_region = x\n",
+                         "s", -EINVAL, "SSO: sso_start_url is missing");
+  expect_profile_failure("[profile s]\nsso_session = c\n" SSO_SECTION, "s", -EINVAL,
+                         "SSO: sso_account_id is missing");
+  expect_profile_failure(
+      "[profile s]\nsso_session = c\nsso_region = eu-west-3\n" SSO_REST SSO_SECTION, "s", -EINVAL,
+      "SSO: sso_region is not that of [sso-session c]");
+  expect_profile_failure("[profile s]\nsso_start_url = https://x\n" SSO_REST, "s", -EINVAL,
+                         "SSO: sso_region is missing");
+  expect_profile_failure("[profile s]\nsso_start_url = https://x\nsso_region = a/b\n" SSO_REST, "s",
+                         -EINVAL, "SSO: sso_region is no Region's name");
+  expect_profile_failure("[profile s]\nsso_session = c\n" SSO_REST SSO_SECTION, "s", -EACCES,
+                         "SSO: nobody has signed on yet; run: aws sso login --sso-session c");
 }
 
 /* --- credential_process --------------------------------------------------------------- */

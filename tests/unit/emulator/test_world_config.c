@@ -101,6 +101,30 @@ Test(world_config, instances_are_checked_and_kept) {
   refused("{\"instances\":[{\"id\":\"i-1\"}]}", "instances[0]: \"role\" is missing");
 }
 
+Test(world_config, sign_ons_are_checked_and_kept) {
+  struct world *w = world_from("{\"sso\":{\"client-id\":\"c\",\"client-secret\":\"s\",\"users\":[{"
+                               "\"name\":\"ann\",\"access-token\":"
+                               "\"a\",\"refresh-token\":\"r-of-ann\"}],\"roles\":[{\"name\":"
+                               "\"Reader\",\"account\":\"1\",\"role\":"
+                               "\"arn:x\"}]}}");
+  struct world *again;
+  struct buf text;
+  struct buf second;
+
+  buf_init(&text, 0);
+  buf_init(&second, 0);
+  cr_assert_eq(world_config_print(w, &text), 0);
+  cr_assert_not_null(strstr(buf_cstr(&text), "r-of-ann"));
+  again = world_from(buf_cstr(&text));
+  cr_assert_eq(world_config_print(again, &second), 0);
+  cr_assert_str_eq(buf_cstr(&text), buf_cstr(&second));
+  world_free(again);
+  world_free(w);
+  buf_fini(&second);
+  buf_fini(&text);
+  refused("{\"sso\":{\"users\":[{\"name\":\"x\"}]}}", "sso.users[0]: \"access-token\" is missing");
+}
+
 Test(world_config, syntax_errors_name_line_and_column) {
   refused("", "line 1, column 1");
   refused("{\n  \"region\": ,\n}", "line 2, column");
