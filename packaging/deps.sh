@@ -12,7 +12,8 @@ demo="$build fuse3 curl ca-certificates"
 deb="$build dpkg-dev"
 rpm="$build rpm"
 check="$demo git clang clang-format clang-tidy libclang-rt-14-dev llvm-14 libcriterion-dev
-       python3 python3-venv nodejs npm rpm dpkg-dev mandoc libnss-myhostname openssl iproute2 procps"
+       python3 python3-venv nodejs npm rpm dpkg-dev mandoc libnss-myhostname openssl iproute2 procps
+       rsync unzip vim-tiny nano"
 
 case "${1:-build}" in
   build) wanted=$build ;;

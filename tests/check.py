@@ -166,19 +166,24 @@ def pytest(r, kind, folder, variant, limit):
                 "EMULATOR_VARIANT": variant if kind == "clients" else "release"})
 
 
+def python_setup(r, folder, wanted, title):
+    """A virtual environment with the packages of the file `wanted`."""
+    stamp = folder / "requirements.txt"
+    if stamp.exists() and stamp.read_text() == wanted.read_text():
+        return True
+    shutil.rmtree(folder, ignore_errors=True)
+    ok = (r.step("setup", f"{title}: environment", [sys.executable, "-m", "venv", str(folder)])
+          and r.step("setup", title, [str(folder / "bin" / "pip"), "install", "-q", "-r", str(wanted)],
+                     limit=1200))
+    if ok:
+        shutil.copy(wanted, stamp)
+    return ok
+
+
 def clients_setup(r):
     """Clients that nobody here wrote: in a virtual environment and a folder of their own."""
-    stamp = VENV / "requirements.txt"
-    wanted = ROOT / "tests" / "clients" / "requirements.txt"
-    if not stamp.exists() or stamp.read_text() != wanted.read_text():
-        shutil.rmtree(VENV, ignore_errors=True)
-        ok = (r.step("setup", "virtual environment", [sys.executable, "-m", "venv", str(VENV)])
-              and r.step("setup", "Python clients",
-                         [str(VENV / "bin" / "pip"), "install", "-q", "-r", str(wanted)],
-                         limit=1200))
-        if not ok:
-            return False
-        stamp.write_text(wanted.read_text())
+    if not python_setup(r, VENV, ROOT / "tests" / "clients" / "requirements.txt", "Python clients"):
+        return False
     js = ROOT / "build" / "js"
     js.mkdir(parents=True, exist_ok=True)
     wanted = ROOT / "tests" / "clients" / "js" / "package.json"
@@ -206,7 +211,8 @@ def component(r):
 
 
 def mount(r):
-    if clients_setup(r):
+    wanted = ROOT / "tests" / "mount" / "programs.txt"
+    if clients_setup(r) and python_setup(r, ROOT / "build" / "programs", wanted, "programs to run"):
         for variant in ("release", "asan", "tsan"):
             pytest(r, "mount", "tests/mount", variant, 1500)
 

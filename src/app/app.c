@@ -182,8 +182,8 @@ int app_catalog(struct app *a, struct catalog *out) {
                              .gid = set->gid,
                              .file_mode = set->file_mode,
                              .dir_mode = set->dir_mode,
-                             .metadata_ttl_ms = set->metadata_ttl_ms,
-                             .negative_ttl_ms = set->negative_ttl_ms,
+                             .metadata_ttl_ms = settings_metadata_ttl_ms(set),
+                             .negative_ttl_ms = settings_negative_ttl_ms(set),
                              .writeback = set->writeback};
 
     rc = catalog_add(out, s->dir->path, s->store, &o);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,9 +26,8 @@ enum kind {
   MODE,
   NUMBER_ID,
   ACCOUNT_ID,
-  ACCESS,
+  EITHER, /* one of two words; true: the second */
   PERMISSION,
-  PRIVILEGE,
   LEVEL,
   KERNEL,  /* handed to the kernel as it is */
   IGNORED, /* fstab's words that mean nothing to the daemon */
@@ -64,11 +64,12 @@ static const struct row rows[] = {
      "Environment | Ec2InstanceMetadata | EcsContainer: whose keys assume the role"},
     {"web-identity-token-file", STRING, ANYWHERE, AT(web_identity_token_file), 0, 0,
      "token that assumes the role in place of keys"},
-    {"access", ACCESS, ANYWHERE, 0, 0, 0, "direct | grants: by own keys or by S3 Access Grants"},
+    {"access", EITHER, ANYWHERE, AT(grants), 0, 0,
+     "direct | grants: by own keys or by S3 Access Grants"},
     {"permission", PERMISSION, ANYWHERE, 0, 0, 0,
      "auto | read | write | readwrite (with access=grants)"},
     {"account", ACCOUNT_ID, ANYWHERE, AT(account), 0, 0, "account of the Access Grants instance"},
-    {"privilege", PRIVILEGE, ANYWHERE, 0, 0, 0,
+    {"privilege", EITHER, ANYWHERE, AT(minimal), 0, 0,
      "default | minimal: keys for the grant or for the source only"},
     {"duration", DURATION, ANYWHERE, AT(duration_ms), 900000, 43200000,
      "life of granted keys, or else of the role's session, 15m to 12h"},
@@ -106,6 +107,8 @@ static const struct row rows[] = {
      "how long names and attributes are trusted, default 60s"},
     {"negative-ttl", DURATION, ANYWHERE, AT(negative_ttl_ms), 0, 86400000,
      "how long absence is trusted, default 5s"},
+    {"consistency", EITHER, ANYWHERE, AT(close_to_open), 0, 0,
+     "ttl | close-to-open: trust what is known as long as that, or ask at every open"},
     {"max-connections", COUNT, MOUNT_ONLY, AT(max_connections), 1, 1024,
      "connections at once, default 64"},
     {"deadline", DURATION, ANYWHERE, AT(deadline_ms), 1000, 3600000,
@@ -151,7 +154,6 @@ static const struct row rows[] = {
     {"group", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
     {"default_permissions", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
     {"per-user", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
-    {"consistency", LATER, ANYWHERE, 0, 0, 0, NULL},
     {"offline", LATER, ANYWHERE, 0, 0, 0, NULL},
     {"part-size", LATER, ANYWHERE, 0, 0, 0, NULL},
     {"bandwidth", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
@@ -362,11 +364,19 @@ static int set_flag(struct settings *s, const struct row *r, const char *value, 
   return 0;
 }
 
-static int set_access(struct settings *s, const struct row *r, const char *value, struct buf *why) {
-  if (strcmp(value, "grants") != 0 && strcmp(value, "direct") != 0)
-    return bad_value(r, value, "direct or grants", why);
-  s->grants = strcmp(value, "grants") == 0;
-  return 0;
+/* The words of an EITHER row, from its help text: "FIRST | SECOND: ...". */
+static int set_either(struct settings *s, const struct row *r, const char *value, struct buf *why) {
+  size_t first = strcspn(r->help, " ");
+  const char *second = r->help + first + strlen(" | ");
+  size_t len = strcspn(second, ":");
+  char words[64];
+
+  *(bool *)((char *)s + r->at) = strlen(value) == len && strncmp(value, second, len) == 0;
+  if (*(bool *)((char *)s + r->at) ||
+      (strlen(value) == first && strncmp(value, r->help, first) == 0))
+    return 0;
+  snprintf(words, sizeof(words), "%.*s or %.*s", (int)first, r->help, (int)len, second);
+  return bad_value(r, value, words, why);
 }
 
 static int set_permission(struct settings *s, const struct row *r, const char *value,
@@ -384,14 +394,6 @@ static int set_permission(struct settings *s, const struct row *r, const char *v
     s->permission = SCOPE_READWRITE;
   else
     return bad_value(r, value, "one of auto, read, write, readwrite", why);
-  return 0;
-}
-
-static int set_privilege(struct settings *s, const struct row *r, const char *value,
-                         struct buf *why) {
-  if (strcmp(value, "minimal") != 0 && strcmp(value, "default") != 0)
-    return bad_value(r, value, "default or minimal", why);
-  s->minimal = strcmp(value, "minimal") == 0;
   return 0;
 }
 
@@ -430,12 +432,10 @@ static int apply(struct settings *s, const struct row *r, const char *value, str
     return set_duration(s, r, value, why);
   case MODE:
     return set_mode(s, r, value, why);
-  case ACCESS:
-    return set_access(s, r, value, why);
+  case EITHER:
+    return set_either(s, r, value, why);
   case PERMISSION:
     return set_permission(s, r, value, why);
-  case PRIVILEGE:
-    return set_privilege(s, r, value, why);
   case KERNEL:
     return add_kernel_word(s, r);
   case READ_WRITE:
@@ -509,6 +509,14 @@ int settings_set_list(struct settings *s, const char *list, struct buf *why) {
   }
   buf_fini(&word);
   return rc;
+}
+
+int64_t settings_metadata_ttl_ms(const struct settings *s) {
+  return s->close_to_open ? 0 : s->metadata_ttl_ms;
+}
+
+int64_t settings_negative_ttl_ms(const struct settings *s) {
+  return s->close_to_open ? 0 : s->negative_ttl_ms;
 }
 
 bool settings_writable(const struct settings *s) {

@@ -53,6 +53,7 @@ struct settings {
   int64_t cache_tier_timeout_ms;
   int64_t metadata_ttl_ms;
   int64_t negative_ttl_ms;
+  bool close_to_open; /* then both count as 0: settings_metadata_ttl_ms() */
   uint64_t max_connections;
   int64_t deadline_ms;
   /* view */
@@ -87,6 +88,9 @@ int settings_set(struct settings *s, const char *name, const char *value, bool i
 /* A comma-separated list as behind -o ("\," is a comma in a value). fstab's
  * own words (_netdev, nofail, x-...) are accepted. */
 int settings_set_list(struct settings *s, const char *list, struct buf *why);
+/* How long presence and attributes, and absence, are trusted. */
+int64_t settings_metadata_ttl_ms(const struct settings *s);
+int64_t settings_negative_ttl_ms(const struct settings *s);
 /* Whether what stands there may be changed. */
 bool settings_writable(const struct settings *s);
 /* One line an option, for --help. */

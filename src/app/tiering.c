@@ -216,11 +216,11 @@ static int open_store(struct tiering *t, const struct s3_site *site, struct buf 
 
 /* The shortest of the directories': how long a proof of access counts. */
 static int64_t proof_ms(const struct config *c) {
-  int64_t ms = c->settings.metadata_ttl_ms;
+  int64_t ms = settings_metadata_ttl_ms(&c->settings);
 
   for (size_t i = 0; i < c->count; i++)
-    if (c->dirs[i].settings.metadata_ttl_ms < ms)
-      ms = c->dirs[i].settings.metadata_ttl_ms;
+    if (settings_metadata_ttl_ms(&c->dirs[i].settings) < ms)
+      ms = settings_metadata_ttl_ms(&c->dirs[i].settings);
   return ms;
 }
 

@@ -363,7 +363,7 @@ struct grants *tree_grants(struct tree *t) {
 /* --- following --- */
 
 static int64_t period_ms(const struct tree *t) {
-  int64_t ttl = t->dir->settings.metadata_ttl_ms;
+  int64_t ttl = settings_metadata_ttl_ms(&t->dir->settings);
 
   if (ttl < POLL_MIN_MS)
     return POLL_MIN_MS;
