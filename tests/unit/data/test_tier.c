@@ -122,17 +122,39 @@ static void read_all(const char *key, size_t len, uint64_t seed) {
   reader_free(r);
 }
 
-/* Extents may be skipped while the sealer is behind: read until all is there. */
-static void fill(const char *key, size_t len, uint64_t seed, unsigned parts) {
-  uint64_t filled = 0;
+static unsigned objects(void) {
+  struct store_page page;
+  unsigned n;
 
-  for (int i = 0; i < 20 && filled < parts; i++) {
+  cr_assert_eq(bucket->ops->list(bucket, "", false, NULL, 1000, &page), 0);
+  n = (unsigned)page.count;
+  store_page_fini(&page);
+  return n;
+}
+
+/* Extents may be skipped while the sealer is behind, others be sealed again: read until
+ * all is there. */
+static void fill(const char *key, size_t len, uint64_t seed, unsigned parts) {
+  unsigned wanted = objects() + parts;
+
+  for (int i = 0; i < 20 && objects() < wanted; i++) {
     read_all(key, len, seed);
     tier_drain(tier);
-    filled += stats().filled;
     reopen();
   }
-  cr_assert_geq(filled, parts);
+  cr_assert_geq(objects(), wanted);
+}
+
+static void expect_filled_again(const char *key, size_t len, uint64_t seed) {
+  uint64_t filled = 0;
+
+  for (int i = 0; i < 20 && filled == 0; i++) {
+    read_all(key, len, seed);
+    tier_drain(tier);
+    filled = stats().filled;
+    reopen();
+  }
+  cr_assert_gt(filled, 0);
 }
 
 static void each_object(void (*fn)(const char *name, size_t size)) {
@@ -267,7 +289,7 @@ static void expect_right_after(void (*how)(unsigned char *p, size_t *size)) {
   each_object(harm_object);
   read_all("a", LEN, 1);
   cr_expect_gt(stats().bad_parts, 0);
-  fill("a", LEN, 1, 1); /* and what was harmed is made anew */
+  expect_filled_again("a", LEN, 1); /* and what was harmed is made anew */
   read_all("a", LEN, 1);
 }
 
