@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 import subprocess
+import time
 
 import oidc
 import pytest
@@ -433,3 +434,40 @@ def test_a_sign_on_is_renewed_and_written_back(emu, place, signed_on):
     assert [p.name for p in file.parent.iterdir()] == [file.name]
     for secret in ("token-of-ann", "refresh-of-ann", kept["accessToken"], kept["refreshToken"]):
         assert secret not in place.log()
+
+
+HOUR = 3600
+
+
+def test_renewal_over_two_days_with_bad_hours(emu, place, ann, later):
+    """Sessions of twelve hours; STS refuses for an hour and a half in every seven: no read notices."""
+    point = place.mount(AP, options(emu, "profile=ann", f"role-arn={arn('reader')}", "duration=12h",
+                                    "metadata-ttl=0"))
+    for half_hour in range(96):
+        if half_hour % 14 == 11:
+            emu.admin("POST", "faults", {"operation": "AssumeRole", "effect": "error", "status": 403,
+                                         "code": "AccessDenied", "count": -1})
+        elif half_hour % 14 == 0:
+            emu.admin("DELETE", "faults")
+        later(half_hour * HOUR / 2)
+        assert (point / "file.csv").read_bytes() == b"content"
+        time.sleep(0.02)  # a renewal runs behind the readers
+    used = {r["access_key_id"] for r in emu.admin("GET", "requests")
+            if r["operation"] == "HeadObject" and r["status"] == 200}
+    assert 4 <= len(used) <= 12, used
+
+
+def test_a_sleep_through_the_end_and_a_service_that_comes_back(emu, place, ann, later):
+    point = place.mount(AP, options(emu, "profile=ann", f"role-arn={arn('reader')}", "metadata-ttl=0",
+                                    "negative-ttl=0"))
+    assert (point / "file.csv").read_bytes() == b"content"
+    later(72 * HOUR)
+    assert (point / "file.csv").read_bytes() == b"content"  # the read that finds out waits for new keys
+    emu.admin("POST", "faults", {"operation": "AssumeRole", "effect": "error", "status": 403,
+                                 "code": "AccessDenied", "count": -1})
+    later(80 * HOUR)
+    with pytest.raises(PermissionError):
+        (point / "file.csv").read_bytes()
+    assert place.log().count("have ended and cannot be renewed") == 1
+    emu.admin("DELETE", "faults")
+    wait_until(lambda: readable(point / "file.csv"), 60)
