@@ -13,7 +13,7 @@ deb="$build dpkg-dev"
 rpm="$build rpm"
 check="$demo git clang clang-format clang-tidy libclang-rt-14-dev llvm-14 libcriterion-dev
        python3 python3-venv nodejs npm rpm dpkg-dev mandoc libnss-myhostname openssl iproute2 procps
-       rsync unzip vim-tiny nano"
+       rsync unzip vim-tiny nano debootstrap"
 
 case "${1:-build}" in
   build) wanted=$build ;;

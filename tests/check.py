@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """`make check`: builds every variant and runs every kind of test.
 
-    tests/check.py [KIND ...]     lint unit fuzz clients component mount scenarios packages demo;
-                                    all without arguments
+    tests/check.py [KIND ...]     lint unit fuzz clients component mount passthrough scenarios
+                                    packages demo; all without arguments
 
 Each step is one command with a time limit; its output is shown when it fails (or
 with V=1). Tests are counted from the runners' own reports (JUnit XML), so the
@@ -217,6 +217,11 @@ def mount(r):
             pytest(r, "mount", "tests/mount", variant, 1500)
 
 
+def passthrough(r):
+    if clients_setup(r):
+        pytest(r, "passthrough", "tests/passthrough", "release", 1500)
+
+
 def scenarios(r):
     if not clients_setup(r):
         return
@@ -236,7 +241,7 @@ def demo(r):
 
 
 STEPS = {"lint": lint, "unit": unit, "fuzz": fuzz, "clients": clients, "component": component,
-         "mount": mount, "scenarios": scenarios, "packages": packages, "demo": demo}
+         "mount": mount, "passthrough": passthrough, "scenarios": scenarios, "packages": packages, "demo": demo}
 
 
 def main():

@@ -161,6 +161,7 @@ static void add_tier(struct answer *a, cJSON *cache) {
 static void add_cache(struct answer *a, cJSON *doc) {
   cJSON *o = cJSON_AddObjectToObject(doc, "cache");
   struct disk_stats st;
+  struct fs_stats fs;
 
   add_tier(a, o);
   if (a->app->disk == NULL)
@@ -174,6 +175,8 @@ static void add_cache(struct answer *a, cJSON *doc) {
   cJSON_AddNumberToObject(o, "skipped_bytes", (double)st.skipped_bytes);
   cJSON_AddNumberToObject(o, "bad_blocks", (double)st.bad_blocks);
   cJSON_AddNumberToObject(o, "evicted", (double)st.evicted_files);
+  fs_stats(a->fs, &fs);
+  cJSON_AddNumberToObject(o, "passthrough_opens", (double)fs.backed_opens);
   cJSON_AddBoolToObject(o, "failing", st.failing);
 }
 

@@ -171,6 +171,12 @@ int app_open_sources(struct app *a, const struct config *c, struct buf *why) {
   return rc;
 }
 
+/* Grants may be taken back, and what is changed here has to be seen at once: such
+ * files are read through this process. */
+static bool may_be_backed(const struct source *s) {
+  return s->tree == NULL && s->granted == NULL && !settings_writable(&s->dir->settings);
+}
+
 int app_catalog(struct app *a, struct catalog *out) {
   int rc = 0;
 
@@ -184,6 +190,7 @@ int app_catalog(struct app *a, struct catalog *out) {
                              .dir_mode = set->dir_mode,
                              .metadata_ttl_ms = settings_metadata_ttl_ms(set),
                              .negative_ttl_ms = settings_negative_ttl_ms(set),
+                             .backed = may_be_backed(s),
                              .writeback = set->writeback};
 
     rc = catalog_add(out, s->dir->path, s->store, &o);

@@ -222,6 +222,9 @@ bool disk_load(struct extent *e);
 /* Takes a complete extent, pinned for this and with its e->disk, to be written; does
  * not block. */
 void disk_keep(struct extent *e);
+/* A descriptor of the version's bytes, whole and verified by this process, which the
+ * file's user must not close; -1: there is none. Reads what little was not verified. */
+int disk_whole_fd(struct disk_file *f);
 /* Waits until nothing is queued. */
 void disk_drain(struct disk *d);
 /* Removes every version whose id starts so, also those in use: their readers go on
@@ -230,6 +233,8 @@ void disk_drop(struct disk *d, const char *id_prefix);
 /* As disk_file_put(), on the writer's thread: takes no time and may be called with
  * a lock held. */
 void disk_file_put_later(struct disk_file *f);
+/* The same when a version's last reader goes: what is nearly verified is finished. */
+void disk_file_done(struct disk_file *f);
 
 /* --- tier.c, tier_fill.c --- */
 /* Starts reading the extent from the shared tier, when there is one that is likely to
@@ -241,6 +246,10 @@ bool tier_load(struct extent *e);
 void tier_keep(struct extent *e);
 /* Waits until what is queued is sent or given up, and gives back what it borrowed. */
 void tier_drain(struct tier *t);
+
+static inline bool version_may_use_disk(struct version *v, const struct cache *c) {
+  return !c->proof_wanted || atomic_load(&v->proved_us) != 0;
+}
 
 static inline uint64_t grid_down(uint64_t offset) {
   return offset - offset % DATA_GRID;

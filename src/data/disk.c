@@ -88,6 +88,7 @@ int disk_new(const struct disk_options *o, struct disk **out) {
 void disk_free(struct disk *d) {
   if (d == NULL)
     return;
+  atomic_store(&d->ending, true);
   disk_drain(d);
   pool_free(d->readers);
   pool_free(d->movers);

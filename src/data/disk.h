@@ -1,6 +1,6 @@
 /* The disk cache's inside: disk.c (life, reading and writing behind),
- * disk_file.c (the files of one version), disk_space.c (room), disk_dir.c (a
- * directory looked at from outside). */
+ * disk_file.c (the files of one version), disk_whole.c (files that the kernel may
+ * read), disk_space.c (room), disk_dir.c (a directory looked at from outside). */
 #ifndef S3APFS_SRC_DATA_DISK_H
 #define S3APFS_SRC_DATA_DISK_H
 
@@ -49,6 +49,21 @@ enum disk_file_state {
   DISK_BROKEN, /* cannot be used in this life */
 };
 
+/* A file and its state: what was verified is the same as long as this is. */
+struct disk_print {
+  dev_t dev;
+  ino_t ino;
+  int64_t changed_s;
+  int64_t changed_ns;
+};
+
+/* A version all of whose blocks this process verified. */
+#define DISK_WHOLES 1024
+struct disk_whole {
+  uint64_t hash[2];
+  struct disk_print print;
+};
+
 struct disk_file {
   struct disk *disk;
   atomic_uint refs;
@@ -61,6 +76,13 @@ struct disk_file {
   int data_fd;  /* -1: the bytes stand in the map */
   int plain_fd; /* data without O_DIRECT, for ends; may be data_fd */
   atomic_uint_fast64_t *sums;
+  bool found;             /* was there when it was looked for; fixed as the descriptors are */
+  struct {                /* disk_whole.c; once it is open, under the disk's lock */
+    unsigned char *sound; /* a block: read from disk and verified; NULL: no data file */
+    uint64_t count;       /* of those */
+    bool written;         /* since then */
+    struct disk_print print;
+  } whole;
   UT_hash_handle hh;
 };
 
@@ -82,6 +104,7 @@ struct disk {
   atomic_uint_fast64_t used;
   atomic_size_t queued;
   atomic_bool failing;
+  atomic_bool ending;           /* what only looks ahead stops */
   atomic_int_fast64_t retry_ms; /* no writing before */
   /* the writer's own */
   bool scanned;
@@ -93,6 +116,8 @@ struct disk {
     struct mtx lock;
     struct cond settled;     /* a file is no longer looked for or made; nothing is queued */
     struct disk_file *files; /* in use, by hash */
+    struct disk_whole wholes[DISK_WHOLES];
+    unsigned whole_next; /* the place that the next one takes */
   } synced;
 };
 
@@ -129,6 +154,15 @@ uint64_t disk_block_sum(const uint64_t hash[2], uint64_t block, const void *data
 uint64_t disk_head_check(const struct disk_head *h, const char *id);
 /* Offset of the checksums in a map. */
 size_t disk_sums_at(size_t id_len);
+
+/* --- disk_whole.c --- */
+/* The files were opened or made; -ENOMEM. And they are about to be closed. */
+int disk_whole_open(struct disk_file *f);
+void disk_whole_close_locked(struct disk_file *f);
+/* Something is about to be written; a block is about to be read; how that went. */
+void disk_whole_written(struct disk_file *f);
+void disk_whole_reading(struct disk_file *f);
+void disk_whole_sound(struct disk_file *f, uint64_t block, bool sound);
 
 /* --- disk_dir.c --- */
 struct disk_entry;

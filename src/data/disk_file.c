@@ -126,6 +126,8 @@ static void close_fds(struct disk_file *f) {
     close(f->map_fd);
   free(f->sums);
   f->sums = NULL;
+  free(f->whole.sound);
+  f->whole.sound = NULL;
   f->map_fd = f->data_fd = f->plain_fd = -1;
 }
 
@@ -135,8 +137,10 @@ void disk_file_put(struct disk_file *f) {
 
   mtx_lock(&d->synced.lock);
   last = atomic_fetch_sub(&f->refs, 1) == 1;
-  if (last)
+  if (last) {
     HASH_DEL(d->synced.files, f);
+    disk_whole_close_locked(f);
+  }
   mtx_unlock(&d->synced.lock);
   if (!last)
     return;
@@ -215,8 +219,11 @@ static enum disk_file_state look(struct disk_file *f) {
     rc = read_sums(f);
   if (rc == 0)
     rc = open_data(f, 0);
+  if (rc == 0)
+    rc = disk_whole_open(f);
   if (rc == 0) {
     note_use(f, &h);
+    f->found = true;
     return DISK_OPEN;
   }
   close_fds(f);
@@ -343,6 +350,8 @@ static enum disk_file_state make(struct disk_file *f, int *err) {
   }
   if (rc == 0)
     rc = read_sums(f);
+  if (rc == 0)
+    rc = disk_whole_open(f);
   *err = rc;
   if (rc == 0)
     return DISK_OPEN;
@@ -367,11 +376,13 @@ int disk_file_make(struct disk_file *f) {
 
 /* --- blocks --- */
 
-static void drop_block(struct disk_file *f, uint64_t block) {
+/* Two who find out at once drop and count it once. */
+static void drop_block(struct disk_file *f, uint64_t block, uint_fast64_t sum) {
   uint64_t none = 0;
 
+  if (!atomic_compare_exchange_strong(&f->sums[block], &sum, 0))
+    return;
   atomic_fetch_add(&f->disk->bad_blocks, 1);
-  atomic_store(&f->sums[block], 0);
   (void)!pwrite(f->map_fd, &none, sizeof(none), sum_at(f, block));
 }
 
@@ -396,12 +407,18 @@ static int read_bytes(const struct disk_file *f, uint64_t block, void *dst, size
 int disk_file_read(struct disk_file *f, uint64_t block, void *dst) {
   size_t len = block_len(f, block);
   uint64_t sum = atomic_load(&f->dropped) ? 0 : atomic_load(&f->sums[block]);
-  int rc = sum == 0 ? -ENOENT : read_bytes(f, block, dst, len);
+  int rc = -ENOENT;
 
+  if (sum != 0) {
+    disk_whole_reading(f);
+    rc = read_bytes(f, block, dst, len);
+  }
   if (rc == 0 && disk_block_sum(f->hash, block, dst, len) != sum)
     rc = -EIO;
   if (rc == -EIO)
-    drop_block(f, block);
+    drop_block(f, block, sum);
+  if (rc == 0 || rc == -EIO)
+    disk_whole_sound(f, block, rc == 0);
   return rc;
 }
 
@@ -442,6 +459,7 @@ int disk_file_write(struct disk_file *f, uint64_t offset, const void *data, size
   for (size_t i = 0; i < count; i++)
     sums[i] = disk_block_sum(f->hash, first + i, (const char *)data + i * DISK_BLOCK,
                              block_len(f, first + i));
+  disk_whole_written(f);
   if (is_inline(f))
     rc = file_pwrite_all(f->map_fd, data, length, sum_at(f, 1));
   else

@@ -233,7 +233,7 @@ int version_get(struct cache *c, struct store *s, const char *key, const struct 
 void version_put(struct cache *c, struct version *v) {
   mtx_lock(&c->synced.lock);
   if (--v->readers == 0 && v->disk != NULL) {
-    disk_file_put_later(v->disk);
+    disk_file_done(v->disk);
     v->disk = NULL;
   }
   version_unref_locked(c, v);

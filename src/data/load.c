@@ -118,15 +118,11 @@ static void ask_store(struct extent *e) {
     load_end(e, judge(e, rc));
 }
 
-static bool may_use_disk(const struct extent *e) {
-  return !e->cache->proof_wanted || atomic_load(&e->version->proved_us) != 0;
-}
-
 void load_start(struct extent *e) {
   /* The reader that starts it keeps the version's file. */
   if (e->version->disk != NULL)
     e->disk = disk_file_ref(e->version->disk);
-  if (e->disk != NULL && may_use_disk(e) && disk_load(e))
+  if (e->disk != NULL && version_may_use_disk(e->version, e->cache) && disk_load(e))
     return;
   if (!tier_load(e))
     ask_store(e);

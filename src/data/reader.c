@@ -262,3 +262,9 @@ int reader_probe(struct reader *r, const struct patience *p) {
     cache_unpin(r->cache, l.pins, l.count);
   return rc;
 }
+
+int reader_backing(struct reader *r) {
+  struct version *v = r->version;
+
+  return v->disk != NULL && version_may_use_disk(v, r->cache) ? disk_whole_fd(v->disk) : -1;
+}

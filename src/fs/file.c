@@ -50,6 +50,7 @@ static int view_new(struct fs *fs, const struct ns_object *o, struct view **out)
   }
   atomic_init(&v->refs, 1);
   v->attr = o->attr;
+  v->root = o->root;
   *out = v;
   return 0;
 }
@@ -123,8 +124,13 @@ static struct fs_file *file_alloc(uint64_t ino, int flags, const struct fs_opene
 static int file_new(struct fs *fs, uint64_t ino, struct view *v, bool changed,
                     struct fs_opened *out) {
   struct fs_file *f;
-  int rc = versions_open(fs, ino, &v->attr, changed, out, &v->generation);
+  int backing = changed ? 0 : backing_take(fs, ino, v->root, v->reader);
+  int rc;
 
+  out->backing = backing;
+  rc = versions_open(fs, ino, &v->attr, changed, out, &v->generation);
+  if (rc != 0 || out->backing != backing)
+    backing_drop(fs, backing); /* somebody else was faster */
   if (rc != 0)
     return rc;
   f = file_alloc(ino, O_RDONLY, out);
@@ -145,6 +151,7 @@ int fs_file_open_writing(struct fs *fs, struct writing *w, int flags, struct fs_
   int rc;
 
   memcpy(attr.etag, w->base_etag, sizeof(attr.etag));
+  out->backing = 0;
   rc = versions_open(fs, w->ino, &attr, false, out, &generation);
   if (rc != 0)
     return rc;

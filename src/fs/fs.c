@@ -315,5 +315,6 @@ void fs_stats(struct fs *fs, struct fs_stats *out) {
                            .hidden_keys = ns.hidden};
   mtx_lock(&fs->synced.lock);
   out->open_files = fs->synced.open_files;
+  out->backed_opens = fs->synced.backed_opens;
   mtx_unlock(&fs->synced.lock);
 }

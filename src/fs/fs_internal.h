@@ -21,6 +21,8 @@ struct version {
   uint64_t generation; /* which version this is; never 0 */
   unsigned handles;    /* open now and using the page cache */
   bool paged;          /* bytes were given to such a handle: pages may be there */
+  unsigned opens;      /* all that are open now, also around the page cache */
+  int backing;         /* what the kernel reads from instead of asking; 0: it asks */
   UT_hash_handle hh;
 };
 
@@ -37,6 +39,7 @@ struct fs_handle {
 struct view {
   atomic_uint refs;
   struct reader *reader;
+  const struct root *root;
   struct store_attr attr;
   uint64_t generation; /* of a handle that uses the page cache */
 };
@@ -101,6 +104,8 @@ struct fs {
     void *changed_arg;
     void (*vanished)(void *arg, uint64_t parent, const char *name, uint64_t ino);
     void *vanished_arg;
+    struct fs_backing backing; /* open NULL: the kernel cannot */
+    uint64_t backed_opens;
   } synced;
 };
 
@@ -122,10 +127,14 @@ bool versions_pinned_size(struct fs *fs, uint64_t ino, uint64_t *size);
 /* The kernel forgot this inode: it has no pages of it either. */
 void versions_forget(struct fs *fs, uint64_t ino);
 /* A handle opens this version, `around` the page cache when the kernel may believe
- * in another size: keep_cache and direct_io of *how are decided, and
- * unless it is direct, *generation says which version it belongs to. */
+ * in another size: keep_cache, direct_io and backing of *how are decided, and
+ * unless it is direct, *generation says which version it belongs to. how->backing
+ * comes in as what the kernel could read this version from, 0: nothing; it is the
+ * inode's afterwards when it was taken, else still the caller's. */
 int versions_open(struct fs *fs, uint64_t ino, const struct store_attr *attr, bool around,
                   struct fs_opened *how, uint64_t *generation);
+/* Nobody has the inode open. */
+bool versions_unopened(struct fs *fs, uint64_t ino);
 /* Bytes of that generation are about to be given to a handle that uses the page
  * cache. False: the inode moved to another version, nothing may be given. */
 bool versions_deliver(struct fs *fs, uint64_t ino, uint64_t generation);
@@ -140,6 +149,12 @@ void versions_close(struct fs *fs, uint64_t ino, bool direct);
 void versions_free(struct fs *fs);
 /* Our own commit made this version of what is in the inode's pages. */
 void versions_own(struct fs *fs, uint64_t ino, const struct store_attr *attr);
+
+/* --- backing.c --- */
+/* What the kernel may read the object from by itself, 0: nothing. Given back by
+ * backing_drop(), unless it becomes an inode's. */
+int backing_take(struct fs *fs, uint64_t ino, const struct root *root, struct reader *r);
+void backing_drop(struct fs *fs, int id);
 
 /* --- file.c --- */
 struct fs_file *fs_file_of(uint64_t handle);

@@ -34,7 +34,7 @@ void versions_forget(struct fs *fs, uint64_t ino) {
 
   mtx_lock(&fs->synced.lock);
   v = find_locked(fs, ino);
-  if (v != NULL && v->handles == 0)
+  if (v != NULL && v->opens == 0)
     drop_locked(fs, v);
   mtx_unlock(&fs->synced.lock);
 }
@@ -75,6 +75,17 @@ static void become_locked(struct fs *fs, struct version *v, const struct store_a
   v->paged = false;
 }
 
+/* The first open decides whether the kernel reads by itself; direct handles, which
+ * ask, have to name the file as well. */
+static void back_locked(struct fs *fs, struct version *v, struct fs_opened *how) {
+  if (v->opens == 0 && !how->direct_io)
+    v->backing = how->backing;
+  how->backing = v->backing;
+  if (how->backing != 0 && !how->direct_io)
+    fs->synced.backed_opens++;
+  v->opens++;
+}
+
 static void open_locked(struct fs *fs, struct version *v, const struct store_attr *attr,
                         bool around, struct fs_opened *how) {
   bool same = is_same(v, attr);
@@ -82,10 +93,13 @@ static void open_locked(struct fs *fs, struct version *v, const struct store_att
   how->direct_io = around || (v->handles > 0 && v->paged && !same);
   /* Direct handles leave alone the pages that others use. */
   how->keep_cache = same || how->direct_io;
+  back_locked(fs, v, how);
   if (how->direct_io)
     return;
   if (!same)
     become_locked(fs, v, attr);
+  if (v->backing != 0)
+    v->paged = true;
   v->handles++;
 }
 
@@ -163,13 +177,30 @@ void versions_own(struct fs *fs, uint64_t ino, const struct store_attr *attr) {
 
 void versions_close(struct fs *fs, uint64_t ino, bool direct) {
   struct version *v;
+  int backing = 0;
 
   mtx_lock(&fs->synced.lock);
   v = find_locked(fs, ino);
   if (v != NULL && !direct)
     v->handles--;
+  if (v != NULL && --v->opens == 0) {
+    backing = v->backing;
+    v->backing = 0;
+  }
   fs->synced.open_files--;
   mtx_unlock(&fs->synced.lock);
+  backing_drop(fs, backing);
+}
+
+bool versions_unopened(struct fs *fs, uint64_t ino) {
+  const struct version *v;
+  bool unopened;
+
+  mtx_lock(&fs->synced.lock);
+  v = find_locked(fs, ino);
+  unopened = v == NULL || v->opens == 0;
+  mtx_unlock(&fs->synced.lock);
+  return unopened;
 }
 
 void versions_free(struct fs *fs) {

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "ops.h"
+#include "passthrough.h"
 #include "readahead.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/pool.h"
@@ -57,6 +58,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn) {
   want(conn, FUSE_CAP_AUTO_INVAL_DATA);
   want(conn, FUSE_CAP_ASYNC_DIO);
   want(conn, FUSE_CAP_EXPORT_SUPPORT);
+  passthrough_offer(c->session, conn, c->fs);
   if (c->ready != NULL)
     c->ready(c->ready_arg);
 }
@@ -282,6 +284,7 @@ void fuse_mount_close(struct fuse_mount *m) {
   fs_set_changed(m->context.fs, NULL, NULL);
   fs_set_vanished(m->context.fs, NULL, NULL);
   fs_set_interrupted(m->context.fs, NULL, NULL);
+  fs_set_backing(m->context.fs, &(struct fs_backing){NULL, NULL, NULL});
   /* The session's descriptor is closed by unmounting: nobody may write to it then. */
   m->closing = true;
   pool_free(m->context.slow);

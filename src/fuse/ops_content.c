@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "ops.h"
+#include "passthrough.h"
 #include "s3apfs/base/pool.h"
 
 /* --- who asks --- */
@@ -140,6 +141,7 @@ static void opened(const struct fs_opened *o, struct fuse_file_info *fi) {
   fi->fh = o->handle;
   fi->keep_cache = o->keep_cache;
   fi->direct_io = o->direct_io;
+  passthrough_reply(o->backing, fi);
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {

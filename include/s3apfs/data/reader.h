@@ -41,5 +41,9 @@ void reader_put(struct reader *r, struct reader_reply *reply);
 /* Proves that the version can be read now: waits for the first byte at offset 0
  * (kept for the read that follows). No request when that is cached already. */
 int reader_probe(struct reader *r, const struct patience *p);
+/* A descriptor of a file that holds exactly the version's bytes, each verified by this
+ * process, for the kernel to read from; the reader's, while it lives. -1: there is
+ * none (yet). After reader_probe(); may read as much as a part from disk. */
+int reader_backing(struct reader *r);
 
 #endif

@@ -55,6 +55,17 @@ void fs_set_vanished(struct fs *fs,
  * request and after the last. */
 void fs_set_interrupted(struct fs *fs, bool (*interrupted)(void *arg), void *arg);
 
+/* Lets the kernel read from files of the disk cache by itself. open(arg, fd) makes it
+ * know the file, and returns a number above 0 for it, or -errno: then it is not asked
+ * again. close(arg, id) ends that. open NULL: it cannot. Before the first request and
+ * after the last. */
+struct fs_backing {
+  int (*open)(void *arg, int fd);
+  void (*close)(void *arg, int id);
+  void *arg;
+};
+void fs_set_backing(struct fs *fs, const struct fs_backing *b);
+
 /* What a lookup or a readdirplus entry tells the kernel. */
 struct fs_entry {
   uint64_t ino;
@@ -91,6 +102,8 @@ struct fs_opened {
   uint64_t handle;
   bool keep_cache; /* the pages that the kernel has of this inode are of this version */
   bool direct_io;  /* other handles may have put another version's pages there: use none */
+  int backing;     /* not 0: the kernel reads from that (fs_set_backing), without pages; with
+                      direct_io it asks all the same, but has to be told */
 };
 /* Proves that the file can be read now, by its first bytes. */
 int fs_open(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out);
@@ -202,6 +215,7 @@ struct fs_stats {
   uint64_t inodes;
   uint64_t hidden_keys; /* listed keys that no name can hold */
   uint64_t open_files;
+  uint64_t backed_opens; /* whose bytes the kernel read by itself */
 };
 void fs_stats(struct fs *fs, struct fs_stats *out);
 

@@ -14,6 +14,7 @@ struct root_options {
   mode_t dir_mode;
   int64_t metadata_ttl_ms;
   int64_t negative_ttl_ms;
+  bool backed;    /* the kernel may read from the disk cache by itself */
   bool writeback; /* close and fsync promise the journal, the store follows */
 };
 

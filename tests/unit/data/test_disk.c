@@ -432,3 +432,102 @@ Test(disk, two_processes_share_a_directory) {
   disk_free(other_disk);
   disk = first_disk;
 }
+
+/* --- whole files for the kernel --- */
+
+/* Opens the version and asks for its file; 1: it is whole and holds the pattern. */
+static int backed(const char *key, size_t len, uint64_t seed) {
+  unsigned char *bytes = malloc(len + 1);
+  struct store_attr a;
+  struct reader *r;
+  int fd;
+  int good;
+
+  cr_assert_not_null(bytes);
+  cr_assert_eq(mem->ops->head(mem, key, &a, NULL), 0);
+  cr_assert_eq(reader_new(cache, mem, key, &a, &r), 0);
+  cr_assert_eq(reader_probe(r, &patient), 0);
+  fd = reader_backing(r);
+  good = fd >= 0 && pread(fd, bytes, len + 1, 0) == (ssize_t)len &&
+         pattern_matches(bytes, len, 0, seed);
+  wait_for_loads();
+  reader_free(r);
+  free(bytes);
+  return fd < 0 ? 0 : good ? 1 : -1;
+}
+
+/* What the last reader leaves to be verified is done a little later. */
+static bool backed_soon(const char *key, size_t len, uint64_t seed) {
+  for (int i = 0; i < 5000; i++) {
+    int got = backed(key, len, seed);
+
+    cr_assert_geq(got, 0, "other bytes");
+    if (got > 0)
+      return true;
+    usleep(1000);
+  }
+  return false;
+}
+
+Test(disk, file_is_whole_once_all_of_it_was_verified) {
+  put("k", 9 * MB + 5, 1);
+  cr_expect_eq(backed("k", 9 * MB + 5, 1), 0, "nothing is there");
+  read_all("k", 9 * MB + 5, 1);
+  disk_drain(disk);
+  cr_expect_eq(backed("k", 9 * MB + 5, 1), 0, "written, but never read");
+  reopen(1024 * MB);
+  read_all("k", 9 * MB + 5, 1);
+  cr_expect_eq(stats().hit_bytes, 9 * MB + 5);
+  cr_expect(backed_soon("k", 9 * MB + 5, 1));
+  cr_expect(backed_soon("k", 9 * MB + 5, 1), "known also to the next reader");
+}
+
+Test(disk, few_blocks_that_lack_are_verified_at_once) {
+  struct store_attr a;
+  struct reader_reply reply;
+  struct reader *r;
+
+  put("k", 6 * MB, 1);
+  read_all("k", 6 * MB, 1);
+  reopen(1024 * MB);
+  cr_assert_eq(mem->ops->head(mem, "k", &a, NULL), 0);
+  cr_assert_eq(reader_new(cache, mem, "k", &a, &r), 0);
+  for (uint64_t at = 3 * MB; at < 6 * MB; at += 1 * MB) {
+    cr_assert_eq(reader_read(r, at, 1 * MB, &patient, &reply), 0);
+    reader_put(r, &reply);
+  }
+  wait_for_loads();
+  cr_expect_geq(reader_backing(r), 0);
+  reader_free(r);
+}
+
+Test(disk, file_that_was_changed_behind_us_is_not_whole) {
+  put("k", 4 * MB, 1);
+  read_all("k", 4 * MB, 1);
+  reopen(1024 * MB);
+  read_all("k", 4 * MB, 1);
+  cr_assert(backed_soon("k", 4 * MB, 1));
+  cr_assert_eq(each_file('d', flip), 1);
+  for (int i = 0; i < 3; i++)
+    cr_expect_eq(backed("k", 4 * MB, 1), 0, "damaged bytes were given out");
+  cr_expect_eq(stats().bad_blocks, 1);
+  reopen(1024 * MB);
+  read_all("k", 4 * MB, 1);
+  cr_expect_eq(stats().bad_blocks, 0);
+}
+
+Test(disk, file_that_is_not_complete_is_not_whole) {
+  struct disk_file *f = disk_file_get(disk, "k", 3 * DISK_BLOCK);
+  unsigned char *bytes = pattern_new(3 * DISK_BLOCK, 1);
+
+  cr_assert_not_null(f);
+  cr_assert_eq(disk_file_make(f), 0);
+  cr_assert_eq(disk_file_write(f, 0, bytes, 2 * DISK_BLOCK, false), 0);
+  cr_expect_lt(disk_whole_fd(f), 0);
+  cr_assert_eq(disk_file_write(f, 2 * DISK_BLOCK, bytes + 2 * DISK_BLOCK, DISK_BLOCK, false), 0);
+  cr_expect_geq(disk_whole_fd(f), 0);
+  cr_assert_eq(disk_file_write(f, 0, bytes, DISK_BLOCK, false), 0);
+  cr_expect_geq(disk_whole_fd(f), 0, "what was written again is verified again");
+  disk_file_put(f);
+  free(bytes);
+}

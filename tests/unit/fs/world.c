@@ -42,7 +42,8 @@ struct store *world_add(struct world *w, const char *path) {
 }
 
 void world_open(struct world *w, size_t memory, int64_t deadline_ms) {
-  struct fs_options o = {.memory = memory, .clock = &fake, .deadline_ms = deadline_ms};
+  struct fs_options o = {
+      .memory = memory, .disk = w->disk, .clock = &fake, .deadline_ms = deadline_ms};
 
   cr_assert_eq(fs_new(&w->catalog, &o, &w->fs), 0);
 }

@@ -16,6 +16,7 @@ struct world {
   struct store *mem; /* of the first root */
   struct store *faulty;
   struct catalog catalog;
+  struct disk *disk;   /* set before world_open(); NULL: none */
   struct state *state; /* NULL: read-only */
   char state_dir[64];
 };
