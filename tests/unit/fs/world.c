@@ -1,4 +1,4 @@
-#include "unit/fs/world.h"
+#include "world.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../support/pattern.h"
 #include "s3apfs/base/text.h"
-#include "support/pattern.h"
 
 static atomic_int_fast64_t fake_ms;
 
