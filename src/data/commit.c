@@ -150,6 +150,9 @@ static int commit_by_put(struct attempt *a, struct store_attr *out) {
     rc = f->store->write->put(f->store, a->key, m.data, (size_t)a->state.size, &dress,
                               &a->condition, out);
   }
+  /* Who reads next what was just written need not ask for it. */
+  if (rc == 0 && m.data != NULL && !a->aside)
+    cache_fill(f->staging->cache, f->store, a->key, out, m.data);
   if (m.data != NULL)
     part_memory_put(f->staging, &m);
   pieces_fini(&p);

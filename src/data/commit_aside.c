@@ -174,8 +174,14 @@ int staged_discard(struct staged *f) {
   return rc;
 }
 
+/* Nothing of it is in the store, as far as anybody can know. */
+static bool is_unsent(const struct staged *f) {
+  return !f->synced.base->present && f->synced.err == 0 && !f->synced.expect.has_crc &&
+         f->synced.expect.etag[0] == '\0';
+}
+
 /* An upload belongs to a key: it cannot follow. */
-static int move_key(struct staged *f, const char *key, struct base *b) {
+static int move_key(struct staged *f, const char *key, struct base *b, bool unsent_only) {
   char *copy = strdup(key);
   char *old;
   int rc = copy != NULL ? commit_begin(f) : -ENOMEM;
@@ -184,7 +190,7 @@ static int move_key(struct staged *f, const char *key, struct base *b) {
     free(copy);
     return rc;
   }
-  rc = change_begin(f);
+  rc = unsent_only && !is_unsent(f) ? -EAGAIN : change_begin(f);
   if (rc != 0) {
     commit_end(f);
     free(copy);
@@ -212,12 +218,16 @@ int staged_rename(struct staged *f, const char *key, const struct store_attr *at
 
   if (rc != 0)
     return rc;
-  rc = move_key(f, key, b);
+  rc = move_key(f, key, b, false);
   if (rc == -ESTALE)
     base_unref(b);
   return rc;
 }
 
+int staged_rename_unsent(struct staged *f, const char *key) {
+  return move_key(f, key, NULL, true);
+}
+
 int staged_unlink(struct staged *f) {
-  return move_key(f, "", NULL);
+  return move_key(f, "", NULL, false);
 }

@@ -1,7 +1,8 @@
-/* Fetching ahead what nobody has opened yet. */
+/* Bytes that nobody has opened yet: fetched ahead, or just written. */
 #include "cache.h"
 
 #include <errno.h>
+#include <string.h>
 
 int cache_warm(struct cache *c, struct store *s, const char *key, const struct store_attr *a,
                size_t length) {
@@ -26,4 +27,24 @@ int cache_warm(struct cache *c, struct store *s, const char *key, const struct s
   cache_unpin(c, made, count);
   version_put(c, v);
   return reached > 0 ? 0 : -ENOMEM;
+}
+
+void cache_fill(struct cache *c, struct store *s, const char *key, const struct store_attr *a,
+                const void *data) {
+  struct extent *made[DATA_PART / DATA_GRID];
+  struct version *v;
+  uint64_t reached;
+  size_t count;
+
+  if (a->size == 0 || a->size > DATA_PART || a->etag[0] == '\0' ||
+      version_get(c, s, key, a, &v) != 0)
+    return;
+  cache_fill_gaps(c, v, s, 0, a->size, made, &count, sizeof(made) / sizeof(made[0]), &reached);
+  for (size_t i = 0; i < count; i++) {
+    memcpy(made[i]->data, (const unsigned char *)data + made[i]->offset, made[i]->length);
+    load_end(made[i], 0);
+  }
+  cache_leave(c, made, count);
+  cache_unpin(c, made, count);
+  version_put(c, v);
 }

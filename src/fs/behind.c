@@ -14,6 +14,9 @@
 #include "s3apfs/base/pool.h"
 
 #define THREADS 16
+/* Many files get another name as soon as they are closed: that costs nothing while they are
+ * only here. */
+#define DELAY_MS 150
 #define PAUSE_MS 1000
 #define PAUSE_MAX_MS 60000
 
@@ -30,6 +33,7 @@ struct behind {
 struct follow {
   struct behind *behind;
   struct writing *writing;
+  int64_t due; /* not before; monotonic ms */
 };
 
 int behind_new(struct fs *fs, struct behind **out) {
@@ -103,8 +107,10 @@ static void follow_run(void *arg) {
   int64_t pause = PAUSE_MS;
   int rc = 0;
 
+  bool go_on = pause_for(f->behind, f->due - clock_mono_ms(&clock_system));
+
   unqueue(fs, f->writing);
-  for (bool go_on = pause_for(f->behind, 0); go_on;) {
+  while (go_on) {
     rc = commit_acked(fs, f->writing);
     if (!may_pass(rc))
       break;
@@ -123,7 +129,7 @@ void behind_queue(struct fs *fs, struct writing *w) {
 
   if (f == NULL)
     return; /* s3apfs sync, or the next mount, will find it */
-  *f = (struct follow){fs->behind, w};
+  *f = (struct follow){fs->behind, w, clock_mono_ms(&clock_system) + DELAY_MS};
   mtx_lock(&fs->synced.lock);
   mine = !w->queued;
   w->queued = true;

@@ -7,12 +7,27 @@
 #include <string.h>
 
 #include "fs_internal.h"
+#include "s3apfs/data/later.h"
 
 #define DEFAULT_DEADLINE_MS 60000
 #define BLOCK_SIZE 4096
 /* A store has no size; programs that check for room should find plenty. */
 #define STATFS_BLOCKS ((fsblkcnt_t)1 << 38)
 #define XATTR_PREFIX "user."
+
+/* Where a root may be changed, its names are sent behind the journal. A tree of grants
+ * decides key by key who may: it is asked each time. */
+static int put_names_behind(struct fs *fs) {
+  int rc = 0;
+
+  for (size_t i = 0; rc == 0 && i < fs->catalog.count; i++) {
+    struct root *r = &fs->catalog.roots[i];
+
+    if (r->store->write != NULL && !r->store->read_only && r->store->write->may_write == NULL)
+      rc = later_new(fs->state, r->store, &r->store);
+  }
+  return rc;
+}
 
 /* Listings have a share of their own: blocks would leave them nothing. */
 static int fs_parts(struct fs *fs, const struct fs_options *o) {
@@ -33,6 +48,8 @@ static int fs_parts(struct fs *fs, const struct fs_options *o) {
     cache_want_proof(fs->cache);
   fs->state = o->state;
   so.size = o->staging_size;
+  if (rc == 0 && fs->state != NULL)
+    rc = put_names_behind(fs);
   if (rc == 0 && fs->state != NULL)
     rc = staging_new(fs->state, fs->cache, &so, &fs->staging);
   if (rc == 0 && fs->state != NULL)

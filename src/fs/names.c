@@ -1,8 +1,8 @@
 /* Names: making and removing.
  *
- * Each change is made in the store first and told to the tree afterwards, so that a
- * name shown here is one that other hosts can see too. Removals carry the etag of
- * the version that is known; when another host replaced it meanwhile, the new
+ * Each change is made in the store first and told to the tree afterwards; the store may
+ * be one that sends removals and folders' objects behind (data/later.h). Removals carry the
+ * etag of the version that is known; when another host replaced it before, the new
  * version is looked at once and then removed, because it is the name that is to go.
  *
  * A folder may exist in S3 only by what lies in it. So that it does not vanish with

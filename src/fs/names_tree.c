@@ -14,6 +14,7 @@
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/pool.h"
 #include "s3apfs/base/text.h"
+#include "s3apfs/data/later.h"
 
 #define SIDE_BY_SIDE 48
 #define ROUNDS_MAX 5
@@ -189,7 +190,7 @@ static int remove_side(struct tree *t, bool copies, size_t from, size_t *at) {
       items[count++] = (struct store_doomed){.key = key, .etag = copies ? m->copy : m->etag};
   }
   if (rc == 0 && count > 0) {
-    s->write->remove(s, items, count);
+    later_remove_now(s, items, count);
     for (size_t i = 0; rc == 0 && i < count; i++)
       rc = items[i].err == -ESTALE ? 0 : items[i].err;
   }

@@ -5,6 +5,7 @@
 
 #include "fs_internal.h"
 #include "s3apfs/base/log.h"
+#include "s3apfs/data/later.h"
 #include "s3apfs/data/recover.h"
 
 static const struct root *root_of(const struct fs *fs, const char *domain) {
@@ -41,11 +42,36 @@ static int recover_file(void *arg, struct journal_file *row) {
   return 0;
 }
 
+/* Names that were acknowledged are in the store. 0, or why some are not. */
+static int flush_names(struct fs *fs, unsigned *failed) {
+  int first = 0;
+
+  for (size_t i = 0; i < fs->catalog.count; i++) {
+    int rc = later_flush(fs->catalog.roots[i].store);
+
+    *failed += rc != 0;
+    first = first != 0 ? first : rc;
+  }
+  return first;
+}
+
+static int count_change(void *arg, struct journal_change *c) {
+  (void)c;
+  ++*(unsigned *)arg;
+  return 0;
+}
+
 int fs_recover(struct fs *fs, struct fs_recovered *out) {
   struct recovering r = {fs, out};
+  unsigned failed = 0;
+  unsigned left = 0;
   int rc;
 
   *out = (struct fs_recovered){0};
+  if (flush_names(fs, &failed) != 0)
+    log_warn("names that were changed before are not all in the store yet");
+  if (journal_each_change(fs->state, count_change, &left) == 0)
+    out->left += left;
   rc = journal_each_file(fs->state, recover_file, &r);
   return rc != 0 ? rc : staging_sweep(fs->staging);
 }
@@ -77,18 +103,32 @@ int fs_sync(struct fs *fs, unsigned *failed) {
   struct writing **all;
   size_t count;
   int first;
+  int rc;
 
   *failed = 0;
   first = take_all(fs, &all, &count);
   for (size_t i = 0; i < count; i++) {
-    int rc = writing_commit(fs, all[i]);
-
+    rc = writing_commit(fs, all[i]);
     *failed += rc != 0;
     first = first != 0 ? first : rc;
     writing_put(fs, all[i]);
   }
   free(all);
-  return first;
+  rc = flush_names(fs, failed);
+  return first != 0 ? first : rc;
+}
+
+int fs_fsyncdir(struct fs *fs, uint64_t ino) {
+  const struct root *r;
+  char *key;
+  int rc = ns_get_key(fs->ns, ino, &r, &key);
+
+  if (rc != 0)
+    return rc;
+  free(key);
+  if (r == NULL || fs->state == NULL)
+    return 0;
+  return r->options.writeback ? state_sync(fs->state) : later_flush(r->store);
 }
 
 struct telling {
@@ -106,8 +146,19 @@ static int tell_file(void *arg, struct journal_file *row) {
   return t->fn(t->arg, root != NULL ? root->path : row->domain, row->key, row->err);
 }
 
+static int tell_change(void *arg, struct journal_change *c) {
+  struct telling *t = arg;
+  const struct root *root = root_of(t->fs, c->domain);
+
+  return t->fn(t->arg, root != NULL ? root->path : c->domain, c->key, c->err);
+}
+
 int fs_pending(struct fs *fs, fs_pending_fn fn, void *arg) {
   struct telling t = {fs, fn, arg};
+  int rc;
 
-  return fs->state != NULL ? journal_each_file(fs->state, tell_file, &t) : 0;
+  if (fs->state == NULL)
+    return 0;
+  rc = journal_each_file(fs->state, tell_file, &t);
+  return rc == 0 ? journal_each_change(fs->state, tell_change, &t) : rc;
 }

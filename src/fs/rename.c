@@ -263,22 +263,45 @@ static int rename_resolved(struct renaming *r) {
   return r->from.type == NS_DIR ? rename_folder(r) : rename_object(r);
 }
 
-/* The source as the store has it: what was staged is committed. */
-static int get_source(struct renaming *r) {
-  bool changed = false;
-  int rc = names_child(r->fs, r->parent, r->name, &r->from);
+/* With writeback, what the store does not have yet moves in the journal alone, to a name that
+ * is free. -EAGAIN: it has to move in the store. */
+static int rename_unsent(struct renaming *r) {
+  struct writing *w;
+  int rc;
 
-  if (rc != 0 || r->from.type == NS_DIR)
-    return rc;
-  rc = names_settle(r->fs, r->from.ino, &changed);
+  if (r->to.key != NULL || (r->flags & RENAME_EXCHANGE) != 0 || r->from.root != r->root ||
+      !r->root->options.writeback || r->from.type != NS_FILE || !r->from.local ||
+      r->from.attr.etag[0] != '\0')
+    return -EAGAIN;
+  w = writing_find(r->fs, r->from.ino);
+  if (w == NULL)
+    return -EAGAIN;
+  rc = staged_rename_unsent(w->staged, r->key);
+  if (rc == 0)
+    rc = ns_moved(r->fs->ns, r->from.ino, r->newparent, r->newname, NULL);
+  writing_put(r->fs, w);
+  return rc;
+}
+
+/* The source as the store has it: what was staged is committed. */
+static int settle_source(struct renaming *r) {
+  bool changed = false;
+  int rc = r->from.type != NS_DIR ? names_settle(r->fs, r->from.ino, &changed) : 0;
+
   if (rc == 0 && !changed)
     return 0;
   ns_child_fini(r->fs->ns, &r->from);
   return rc == 0 ? names_child(r->fs, r->parent, r->name, &r->from) : rc;
 }
 
+static int rename_in_store(struct renaming *r) {
+  int rc = settle_source(r);
+
+  return rc == 0 ? rename_resolved(r) : rc;
+}
+
 static int rename_once(struct renaming *r) {
-  int rc = get_source(r);
+  int rc = names_child(r->fs, r->parent, r->name, &r->from);
 
   if (rc != 0)
     return rc;
@@ -286,7 +309,9 @@ static int rename_once(struct renaming *r) {
   if (rc == 0) {
     rc = names_child(r->fs, r->newparent, r->newname, &r->to);
     if (rc == 0 || rc == -ENOENT)
-      rc = rename_resolved(r);
+      rc = rename_unsent(r);
+    if (rc == -EAGAIN)
+      rc = rename_in_store(r);
     ns_child_fini(r->fs->ns, &r->to);
     free(r->key);
     r->key = NULL;

@@ -107,6 +107,16 @@ static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
   slow_start(req, (struct slow){.run = run_fsync, .handle = fi->fh});
 }
 
+static void run_fsyncdir(struct slow *s) {
+  fuse_reply_err(s->req, -fs_fsyncdir(s->fs, s->ino));
+}
+
+static void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi) {
+  (void)datasync;
+  (void)fi;
+  slow_start(req, (struct slow){.run = run_fsyncdir, .ino = ino});
+}
+
 static void run_release(struct slow *s) {
   fs_release(s->fs, s->handle);
   fuse_reply_err(s->req, 0);
@@ -217,6 +227,7 @@ void ops_content_fill(struct fuse_lowlevel_ops *ops) {
   ops->write = op_write;
   ops->flush = op_flush;
   ops->fsync = op_fsync;
+  ops->fsyncdir = op_fsyncdir;
   ops->release = op_release;
   ops->fallocate = op_fallocate;
   ops->lseek = op_lseek;

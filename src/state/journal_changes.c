@@ -62,18 +62,36 @@ int journal_put_change(struct state *s, const struct journal_change *c, enum sta
   return db_run(s->db, sync, put_change, (void *)c);
 }
 
-static int drop_change(struct db *d, void *arg) {
-  sqlite3_stmt *st;
-  int rc = db_prepare(d, "DELETE FROM change WHERE id = ?", &st);
+struct dropping {
+  const int64_t *ids;
+  size_t count;
+};
 
-  if (rc != 0)
-    return rc;
-  db_bind_int(st, 1, *(int64_t *)arg);
-  return db_finish(d, st);
+static int drop_changes(struct db *d, void *arg) {
+  static const char sql[] = "DELETE FROM change WHERE id = ?";
+  const struct dropping *t = arg;
+  int rc = 0;
+
+  for (size_t i = 0; rc == 0 && i < t->count; i++) {
+    sqlite3_stmt *st;
+
+    rc = db_prepare(d, sql, &st);
+    if (rc == 0) {
+      db_bind_int(st, 1, t->ids[i]);
+      rc = db_finish(d, st);
+    }
+  }
+  return rc;
+}
+
+int journal_drop_changes(struct state *s, const int64_t *ids, size_t count, enum state_sync sync) {
+  struct dropping t = {ids, count};
+
+  return db_run(s->db, sync, drop_changes, &t);
 }
 
 int journal_drop_change(struct state *s, int64_t id, enum state_sync sync) {
-  return db_run(s->db, sync, drop_change, &id);
+  return journal_drop_changes(s, &id, 1, sync);
 }
 
 struct changes {

@@ -48,10 +48,10 @@ static const char schema_2[] =
     " WITHOUT ROWID;"
     "PRAGMA user_version=2;";
 
+#define SET_VERSION "PRAGMA user_version=3" /* of the newest */
 static const char schema_3[] =
     "CREATE TABLE layer(file INTEGER NOT NULL, seq INTEGER NOT NULL, map BLOB NOT NULL,"
-    " data BLOB NOT NULL, PRIMARY KEY(file, seq));"
-    "PRAGMA user_version=3;";
+    " data BLOB NOT NULL, PRIMARY KEY(file, seq));" SET_VERSION ";";
 
 static const char *const schemas[] = {schema_1, schema_2, schema_3};
 #define SCHEMA_VERSION ((int64_t)(sizeof(schemas) / sizeof(schemas[0])))
@@ -259,7 +259,7 @@ int state_sync_staging(struct state *s) {
 /* A write, so that the log is synced: an empty transaction would not be. */
 static int touch(struct db *d, void *arg) {
   sqlite3_stmt *st;
-  int rc = db_prepare(d, "PRAGMA user_version=1", &st);
+  int rc = db_prepare(d, SET_VERSION, &st);
 
   (void)arg;
   return rc != 0 ? rc : db_finish(d, st);

@@ -55,6 +55,12 @@ def mount(emu, place, request):
     return again
 
 
+def fsync_folder(path):
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    os.fsync(fd)
+    os.close(fd)
+
+
 def test_names(emu, mount):
     top, prefix = mount(), mount.prefix
     (top / "d" / "deep").mkdir(parents=True)
@@ -73,6 +79,7 @@ def test_names(emu, mount):
     os.rmdir(top / "implicit")
     shutil.rmtree(top / "e")
     os.unlink(top / "link")
+    fsync_folder(top)
     assert keys(emu, prefix) == []
     with pytest.raises(PermissionError):
         (top / "x").write_text("x")

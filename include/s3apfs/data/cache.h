@@ -58,6 +58,11 @@ struct store_attr;
 int cache_warm(struct cache *c, struct store *s, const char *key, const struct store_attr *a,
                size_t length);
 
+/* Gives the cache all bytes of a version that was just written, as far as memory is free:
+ * at most one part. */
+void cache_fill(struct cache *c, struct store *s, const char *key, const struct store_attr *a,
+                const void *data);
+
 struct cache_stats {
   size_t bytes; /* held, loading included */
   size_t extents;

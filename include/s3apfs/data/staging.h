@@ -76,6 +76,9 @@ int staged_secure(struct staged *f);
 /* The file has another name now: its object was moved to this key and is this
  * version there (NULL: there is no object yet). */
 int staged_rename(struct staged *f, const char *key, const struct store_attr *attr);
+/* The same for a file of which nothing was sent yet: it will be committed under this key.
+ * -EAGAIN: something may be in the store already. */
+int staged_rename_unsent(struct staged *f, const char *key);
 /* Fetches what is not here yet, so that the file needs its object no more: before
  * that is removed or replaced while somebody has the file open. */
 int staged_localize(struct staged *f, const struct patience *p);

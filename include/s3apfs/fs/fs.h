@@ -154,6 +154,9 @@ int fs_recover(struct fs *fs, struct fs_recovered *out);
 /* Brings everything that was written so far to the store; *failed: how many files
  * could not be. Waits for them. 0, or the first error. */
 int fs_sync(struct fs *fs, unsigned *failed);
+/* fsync of a directory: changes of names are in the store, or, with writeback, safe in the
+ * journal. */
+int fs_fsyncdir(struct fs *fs, uint64_t ino);
 /* What the journal holds: key, why the last attempt failed (0: none did yet). */
 typedef int (*fs_pending_fn)(void *arg, const char *root, const char *key, int err);
 int fs_pending(struct fs *fs, fs_pending_fn fn, void *arg);

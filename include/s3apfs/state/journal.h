@@ -105,6 +105,7 @@ int journal_add_change(struct state *s, struct journal_change *c, enum state_syn
 /* Replaces detail, etag and err of the change with this id. */
 int journal_put_change(struct state *s, const struct journal_change *c, enum state_sync sync);
 int journal_drop_change(struct state *s, int64_t id, enum state_sync sync);
+int journal_drop_changes(struct state *s, const int64_t *ids, size_t count, enum state_sync sync);
 typedef int (*journal_change_fn)(void *arg, struct journal_change *c);
 int journal_each_change(struct state *s, journal_change_fn fn, void *arg);
 

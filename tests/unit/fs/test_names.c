@@ -61,6 +61,7 @@ static void expect_keys(const char *want) {
   struct store_page page;
   struct buf b;
 
+  cr_assert_eq(fs_fsyncdir(w.fs, FS_ROOT_INO), 0);
   buf_init(&b, 0);
   cr_assert_eq(w.mem->ops->list(w.mem, "", false, NULL, 1000, &page), 0);
   for (size_t i = 0; i < page.count; i++)

@@ -236,6 +236,16 @@ Test(state, metadata_belongs_to_one_version) {
   buf_fini(&text);
 }
 
+/* Syncing writes something, which must not be another version. */
+Test(state, is_opened_again_after_a_sync) {
+  struct state *s = open_state();
+
+  cr_assert_eq(state_sync(s), 0);
+  state_close(s);
+  s = open_state();
+  state_close(s);
+}
+
 Test(state, what_servers_honour_is_known_for_a_while) {
   struct state *s = open_state();
   unsigned honours = 0;

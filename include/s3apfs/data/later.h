@@ -1,0 +1,26 @@
+/* Changes of names that are acknowledged by the journal and sent to the store behind.
+ *
+ * A store over another one. Removals, and folders' own objects, return once they are in
+ * the journal; a thread sends them at once and in order, many at a time. Through this
+ * store everything looks as if they had been sent: a removed key is absent, and
+ * whatever would depend on what is under way (a listing, a new object of that key) waits
+ * for it. The first change of each kind is sent before it returns, so that who may not
+ * make it learns so. src/data/later.c says more. */
+#ifndef S3APFS_DATA_LATER_H
+#define S3APFS_DATA_LATER_H
+
+#include "s3apfs/state/state.h"
+#include "s3apfs/store/write.h"
+
+/* Takes `inner` (which has ->write) on success; state is borrowed and outlives it. What an
+ * earlier process left in the journal is under way from here on. Its destroy() makes one more
+ * attempt for what is left. */
+int later_new(struct state *state, struct store *inner, struct store **out);
+/* Waits until everything that was acknowledged is in the store. 0, or why it is not:
+ * then it is tried on. */
+int later_flush(struct store *s);
+/* store->write->remove() of any store that is over before it returns: for who has to know
+ * how it ended. */
+int later_remove_now(struct store *s, struct store_doomed *items, size_t count);
+
+#endif

@@ -1,0 +1,512 @@
+/* Names behind: the store that answers as if all changes had been sent.
+ *
+ *   accepted (journal, then queue) -> being sent -> sent (journal forgets) -> gone
+ *
+ * A key has at most one change under way; another one of that key waits for it, and so does
+ * everything that makes an object of the key. A removal is forgotten by the journal, durably,
+ * before anything may be put under its key: sent once more by a later process it would
+ * take away an equal object that was made since.
+ *
+ * A listing leaves out what is being removed, by key and version. It waits instead when it asks
+ * for so few entries that what is left out would be all of them, and for folders' objects. */
+#include "s3apfs/data/later.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "later_internal.h"
+#include "s3apfs/base/clock.h"
+#include "s3apfs/base/log.h"
+
+#define FEW_ENTRIES 16U
+
+static struct later *self(struct store *s) {
+  return (struct later *)s;
+}
+
+/* --- what is under way --- */
+
+static struct later_change *find_locked(struct later *l, const char *key) {
+  struct later_change *c;
+
+  HASH_FIND_STR(l->synced.by_key, key, c);
+  return c;
+}
+
+/* Waits until none of those that are there now and `match` is left; or until an attempt that
+ * began since has failed. */
+static int wait_for(struct later *l, bool (*match)(const struct later_change *c, const char *what),
+                    const char *what) {
+  uint64_t upto;
+  uint64_t patience;
+  int rc = 0;
+
+  mtx_lock(&l->synced.lock);
+  upto = l->synced.seq;
+  patience = l->synced.attempts + 2; /* one may be under way already */
+  for (;;) {
+    const struct later_change *c = l->synced.head;
+
+    while (c != NULL && (c->seq > upto || !match(c, what)))
+      c = c->next;
+    if (c == NULL)
+      break;
+    if (l->synced.attempts >= patience && l->synced.err != 0) {
+      rc = l->synced.err;
+      break;
+    }
+    cond_signal(&l->synced.work);
+    cond_wait(&l->synced.done, &l->synced.lock);
+  }
+  mtx_unlock(&l->synced.lock);
+  return rc;
+}
+
+static bool is_failing(struct later *l) {
+  bool failing;
+
+  mtx_lock(&l->synced.lock);
+  failing = l->synced.err != 0;
+  mtx_unlock(&l->synced.lock);
+  return failing;
+}
+
+static bool is_key(const struct later_change *c, const char *key) {
+  return strcmp(c->key, key) == 0;
+}
+
+static bool is_below(const struct later_change *c, const char *prefix) {
+  return strncmp(c->key, prefix, strlen(prefix)) == 0;
+}
+
+/* More than the one entry of the listing that is its own may change with it. */
+static bool is_folder_below(const struct later_change *c, const char *prefix) {
+  return is_below(c, prefix) && c->folder;
+}
+
+static bool is_deeper(const struct later_change *c, const char *prefix) {
+  return is_below(c, prefix) && (c->folder || strchr(c->key + strlen(prefix), '/') != NULL);
+}
+
+static bool is_any(const struct later_change *c, const char *what) {
+  (void)c;
+  (void)what;
+  return true;
+}
+
+static int settle_key(struct later *l, const char *key) {
+  bool busy;
+
+  mtx_lock(&l->synced.lock);
+  busy = find_locked(l, key) != NULL;
+  mtx_unlock(&l->synced.lock);
+  return busy ? wait_for(l, is_key, key) : 0;
+}
+
+/* -ENOENT: it is being removed. */
+static int check_key(struct later *l, const char *key) {
+  const struct later_change *c;
+  bool gone;
+  bool wait;
+
+  mtx_lock(&l->synced.lock);
+  c = find_locked(l, key);
+  gone = c != NULL && !c->folder;
+  wait = c != NULL && c->folder;
+  mtx_unlock(&l->synced.lock);
+  if (gone)
+    return -ENOENT;
+  return wait ? wait_for(l, is_key, key) : 0;
+}
+
+/* --- accepting --- */
+
+void later_change_free(struct later_change *c) {
+  if (c == NULL)
+    return;
+  kvlist_fini(&c->meta);
+  free(c->key);
+  free(c->etag);
+  free(c);
+}
+
+static int change_new(const char *key, const char *etag, const struct kvlist *meta,
+                      struct later_change **out) {
+  struct later_change *c = calloc(1, sizeof(*c));
+  int rc = 0;
+
+  if (c == NULL)
+    return -ENOMEM;
+  kvlist_init(&c->meta);
+  c->folder = meta != NULL;
+  c->at = clock_wall_ms(&clock_system) / 1000;
+  c->key = strdup(key);
+  c->etag = etag != NULL ? strdup(etag) : NULL;
+  if (c->key == NULL || (etag != NULL && c->etag == NULL))
+    rc = -ENOMEM;
+  if (rc == 0 && meta != NULL)
+    rc = kvlist_copy(&c->meta, meta);
+  if (rc != 0) {
+    later_change_free(c);
+    return rc;
+  }
+  *out = c;
+  return 0;
+}
+
+void later_push(struct later *l, struct later_change *c) {
+  mtx_lock(&l->synced.lock);
+  c->seq = ++l->synced.seq;
+  c->next = NULL;
+  *l->synced.tail = c;
+  l->synced.tail = &c->next;
+  HASH_ADD_KEYPTR(hh, l->synced.by_key, c->key, strlen(c->key), c);
+  cond_signal(&l->synced.work);
+  mtx_unlock(&l->synced.lock);
+}
+
+/* --- reading --- */
+
+static int later_get(struct store *s, struct store_get *g) {
+  struct store *inner = self(s)->inner;
+
+  return inner->ops->get(inner, g);
+}
+
+static void later_get_cancel(struct store *s, struct store_get *g) {
+  struct store *inner = self(s)->inner;
+
+  inner->ops->get_cancel(inner, g);
+}
+
+static int later_head(struct store *s, const char *key, struct store_attr *out,
+                      struct kvlist *meta) {
+  struct store *inner = self(s)->inner;
+  int rc = check_key(self(s), key);
+
+  return rc == 0 ? inner->ops->head(inner, key, out, meta) : rc;
+}
+
+/* What is being removed: keys, sorted by nothing, with versions. */
+struct doomed {
+  char *key;
+  char *etag;
+};
+
+static int snapshot(struct later *l, const char *prefix, struct doomed **out, size_t *count) {
+  struct doomed *all;
+  size_t n = 0;
+  int rc = 0;
+
+  mtx_lock(&l->synced.lock);
+  all = calloc(HASH_COUNT(l->synced.by_key) + 1, sizeof(*all));
+  for (const struct later_change *c = l->synced.head; all != NULL && c != NULL; c = c->next) {
+    if (c->folder || !is_below(c, prefix))
+      continue;
+    all[n] = (struct doomed){strdup(c->key), c->etag != NULL ? strdup(c->etag) : NULL};
+    if (all[n].key == NULL || (c->etag != NULL && all[n].etag == NULL))
+      rc = -ENOMEM;
+    n++;
+  }
+  mtx_unlock(&l->synced.lock);
+  *out = all;
+  *count = n;
+  return all != NULL ? rc : -ENOMEM;
+}
+
+static int by_key(const void *a, const void *b) {
+  return strcmp(((const struct doomed *)a)->key, ((const struct doomed *)b)->key);
+}
+
+static bool is_doomed(const struct doomed *all, size_t count, const struct store_entry *e) {
+  struct doomed wanted = {.key = e->name};
+  const struct doomed *d;
+
+  if (e->is_prefix || count == 0)
+    return false;
+  d = bsearch(&wanted, all, count, sizeof(*all), by_key);
+  return d != NULL && (d->etag == NULL || strcmp(d->etag, e->attr.etag) == 0);
+}
+
+static void leave_out(struct store_page *page, struct doomed *all, size_t count) {
+  size_t kept = 0;
+
+  qsort(all, count, sizeof(*all), by_key);
+  for (size_t i = 0; i < page->count; i++) {
+    if (is_doomed(all, count, &page->entries[i]))
+      free(page->entries[i].name);
+    else
+      page->entries[kept++] = page->entries[i];
+  }
+  page->count = kept;
+}
+
+typedef bool (*match_fn)(const struct later_change *c, const char *what);
+
+/* What a listing has to wait for. */
+static match_fn those_that_matter(bool folded, unsigned max) {
+  if (max <= FEW_ENTRIES)
+    return is_below;
+  return folded ? is_deeper : is_folder_below;
+}
+
+static int later_list(struct store *s, const char *prefix, bool folded, const char *token,
+                      unsigned max, struct store_page *out) {
+  struct later *l = self(s);
+  struct doomed *all = NULL;
+  size_t count = 0;
+  int rc;
+
+  /* What cannot be sent for now must not keep anybody from looking. */
+  if (!is_failing(l) && wait_for(l, those_that_matter(folded, max), prefix) != 0)
+    log_debug("'%s' is listed although changes below it wait", prefix);
+  rc = snapshot(l, prefix, &all, &count);
+  if (rc == 0)
+    rc = l->inner->ops->list(l->inner, prefix, folded, token, max, out);
+  if (rc == 0)
+    leave_out(out, all, count);
+  for (size_t i = 0; i < count; i++) {
+    free(all[i].key);
+    free(all[i].etag);
+  }
+  free(all);
+  return rc;
+}
+
+static int later_explain(struct store *s, const char *key, struct buf *out) {
+  struct store *inner = self(s)->inner;
+
+  return inner->ops->explain(inner, key, out);
+}
+
+static void later_destroy(struct store *s) {
+  struct later *l = self(s);
+
+  later_stop(l);
+  store_free(l->inner);
+  HASH_CLEAR(hh, l->synced.by_key);
+  while (l->synced.head != NULL) {
+    struct later_change *c = l->synced.head;
+
+    l->synced.head = c->next;
+    later_change_free(c);
+  }
+  cond_fini(&l->synced.work);
+  cond_fini(&l->synced.done);
+  mtx_fini(&l->synced.lock);
+  free(l);
+}
+
+static const struct store_ops ops = {
+    .get = later_get,
+    .get_cancel = later_get_cancel,
+    .head = later_head,
+    .list = later_list,
+    .explain = later_explain,
+    .destroy = later_destroy,
+};
+
+/* --- changing --- */
+
+static int later_ready(struct store *s) {
+  struct store *inner = self(s)->inner;
+
+  return inner->write->ready(inner);
+}
+
+static int later_detail(struct store *s, const char *key, struct store_detail *out) {
+  struct store *inner = self(s)->inner;
+  int rc = check_key(self(s), key);
+
+  return rc == 0 ? inner->write->detail(inner, key, out) : rc;
+}
+
+static int later_tags(struct store *s, const char *key, struct buf *out) {
+  struct store *inner = self(s)->inner;
+
+  return inner->write->tags(inner, key, out);
+}
+
+static int note_made(struct later *l, int rc) {
+  if (rc == 0)
+    atomic_store(&l->made, true);
+  return rc;
+}
+
+/* An object for a folder that has none: nobody waits for it. */
+static int make_folder_later(struct later *l, const char *key, const struct store_dress *dress,
+                             struct store_attr *out) {
+  static const struct kvlist nothing = {0};
+  const struct kvlist *meta = dress != NULL && dress->meta != NULL ? dress->meta : &nothing;
+  struct later_change *c;
+  int rc = change_new(key, NULL, meta, &c);
+
+  if (rc == 0)
+    rc = later_accept(l, c);
+  if (rc == 0)
+    *out = (struct store_attr){.mtime = clock_wall_ms(&clock_system) / 1000};
+  return rc;
+}
+
+static int later_put(struct store *s, const char *key, const void *data, size_t len,
+                     const struct store_dress *dress, const struct store_condition *cond,
+                     struct store_attr *out) {
+  struct later *l = self(s);
+  bool folder = len == 0 && key[0] != '\0' && key[strlen(key) - 1] == '/' && cond != NULL &&
+                cond->what == STORE_IF_ABSENT;
+  int rc = settle_key(l, key);
+
+  if (rc != 0)
+    return rc;
+  if (folder && atomic_load(&l->made))
+    return make_folder_later(l, key, dress, out);
+  return note_made(l, l->inner->write->put(l->inner, key, data, len, dress, cond, out));
+}
+
+static int later_create_upload(struct store *s, const char *key, const struct store_dress *dress,
+                               char **upload) {
+  struct store *inner = self(s)->inner;
+
+  return inner->write->create_upload(inner, key, dress, upload);
+}
+
+static int later_put_part(struct store *s, const char *key, const char *upload, unsigned number,
+                          const void *data, size_t len, struct store_part *out) {
+  struct store *inner = self(s)->inner;
+
+  return inner->write->put_part(inner, key, upload, number, data, len, out);
+}
+
+static int later_copy_part(struct store *s, const char *key, const char *upload, unsigned number,
+                           const struct store_source *from, uint64_t offset, uint64_t length,
+                           struct store_part *out) {
+  struct store *inner = self(s)->inner;
+
+  return inner->write->copy_part(inner, key, upload, number, from, offset, length, out);
+}
+
+static int later_complete_upload(struct store *s, const char *key, const char *upload,
+                                 const struct store_part *parts, size_t count,
+                                 const struct store_condition *cond, struct store_attr *out) {
+  struct later *l = self(s);
+  int rc = settle_key(l, key);
+
+  if (rc != 0)
+    return rc;
+  return note_made(
+      l, l->inner->write->complete_upload(l->inner, key, upload, parts, count, cond, out));
+}
+
+static int later_abort_upload(struct store *s, const char *key, const char *upload) {
+  struct store *inner = self(s)->inner;
+
+  return inner->write->abort_upload(inner, key, upload);
+}
+
+static int later_copy(struct store *s, const struct store_source *from, const char *key,
+                      const struct store_dress *dress, const struct store_condition *cond,
+                      struct store_attr *out) {
+  struct later *l = self(s);
+  int rc = check_key(l, from->key);
+
+  if (rc == 0)
+    rc = settle_key(l, key);
+  if (rc != 0)
+    return rc;
+  return note_made(l, l->inner->write->copy(l->inner, from, key, dress, cond, out));
+}
+
+static int remove_now(struct later *l, struct store_doomed *items, size_t count) {
+  int rc = l->inner->write->remove(l->inner, items, count);
+
+  if (rc == 0)
+    atomic_store(&l->removed, true);
+  return rc;
+}
+
+static int settle_all(struct later *l, struct store_doomed *items, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    items[i].err = settle_key(l, items[i].key);
+    if (items[i].err != 0)
+      return items[i].err;
+  }
+  return 0;
+}
+
+static int later_remove(struct store *s, struct store_doomed *items, size_t count) {
+  struct later *l = self(s);
+  int first = settle_all(l, items, count);
+
+  if (first != 0)
+    return first;
+  if (!atomic_load(&l->removed))
+    return remove_now(l, items, count);
+  for (size_t i = 0; i < count; i++) {
+    struct later_change *c;
+
+    items[i].err = change_new(items[i].key, items[i].etag, NULL, &c);
+    if (items[i].err == 0)
+      items[i].err = later_accept(l, c);
+    first = first != 0 ? first : items[i].err;
+  }
+  return first;
+}
+
+static const struct store_write_ops write_ops = {
+    .ready = later_ready,
+    .detail = later_detail,
+    .tags = later_tags,
+    .put = later_put,
+    .create_upload = later_create_upload,
+    .put_part = later_put_part,
+    .copy_part = later_copy_part,
+    .complete_upload = later_complete_upload,
+    .abort_upload = later_abort_upload,
+    .copy = later_copy,
+    .remove = later_remove,
+};
+
+/* --- life --- */
+
+static bool later_is(const struct store *s) {
+  return s->ops == &ops;
+}
+
+int later_remove_now(struct store *s, struct store_doomed *items, size_t count) {
+  int rc = later_is(s) ? settle_all(self(s), items, count) : 0;
+
+  if (rc != 0)
+    return rc;
+  return later_is(s) ? remove_now(self(s), items, count) : s->write->remove(s, items, count);
+}
+
+int later_flush(struct store *s) {
+  return later_is(s) ? wait_for(self(s), is_any, "") : 0;
+}
+
+int later_new(struct state *state, struct store *inner, struct store **out) {
+  struct later *l = calloc(1, sizeof(*l));
+  int rc;
+
+  if (l == NULL)
+    return -ENOMEM;
+  mtx_init(&l->synced.lock, RANK_STORE);
+  cond_init(&l->synced.work);
+  cond_init(&l->synced.done);
+  l->synced.tail = &l->synced.head;
+  l->store = (struct store){
+      .ops = &ops, .write = &write_ops, .domain = inner->domain, .read_only = inner->read_only};
+  l->state = state;
+  l->inner = inner;
+  rc = later_load(l);
+  if (rc == 0)
+    rc = later_start(l);
+  if (rc != 0) {
+    l->inner = NULL; /* it is still the caller's */
+    later_destroy(&l->store);
+    return rc;
+  }
+  *out = &l->store;
+  return 0;
+}

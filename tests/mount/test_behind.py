@@ -1,0 +1,173 @@
+"""Names behind the journal: shown at once, in S3 soon and in order, and kept over kill -9."""
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+from mounting import options, wait_until
+
+BUCKET = "test-bucket-1"
+
+
+@pytest.fixture
+def admin(place):
+    (place.dir / "credentials").open("a").write(
+        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
+        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
+    return place
+
+
+def words(emu, place, *more):
+    return options(emu, "profile=admin2", f"state-dir={place.dir}/state", *more)
+
+
+def put(emu, *keys):
+    for key in keys:
+        emu.owner.put_object(Bucket=BUCKET, Key=key, Body=key.encode())
+
+
+def keys(emu, prefix):
+    found = emu.owner.list_objects_v2(Bucket=BUCKET, Prefix=prefix + "/").get("Contents", [])
+    return [o["Key"][len(prefix) + 1:] for o in found]
+
+
+def body(emu, key):
+    return emu.owner.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+
+def fail(emu, *operations):
+    for operation in operations:
+        emu.admin("POST", "faults", {"operation": operation, "effect": "error", "count": -1,
+                                     "status": 503, "code": "SlowDown"})
+
+
+def kill(place, where):
+    os.kill(place.status(where)["pid"], signal.SIGKILL)
+    subprocess.run(["umount", "-l", str(where)], check=True)
+    place.mounts.remove(where)
+
+
+def again(emu, place, where, prefix, *more):
+    result = place.run("mount", f"s3://{BUCKET}/{prefix}", where, "-o", ",".join(
+        ["log=" + str(place.dir / "log"), *words(emu, place, *more)]))
+    assert result.returncode == 0, result.stderr + place.log()
+    place.mounts.append(where)
+
+
+def fsync_folder(path):
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    os.fsync(fd)
+    os.close(fd)
+
+
+def prove(where):
+    """The first change of each kind is sent before it returns."""
+    (where / "proof").mkdir()
+    (where / "proof").rmdir()
+    (where / "proof").write_text("x")
+    (where / "proof").unlink()
+    fsync_folder(where)
+
+
+def test_what_was_acknowledged_survives_a_kill(emu, admin):
+    prefix = "names-behind"
+    put(emu, *(f"{prefix}/{name}" for name in ("a", "b", "c", "d/x", "d/y")))
+    where = pathlib.Path(admin.mount(f"s3://{BUCKET}/{prefix}", words(emu, admin)))
+    prove(where)
+    fail(emu, "DeleteObject", "DeleteObjects")
+    os.unlink(where / "a")
+    os.rename(where / "b", where / "moved")
+    os.unlink(where / "d" / "x")
+    (where / "made").mkdir(0o750)
+    assert sorted(os.listdir(where)) == ["c", "d", "made", "moved"]
+    assert os.listdir(where / "d") == ["y"]
+    assert not (where / "a").exists() and (where / "moved").read_bytes() == b"names-behind/b"
+    assert {"a", "b", "d/x"} <= set(keys(emu, prefix))
+    assert {"a", "b", "d/x"} <= {p["path"] for p in admin.status(where)["pending"]}
+    kill(admin, where)
+    emu.admin("DELETE", "faults")
+    again(emu, admin, where, prefix)
+    assert keys(emu, prefix) == ["c", "d/y", "made/", "moved"]
+    assert sorted(os.listdir(where)) == ["c", "d", "made", "moved"]
+    made = emu.owner.head_object(Bucket=BUCKET, Key=f"{prefix}/made/")
+    assert made["Metadata"]["file-permissions"].endswith("750")
+    assert admin.status(where)["pending"] == []
+
+
+def test_a_name_is_used_again_at_once(emu, admin):
+    """The removal is sent before what takes its place, however often."""
+    prefix = "again"
+    where = pathlib.Path(admin.mount(f"s3://{BUCKET}/{prefix}", words(emu, admin)))
+    prove(where)
+    for i in range(20):
+        (where / "index.lock").write_text(f"{i}")
+        os.rename(where / "index.lock", where / "index")
+        (where / "index").unlink()
+        (where / "index").write_text("same")
+    (where / "d").mkdir()
+    (where / "d" / "f").write_text("x")
+    (where / "d" / "f").unlink()
+    (where / "d").rmdir()
+    (where / "d").write_text("a file now")
+    fsync_folder(where)
+    assert keys(emu, prefix) == ["d", "index"]
+    assert body(emu, f"{prefix}/index") == b"same" and body(emu, f"{prefix}/d") == b"a file now"
+
+
+def test_fsync_of_the_folder_waits(emu, admin):
+    prefix = "fsync"
+    put(emu, *(f"{prefix}/{i}" for i in range(50)))
+    where = pathlib.Path(admin.mount(f"s3://{BUCKET}/{prefix}", words(emu, admin)))
+    prove(where)
+    emu.admin("DELETE", "requests")
+    for i in range(50):
+        os.unlink(where / f"{i}")
+        (where / f"d{i}").mkdir()
+    fsync_folder(where)
+    assert keys(emu, prefix) == sorted(f"d{i}/" for i in range(50))
+    assert admin.status(where)["pending"] == []
+
+
+def test_many_are_removed_by_few_requests(emu, admin):
+    prefix = "many"
+    put(emu, *(f"{prefix}/d/{i}" for i in range(60)))
+    where = pathlib.Path(admin.mount(f"s3://{BUCKET}/{prefix}", words(emu, admin)))
+    prove(where)
+    emu.admin("POST", "faults", {"operation": "DeleteObject", "effect": "slow", "ms": 300, "count": -1})
+    emu.admin("POST", "faults", {"operation": "DeleteObjects", "effect": "slow", "ms": 300, "count": -1})
+    emu.admin("DELETE", "requests")
+    for i in range(60):
+        os.unlink(where / "d" / f"{i}")
+    fsync_folder(where)
+    requests = [r["operation"] for r in emu.admin("GET", "requests")
+                if r["operation"].startswith("Delete")]
+    assert len(requests) < 20
+    assert keys(emu, prefix) == ["d/"]
+
+
+def test_writeback_moves_what_was_not_sent(emu, admin):
+    """A new file that gets its name at once is sent under that name only."""
+    prefix = "unsent"
+    put(emu, f"{prefix}/old")
+    where = pathlib.Path(admin.mount(f"s3://{BUCKET}/{prefix}", words(emu, admin, "writeback")))
+    (where / "first").write_text("x")
+    prove(where)
+    wait_until(lambda: admin.status(where)["pending"] == [])
+    fail(emu, "PutObject")
+    (where / "tmp").write_text("content")
+    os.rename(where / "tmp", where / "name")
+    assert (where / "name").read_text() == "content" and not (where / "tmp").exists()
+    kill(admin, where)
+    emu.admin("DELETE", "faults")
+    again(emu, admin, where, prefix, "writeback")
+    assert keys(emu, prefix) == ["first", "name", "old"]
+    assert body(emu, f"{prefix}/name") == b"content"
+    (where / "tmp").write_text("newer")
+    with contextlib.suppress(OSError):
+        os.rename(where / "tmp", where / "name")
+    assert (where / "name").read_text() == "newer"
+    assert admin.run("sync", where).returncode == 0
+    assert keys(emu, prefix) == ["first", "name", "old"]
+    assert body(emu, f"{prefix}/name") == b"newer"
