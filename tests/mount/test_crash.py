@@ -1,5 +1,6 @@
-"""kill -9 of the mount while a program writes: what a close or an fsync promised is there
-afterwards, in the mount and in S3, and no object is half a save."""
+"""kill -9 of the mount while a program writes: what a close, an fsync or a change of a name
+promised is there afterwards, in the mount and in S3, and no object is half a save. The kills
+are spread over what the mount is doing: each kind waits at a request that gets no answer."""
 import contextlib
 import os
 import random
@@ -12,9 +13,22 @@ import pytest
 from mounting import options
 
 BUCKET = "test-bucket-1"
-KILLS = int(os.environ.get("CRASH_KILLS", "6"))
+KILLS = int(os.environ.get("CRASH_KILLS", "10"))
 SEED = int(os.environ.get("CRASH_SEED", "1"))
 FILES = 4
+# What the mount is in the middle of: the request that gets no answer, and whether S3 has done it.
+KINDS = {
+    "anywhere": None,
+    "open": ("HeadObject", False),
+    "put": ("PutObject", False),
+    "put unanswered": ("PutObject", True),
+    "part": ("UploadPart", False),
+    "complete": ("CompleteMultipartUpload", False),
+    "complete unanswered": ("CompleteMultipartUpload", True),
+    "copy unanswered": ("CopyObject", True),
+    "rename half done": ("DeleteObject", False),
+    "removal unanswered": ("DeleteObject", True),
+}
 
 
 class Writer:
@@ -24,16 +38,18 @@ class Writer:
     def __init__(self, point, seed):
         self.point, self.chance = point, random.Random(seed)
         self.promised, self.tried = {}, {}
+        self.gone = set()
         self.died = threading.Event()
         self.saves = 0
+        self.large = False
 
     def content(self):
-        size = self.chance.choice([0, 10, 5000, 200000, 12 << 20])
+        size = 12 << 20 if self.large else self.chance.choice([0, 10, 5000, 200000, 12 << 20])
         return self.chance.randbytes(size)
 
     def save(self, name):
         path = self.point / name
-        known = self.promised.get(name, b"")
+        known = self.promised.get(name)
         if known and self.chance.random() < 0.4:
             line = self.chance.randbytes(self.chance.choice([20, 3000]))
             self.tried[name] = known + line
@@ -42,11 +58,16 @@ class Writer:
                 if self.chance.random() < 0.5:
                     os.fsync(f.fileno())
                     self.promised[name] = known + line
-        elif self.chance.random() < 0.3:
+        elif known and self.chance.random() < 0.2:
+            self.tried[name] = None
+            os.unlink(path)
+        elif self.chance.random() < 0.4:
             data = self.content()
+            self.gone.discard(f"{name}.tmp")
             (self.point / f"{name}.tmp").write_bytes(data)
             self.tried[name] = data
             os.replace(self.point / f"{name}.tmp", path)
+            self.gone.add(f"{name}.tmp")
         else:
             data = self.content()
             self.tried[name] = data
@@ -82,29 +103,55 @@ def check(emu, writer, point, prefix):
     for name in set(writer.promised) | set(writer.tried):
         allowed = [writer.promised.get(name), writer.tried[name]]
         if name not in there:
-            assert allowed[0] is None, f"{name} was promised and is gone"
+            assert None in allowed, f"{name} was promised and is gone"
+            assert not (point / name).exists()
+            writer.promised[name] = None
             continue
+        assert allowed != [None, None], f"{name} was removed and is back"
         assert there[name] in allowed or (there[name] == b"" and allowed[0] is None), (
             f"{name} is half a save: {len(there[name])} bytes, not "
             f"{[a if a is None else len(a) for a in allowed]}")
         assert (point / name).read_bytes() == there[name]
         writer.promised[name] = there[name]
+    assert not writer.gone & set(there), "what was renamed has its old name too"
 
 
-def test_promises_are_kept(emu, admin):
-    prefix = "crash"
-    words = options(emu, "profile=admin2", f"state-dir={admin.dir}/state")
+def stop_at(emu, writer, kind):
+    """Waits until the mount hangs in a request of this kind, or for a moment where none comes."""
+    if KINDS[kind] is None:
+        time.sleep(writer.chance.uniform(0.02, 0.5))
+        return True
+    operation, done = KINDS[kind]
+    effect = "hang" if operation.startswith("Co") else "drop"  # what has no body cannot hang
+    emu.admin("POST", "faults", {"operation": operation, "effect": effect, "after": done,
+                                 "skip": writer.chance.randrange(3), "count": -1})
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline and emu.admin("GET", "faults")[0]["hits"] == 0:
+        time.sleep(0.01)
+    time.sleep(writer.chance.uniform(0, 0.05))
+    return emu.admin("GET", "faults")[0]["hits"] > 0
+
+
+@pytest.mark.parametrize("more", [(), ("writeback",)], ids=["in S3", "in the journal"])
+def test_promises_are_kept(emu, admin, more):
+    prefix = "crash" + "".join(more)
+    words = options(emu, "profile=admin2", f"state-dir={admin.dir}/state", *more)
     emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/f0", Body=b"first")
     point = admin.mount(f"s3://{BUCKET}/{prefix}", words)
     writer = Writer(point, SEED)
     writer.promised["f0"] = writer.tried["f0"] = b"first"
-    for _ in range(KILLS):
+    reached = set()
+    for i in range(KILLS if not more else KILLS // 2):
+        kind = list(KINDS)[i % len(KINDS)]
+        writer.large = kind.startswith(("part", "complete"))
         thread = threading.Thread(target=writer.run)
         pid = admin.status(point)["pid"]
         writer.died.clear()
         thread.start()
-        time.sleep(writer.chance.uniform(0.02, 0.5))
+        if stop_at(emu, writer, kind):
+            reached.add(kind)
         os.kill(pid, signal.SIGKILL)
+        emu.admin("DELETE", "faults")
         thread.join(60)
         assert writer.died.is_set()
         subprocess.run(["umount", "-l", str(point)], check=True)
@@ -113,7 +160,7 @@ def test_promises_are_kept(emu, admin):
         assert result.returncode == 0, result.stderr + admin.log()
         check(emu, writer, point, prefix)
         assert admin.status(point)["pending"] == []
-    assert writer.saves > KILLS
+    assert writer.saves > KILLS and len(reached) > 1, reached
     uploads = emu.owner.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
     # Between the service's answer and its note in the journal nobody knows of an upload.
-    assert len([u for u in uploads if u["Key"].startswith(prefix + "/f")]) <= KILLS // 4
+    assert len([u for u in uploads if u["Key"].startswith(prefix + "/f")]) <= KILLS // 4 + 1
