@@ -46,6 +46,9 @@ struct slow {
   fuse_ino_t ino;
   uint64_t handle;
   uint64_t size;
+  uint64_t offset;
+  uint64_t handle_in; /* of a copy, with its offset */
+  uint64_t offset_in;
   pid_t process;
 };
 
@@ -145,6 +148,30 @@ void ops_truncate(fuse_req_t req, fuse_ino_t ino, uint64_t size, struct fuse_fil
     reply_attr(req, fs, ino, fs_truncate(fs, ino, fi->fh, size));
 }
 
+static void run_copy(struct slow *s) {
+  uint64_t copied;
+  int rc = fs_copy_range(s->fs, s->handle_in, s->offset_in, s->handle, s->offset, s->size, &copied);
+
+  if (rc != 0)
+    fuse_reply_err(s->req, -rc);
+  else
+    fuse_reply_write(s->req, (size_t)copied);
+}
+
+static void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
+                               struct fuse_file_info *fi_in, fuse_ino_t ino_out, off_t off_out,
+                               struct fuse_file_info *fi_out, size_t len, int flags) {
+  (void)ino_in;
+  (void)ino_out;
+  (void)flags;
+  slow_start(req, (struct slow){.run = run_copy,
+                                .handle = fi_out->fh,
+                                .offset = (uint64_t)off_out,
+                                .handle_in = fi_in->fh,
+                                .offset_in = (uint64_t)off_in,
+                                .size = len});
+}
+
 /* --- quick ones --- */
 
 static void opened(const struct fs_opened *o, struct fuse_file_info *fi) {
@@ -231,4 +258,5 @@ void ops_content_fill(struct fuse_lowlevel_ops *ops) {
   ops->release = op_release;
   ops->fallocate = op_fallocate;
   ops->lseek = op_lseek;
+  ops->copy_file_range = op_copy_file_range;
 }

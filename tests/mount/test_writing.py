@@ -256,3 +256,23 @@ def test_umount_waits_for_what_is_behind(emu, admin):
         (where / f"f{i}").write_bytes(bytes(200000))
     admin.umount(where)
     assert len(keys(emu, prefix)) == 31
+
+
+def test_a_copy_within_the_source_moves_no_bytes(emu, point):
+    where, prefix = point
+    data = random.Random(3).randbytes(3 << 20)
+    (where / "a").write_bytes(data)
+    (where / "old.txt").chmod(0o600)
+    emu.admin("DELETE", "requests")
+    for name in ("b", "old.txt"):  # a new one, and one that is replaced
+        with open(where / "a", "rb") as src, open(where / name, "wb") as dst:
+            assert os.copy_file_range(src.fileno(), dst.fileno(), len(data)) == len(data)
+    requests = emu.admin("GET", "requests")
+    assert sum(r["received"] for r in requests) < 1 << 20
+    assert [r["operation"] for r in requests].count("CopyObject") == 2
+    assert body(emu, f"{prefix}/b") == data and body(emu, f"{prefix}/old.txt") == data
+    assert (where / "b").read_bytes() == data and (where / "old.txt").read_bytes() == data
+    assert (where / "old.txt").stat().st_mode & 0o777 == 0o600
+    with open(where / "a", "rb") as src, open(where / "b", "r+b") as dst:  # a part: by reading
+        assert os.copy_file_range(src.fileno(), dst.fileno(), 1000, 0, 5000) == 1000
+    assert body(emu, f"{prefix}/b") == data[:5000] + data[:1000] + data[6000:]

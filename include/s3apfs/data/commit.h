@@ -29,6 +29,9 @@ int staged_commit_aside(struct staged *f, const char *word, char **key);
  * whose success nobody noted. Reads all of what is staged. */
 int staged_is_in_store(struct staged *f, bool *is, struct store_attr *attr);
 
+/* Makes an empty file a copy of another object of its store, in the store. -EBUSY: it is not
+ * empty; else as the store has it. */
+int staged_copy(struct staged *f, const struct store_source *from, struct store_attr *out);
 /* Sends full parts of a file that is written from its start, if there are any that
  * were not sent yet. Does not wait. */
 void staged_stream(struct staged *f);

@@ -140,6 +140,10 @@ int fs_fsync(struct fs *fs, uint64_t handle);
 /* handle 0: by name; that is committed before it returns. */
 int fs_truncate(struct fs *fs, uint64_t ino, uint64_t handle, uint64_t size);
 int fs_allocate(struct fs *fs, uint64_t handle, int mode, uint64_t off, uint64_t size);
+/* A whole file into an empty one, in the store; *copied bytes. -EOPNOTSUPP: it has to be read and
+ * written. Takes as long as the service needs. */
+int fs_copy_range(struct fs *fs, uint64_t in, uint64_t off_in, uint64_t out, uint64_t off_out,
+                  uint64_t len, uint64_t *copied);
 /* SEEK_DATA or SEEK_HOLE. */
 int fs_seek(struct fs *fs, uint64_t handle, uint64_t off, int whence, uint64_t *out);
 
