@@ -66,6 +66,7 @@ void app_close(struct app *a) {
     source_close(&a->sources[i]);
   free(a->sources);
   disk_free(a->disk);
+  shelf_close(a->shelf);
   tiering_close(a->tiering);
   grants_set_free(a->grants);
   identities_free(a->identities);
@@ -191,6 +192,7 @@ int app_catalog(struct app *a, struct catalog *out) {
                              .metadata_ttl_ms = settings_metadata_ttl_ms(set),
                              .negative_ttl_ms = settings_negative_ttl_ms(set),
                              .backed = may_be_backed(s),
+                             .listed = s->listed,
                              .writeback = set->writeback};
 
     rc = catalog_add(out, s->dir->path, s->store, &o);

@@ -8,6 +8,7 @@
 #include "s3apfs/data/disk.h"
 #include "s3apfs/fs/fs.h"
 #include "s3apfs/net/call.h"
+#include "s3apfs/state/shelf.h"
 #include "s3apfs/store/catalog.h"
 #include "source.h"
 #include "tiering.h"
@@ -15,6 +16,7 @@
 struct app {
   const struct config *config;
   struct disk *disk;       /* the cache on disk; NULL: none */
+  struct shelf *shelf;     /* listings on disk; NULL: none */
   struct tiering *tiering; /* the shared tier; NULL: none */
   struct http_engine *engine;
   struct caller *caller;

@@ -12,6 +12,8 @@
 
 /* What waits to be written is memory that readers do not get meanwhile. */
 #define QUEUE_SHARE 2
+#define LISTINGS_SHARE 16
+#define LISTINGS_MAX ((uint64_t)64 << 20)
 
 static const char *home(void) {
   const char *dir = getenv("HOME");
@@ -33,7 +35,12 @@ char *caching_default_dir(void) {
   return home() != NULL ? text_printf("%s/.cache/s3apfs", home()) : NULL;
 }
 
-void caching_open(const struct settings *s, struct disk **out) {
+/* Beside the blocks, and little next to them. */
+static uint64_t listings_size(uint64_t cache_size) {
+  return cache_size / LISTINGS_SHARE < LISTINGS_MAX ? cache_size / LISTINGS_SHARE : LISTINGS_MAX;
+}
+
+void caching_open(const struct settings *s, struct disk **blocks, struct shelf **listings) {
   char *dir = s->cache_dir != NULL ? strdup(s->cache_dir) : caching_default_dir();
   struct disk_options o = {.dir = dir,
                            .size = s->cache_size,
@@ -42,12 +49,15 @@ void caching_open(const struct settings *s, struct disk **out) {
                            .queue_bytes = s->memory / QUEUE_SHARE};
   int rc;
 
-  *out = NULL;
+  *blocks = NULL;
+  *listings = NULL;
   if (s->cache_size == 0) {
     free(dir);
     return;
   }
-  rc = dir != NULL ? disk_new(&o, out) : -ENOENT;
+  rc = dir != NULL ? disk_new(&o, blocks) : -ENOENT;
+  if (rc == 0)
+    rc = shelf_open(dir, listings_size(s->cache_size), listings);
   if (rc != 0)
     log_warn("there is no cache on disk: %s: %s", dir != NULL ? dir : "no home directory",
              strerror(-rc));

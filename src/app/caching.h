@@ -3,6 +3,7 @@
 #define S3APFS_APP_CACHING_H
 
 #include "s3apfs/data/disk.h"
+#include "s3apfs/state/shelf.h"
 #include "settings.h"
 
 /* The directory that is used when the settings name none: /var/cache/s3apfs for
@@ -11,6 +12,6 @@
 char *caching_default_dir(void);
 /* *out NULL when the cache is off, or when its directory cannot be used: then a
  * line in the log says why, and the mount goes on in memory. */
-void caching_open(const struct settings *s, struct disk **out);
+void caching_open(const struct settings *s, struct disk **blocks, struct shelf **listings);
 
 #endif

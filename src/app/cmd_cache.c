@@ -53,6 +53,8 @@ static int report(const char *verb, const char *dir) {
     rc = disk_dir_verify(dir, &r);
   else
     rc = disk_dir_clear(dir, &r);
+  if (strcmp(verb, "clear") == 0 && (rc == 0 || rc == -ENOENT) && shelf_clear(dir) != 0)
+    return cli_fail(EXIT_FAILED, "%s: the listings cannot be removed", dir);
   if (rc == -ENOENT) {
     printf("%s: no cache\n", dir);
     return EXIT_OK;

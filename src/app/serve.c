@@ -61,6 +61,7 @@ static int serve_fs(struct serving *s, struct fs *fs, const struct config *c, co
 static int make_fs(struct app *a, const struct config *c, struct state *state, struct fs **out) {
   struct fs_options o = {.memory = c->settings.memory,
                          .disk = a->disk,
+                         .shelf = a->shelf,
                          .tier = tiering_tier(a->tiering),
                          .deadline_ms = c->settings.deadline_ms,
                          .state = state,
@@ -93,7 +94,7 @@ static int serve_state(struct app *a, const struct config *c, struct state *stat
   struct fs *fs;
   int rc;
 
-  caching_open(&c->settings, &a->disk);
+  caching_open(&c->settings, &a->disk, &a->shelf);
   rc = make_fs(a, c, state, &fs);
   if (rc != 0) {
     buf_printf(why, "cannot build the file system: %s", strerror(-rc));

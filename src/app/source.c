@@ -353,6 +353,7 @@ static int probe(struct source *s, struct buf *why) {
 
   s3_error_init(&error);
   rc = s->tree != NULL ? tree_refresh(s->tree, &error) : s3_store_probe(s->store, &error);
+  s->listed = rc == 0 && s->tree == NULL;
   if (rc == 0 && s->tree != NULL && tree_count(s->tree) == 0)
     s->note = strdup("nothing is granted yet");
   if (s->tree == NULL && rc == -EACCES && may_read_by_name(s, &error)) {

@@ -26,6 +26,7 @@ struct source {
   struct tree *tree;           /* owned; of `grants`, else NULL */
   struct store *store;
   bool store_given; /* a catalog owns the store now */
+  bool listed;      /* a LIST of it was answered */
   char *note;       /* "listing is not allowed, ..." or NULL */
   char *problem;    /* why it could not be used at mount time, or NULL */
 };

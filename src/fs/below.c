@@ -14,7 +14,7 @@ void fs_set_vanished(struct fs *fs,
   mtx_unlock(&fs->synced.lock);
 }
 
-static void tell_vanished(void *arg, uint64_t parent, const char *name, uint64_t ino) {
+void fs_tell_vanished(void *arg, uint64_t parent, const char *name, uint64_t ino) {
   struct fs *fs = arg;
   void (*vanished)(void *arg, uint64_t parent, const char *name, uint64_t ino);
   void *vanished_arg;
@@ -29,6 +29,6 @@ static void tell_vanished(void *arg, uint64_t parent, const char *name, uint64_t
 
 void fs_changed_below(struct fs *fs, const struct store *s, const char *prefix, bool gone) {
   cache_drop(fs->cache, store_realm(s), prefix);
-  if (ns_changed_below(fs->ns, s, prefix, gone, tell_vanished, fs) != 0)
+  if (ns_changed_below(fs->ns, s, prefix, gone, fs_tell_vanished, fs) != 0)
     log_warn("no memory to forget all of '%s' at once; it ends by its time to live", prefix);
 }

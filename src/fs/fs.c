@@ -56,6 +56,9 @@ static int fs_parts(struct fs *fs, const struct fs_options *o) {
     rc = behind_new(fs, &fs->behind);
   no.budget = fs->names_budget;
   no.state = o->state;
+  no.shelf = o->shelf;
+  no.told = fs_tell_vanished;
+  no.told_arg = fs;
   if (rc == 0)
     rc = ns_new(&fs->catalog, &no, &fs->ns);
   if (rc == 0)

@@ -118,6 +118,8 @@ void fs_fill_entry(const struct ns_attr *a, struct fs_entry *out);
 /* Keeps the size that the inode's open handles read by. */
 void fs_pin_size(struct fs *fs, struct fs_entry *e);
 
+/* Tells who serves the kernel that a name, and what is under it, is old; arg: the fs. */
+void fs_tell_vanished(void *arg, uint64_t parent, const char *name, uint64_t ino);
 /* Tells who serves the kernel that an inode's attributes and pages are old. */
 void fs_notify_changed(struct fs *fs, uint64_t ino);
 

@@ -231,6 +231,7 @@ int ns_made(struct ns *n, uint64_t parent, const char *name, const struct ns_mad
   }
   mtx_unlock(&n->synced.lock);
   memo_keep(n, &memo);
+  shelving_flush(n);
   return rc;
 }
 
@@ -261,6 +262,7 @@ void ns_removed(struct ns *n, uint64_t parent, const char *name) {
     key = text_printf("%s%s", above, name);
   if (key != NULL)
     memo_drop(n, root, key);
+  shelving_flush(n);
   free(key);
   free(above);
 }
@@ -335,6 +337,7 @@ int ns_moved(struct ns *n, uint64_t ino, uint64_t parent, const char *name,
   }
   mtx_unlock(&n->synced.lock);
   memo_keep(n, &memo);
+  shelving_flush(n);
   return rc;
 }
 
@@ -383,5 +386,6 @@ int ns_swapped(struct ns *n, uint64_t a, const struct store_attr *attr_a, uint64
   mtx_unlock(&n->synced.lock);
   memo_keep(n, &memos[0]);
   memo_keep(n, &memos[1]);
+  shelving_flush(n);
   return rc;
 }

@@ -90,6 +90,7 @@ void ns_stored(struct ns *n, uint64_t ino, const struct store_attr *attr,
   }
   mtx_unlock(&n->synced.lock);
   memo_keep(n, &memo);
+  shelving_flush(n);
 }
 
 void ns_dropped(struct ns *n, uint64_t ino) {
@@ -131,7 +132,8 @@ bool ns_has_others(struct ns *n, uint64_t ino, const char *name) {
   if (dir != NULL && dir->kind == NODE_DIR) {
     for (const struct note *t = dir->dir.notes; t != NULL && !yes; t = t->hh.next)
       yes = t->present && strcmp(t->name, name) != 0;
-    yes = yes || (listing_fresh_locked(n, dir) != NULL && listed_other_locked(dir, name));
+    yes = yes || (listing_fresh_locked(n, dir) != NULL && !dir->dir.listing->restored &&
+                  listed_other_locked(dir, name));
   }
   mtx_unlock(&n->synced.lock);
   return yes;

@@ -49,14 +49,18 @@ static int open_locked(struct ns_dir *d, const struct patience *p) {
     return 0;
   if (d->node->dir.denied_until > ns_now(n))
     return -EACCES;
-  flat_fill_locked(n, d->node, p);
+  shelving_restore_locked(n, d->node, true);
+  if (d->node->dir.listing == NULL || !d->node->dir.listing->restored)
+    flat_fill_locked(n, d->node, p);
   rc = take_listing_locked(d);
   return rc != 0 ? rc : listing_load_locked(d->listing, 0, false, p);
 }
 
 static void close_locked(struct ns_dir *d) {
-  if (d->listing != NULL)
+  if (d->listing != NULL) {
+    shelving_keep_locked(d->ns, d->listing);
     listing_unref_locked(d->listing);
+  }
   node_unref_locked(d->ns, d->node);
 }
 
@@ -79,6 +83,7 @@ int ns_dir_open(struct ns *n, uint64_t ino, const struct patience *p, struct ns_
   if (rc != 0)
     close_locked(d);
   mtx_unlock(&n->synced.lock);
+  shelving_flush(n);
   if (rc != 0) {
     free(d);
     return rc;

@@ -247,6 +247,8 @@ static int find_known_locked(struct ns *n, struct node *dir, const char *name, s
   struct node *i = NULL;
   int err;
 
+  if (it != NULL && !shelving_answers_locked(dir, l, it))
+    it = NULL;
   if (note_is_newer(t, since)) {
     it = NULL;
     since = t->tick;
@@ -326,7 +328,9 @@ static bool relisting_pays_locked(struct ns *n, const struct node *dir) {
   if (dir->dir.denied_until > now || dir->dir.big_until > now ||
       !n->synced.roots[dir->root - n->catalog->roots].listed)
     return false;
-  return l != NULL ? l->count == 1 && (l->ended || l->loading) : dir->dir.notes != NULL;
+  if (l != NULL)
+    return l->count == 1 && !l->restored && (l->ended || l->loading);
+  return dir->dir.notes != NULL;
 }
 
 /* -ENOENT: the folder's first page is all of it, and the name is not there. */
@@ -399,6 +403,7 @@ static int find_locked(struct ns *n, struct node *dir, const char *name, const s
     return find_above_locked(n, dir, name, out);
   if (strcmp(name, KEEP_FILE) == 0)
     return -ENOENT;
+  shelving_restore_locked(n, dir, false);
   rc = -ERESTART;
   for (int i = 0; i < RESTARTS_MAX && rc == -ERESTART; i++) {
     rc = find_known_locked(n, dir, name, out);
@@ -501,7 +506,8 @@ int find_refresh_locked(struct ns *n, struct node *i, const struct patience *p) 
     return 0;
   l = listing_fresh_locked(n, i->parent);
   it = l != NULL ? listing_find_locked(l, i->name) : NULL;
-  if (it != NULL && !note_is_newer(notes_find_locked(i->parent, i->name), l->asof) &&
+  if (it != NULL && shelving_answers_locked(i->parent, l, it) &&
+      !note_is_newer(notes_find_locked(i->parent, i->name), l->asof) &&
       find_item_kind_locked(n, i->parent, it) == i->kind) {
     find_attach_locked(n, i->parent, it, l);
     if (i->fresh_until > ns_now(n))

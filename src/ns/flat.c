@@ -182,12 +182,18 @@ static int ask(struct listing *above, struct flat *f, const struct patience *p, 
   return rc;
 }
 
+/* The folder has a listing that is better than a walk's. */
+static bool has_own_locked(struct ns *n, const struct node *dir) {
+  const struct listing *l = listing_fresh_locked(n, dir);
+
+  return l != NULL && !l->restored;
+}
+
 static void adopt_locked(struct listing *above, const struct flat *f, struct whole *w) {
   struct ns *n = above->ns;
   struct node *child = node_child_locked(n, above->dir, w->name, NODE_DIR);
 
-  if (child != NULL && !child->gone && child->dir.notes == NULL &&
-      listing_fresh_locked(n, child) == NULL &&
+  if (child != NULL && !child->gone && child->dir.notes == NULL && !has_own_locked(n, child) &&
       listing_adopt_locked(n, child, w->page, f->asof, f->fresh_until))
     w->page = NULL;
   page_free(w->page);
@@ -269,7 +275,7 @@ void flat_fill_locked(struct ns *n, struct node *dir, const struct patience *p) 
   char *prefix;
 
   if (parent == NULL || parent->kind != NODE_DIR || parent->root != dir->root ||
-      listing_fresh_locked(n, dir) != NULL)
+      has_own_locked(n, dir))
     return;
   above = listing_fresh_locked(n, parent);
   if (above == NULL || denied_locked(n, dir->root))
@@ -282,7 +288,7 @@ void flat_fill_locked(struct ns *n, struct node *dir, const struct patience *p) 
   listing_ref_locked(above);
   node_ref_locked(parent);
   while (!above->flat->off && !above->flat->ended && may_come(above->flat, prefix) &&
-         listing_fresh_locked(n, dir) == NULL && patience_check(p) == 0) {
+         !has_own_locked(n, dir) && patience_check(p) == 0) {
     if (above->flat->loading)
       patience_wait(p, &n->synced.loaded, &n->synced.lock);
     else

@@ -240,6 +240,7 @@ static void take_locked(struct lane *e, int rc, struct page *page, char **next) 
 static void lane_run(void *arg) {
   struct lane *e = arg;
   struct listing *l = e->of;
+  struct node *dir = l->dir;
   struct ns *n = l->ns;
   struct patience p = {.deadline_mono_ms = clock_mono_ms(&clock_system) + LIMIT_MS};
   struct page *page = NULL;
@@ -271,6 +272,7 @@ static void lane_run(void *arg) {
   lanes_plan_locked(l);
   l->lanes->refs--;
   listing_unref_locked(l);
+  node_unref_locked(n, dir);
   mtx_unlock(&n->synced.lock);
 }
 
@@ -293,6 +295,7 @@ static void start_locked(struct lane *e) {
   e->loading = true;
   l->lanes->refs++;
   listing_ref_locked(l);
+  node_ref_locked(l->dir); /* the kernel may forget it meanwhile */
 }
 
 static bool may_guess_locked(const struct listing *l) {

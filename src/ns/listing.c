@@ -96,7 +96,7 @@ bool listing_add_slot(struct slot **slots, size_t *count, char *token, bool afte
   return true;
 }
 
-struct listing *listing_new_locked(struct ns *n, struct node *dir) {
+struct listing *listing_new_aside_locked(struct ns *n, struct node *dir) {
   struct listing *l = calloc(1, sizeof(*l));
 
   if (l == NULL)
@@ -109,16 +109,31 @@ struct listing *listing_new_locked(struct ns *n, struct node *dir) {
   }
   l->ns = n;
   l->dir = dir;
-  notes_prune_locked(n, dir);
   l->asof = ns_tick_locked(n);
   l->fresh_until = ns_now(n) + dir->root->options.metadata_ttl_ms;
   DL_APPEND(n->synced.listings, l);
   n->synced.listing_count++;
+  l->refs = 1;
+  return l;
+}
+
+void listing_cache_locked(struct listing *l) {
+  struct node *dir = l->dir;
+
   if (dir->dir.listing != NULL)
     listing_uncache_locked(dir->dir.listing);
   dir->dir.listing = l;
   l->cached = true;
-  l->refs = 2;
+  listing_ref_locked(l);
+}
+
+struct listing *listing_new_locked(struct ns *n, struct node *dir) {
+  struct listing *l;
+
+  notes_prune_locked(n, dir);
+  l = listing_new_aside_locked(n, dir);
+  if (l != NULL)
+    listing_cache_locked(l);
   return l;
 }
 
@@ -224,7 +239,7 @@ const struct item *listing_find_locked(const struct listing *l, const char *name
 bool listing_proves_absence_locked(const struct listing *l) {
   const struct root_options *o = &l->dir->root->options;
 
-  if (ns_now(l->ns) >= l->fresh_until - o->metadata_ttl_ms + o->negative_ttl_ms)
+  if (l->restored || ns_now(l->ns) >= l->fresh_until - o->metadata_ttl_ms + o->negative_ttl_ms)
     return false;
   for (size_t i = 0; i < l->count; i++)
     if (l->slots[i].page == NULL)

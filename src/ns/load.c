@@ -122,8 +122,10 @@ int listing_loaded_locked(struct listing *l, size_t slot, int rc, struct page *p
   l->flight++;
   if (rc == 0)
     rc = listing_install_locked(l, slot, page, next);
-  else if (rc == -EACCES)
+  else if (rc == -EACCES) {
     l->dir->dir.denied_until = ns_now(n) + l->dir->root->options.metadata_ttl_ms;
+    shelving_unkeep_locked(n, l->dir);
+  }
   if (rc != 0) {
     page_free(page);
     listing_uncache_locked(l);
@@ -212,6 +214,7 @@ int listing_load_locked(struct listing *l, size_t slot, bool settle, const struc
 
 static void load_ahead(void *arg) {
   struct listing *l = arg;
+  struct node *dir = l->dir;
   struct ns *n = l->ns;
   struct patience p = {.deadline_mono_ms = clock_mono_ms(&clock_system) + AHEAD_LIMIT_MS};
 
@@ -221,6 +224,7 @@ static void load_ahead(void *arg) {
     load_page_locked(l, l->count - 1, &p);
   l->ahead = false;
   listing_unref_locked(l);
+  node_unref_locked(n, dir);
   mtx_unlock(&n->synced.lock);
 }
 
@@ -232,6 +236,7 @@ static void page_ahead_locked(struct listing *l, size_t slot) {
     return;
   l->ahead = true;
   listing_ref_locked(l);
+  node_ref_locked(l->dir); /* the kernel may forget it meanwhile */
 }
 
 void listing_ahead_locked(struct listing *l, size_t slot) {
@@ -259,14 +264,24 @@ void listing_seed_locked(struct ns *n, struct node *dir) {
 
 bool listing_adopt_locked(struct ns *n, struct node *dir, struct page *page, int64_t asof,
                           int64_t fresh_until) {
-  struct listing *l = listing_new_locked(n, dir);
+  struct listing *old = dir->dir.listing;
+  struct listing *l;
   char *next = NULL;
 
-  if (l == NULL)
-    return false;
-  l->asof = asof;
-  l->fresh_until = fresh_until;
-  listing_install_locked(l, 0, page, &next);
-  listing_unref_locked(l);
-  return true;
+  if (old != NULL)
+    listing_ref_locked(old);
+  l = listing_new_locked(n, dir);
+  if (l != NULL) {
+    l->asof = asof;
+    l->fresh_until = fresh_until;
+    listing_install_locked(l, 0, page, &next);
+    if (old != NULL && old->restored)
+      shelving_compare_locked(n, dir, old, l);
+    if (old != NULL && old->restored)
+      shelving_keep_locked(n, l);
+    listing_unref_locked(l);
+  }
+  if (old != NULL)
+    listing_unref_locked(old);
+  return l != NULL;
 }

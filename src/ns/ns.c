@@ -78,6 +78,8 @@ static int ns_init(struct ns *n, const struct ns_options *o) {
     rc = pool_new("ns", o->threads != 0 ? o->threads : DEFAULT_THREADS, &n->pool);
   if (rc == 0)
     rc = pool_new("ns-ahead", AHEAD_THREADS, &n->ahead);
+  if (rc == 0 && n->shelf != NULL)
+    rc = pool_new("ns-shelver", 1, &n->shelver);
   return rc;
 }
 
@@ -94,7 +96,11 @@ int ns_new(const struct catalog *c, const struct ns_options *o, struct ns **out)
   n->clock = o->clock != NULL ? o->clock : &clock_system;
   n->budget = o->budget;
   n->state = o->state;
-  n->mount_time = clock_wall_ms(n->clock) / 1000;
+  n->shelf = o->shelf;
+  n->told = o->told;
+  n->told_arg = o->told_arg;
+  n->made_ms = clock_wall_ms(n->clock);
+  n->mount_time = n->made_ms / 1000;
   mtx_init(&n->synced.lock, RANK_NS);
   cond_init(&n->synced.loaded);
   rc = ns_init(n, o);
@@ -109,8 +115,14 @@ int ns_new(const struct catalog *c, const struct ns_options *o, struct ns **out)
 void ns_free(struct ns *n) {
   if (n == NULL)
     return;
+  mtx_lock(&n->synced.lock);
+  n->synced.ending = true;
+  mtx_unlock(&n->synced.lock);
+  pool_free(n->shelver);
   pool_free(n->ahead);
   pool_free(n->pool);
+  n->told = NULL;
+  shelving_flush(n);
   node_table_free(n);
   free(n->synced.roots);
   free(n->synced.absent);

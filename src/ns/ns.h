@@ -62,6 +62,9 @@ struct node {
       int64_t denied_until; /* LIST of it was denied */
       int64_t big_until;    /* its names do not fit one page */
       bool marker;          /* it has an object of its own, as far as is known */
+      bool looked;          /* for a kept listing, because a name was asked for */
+      bool opened;          /* the same, because it was opened */
+      bool unkept;          /* no listing of it is kept */
     } dir;
   };
   char *name;
@@ -91,7 +94,12 @@ struct ns {
   struct budget *budget;
   struct state *state; /* NULL: nothing is remembered */
   struct pool *pool;
-  struct pool *ahead; /* waits for pages that are read ahead */
+  struct pool *ahead;   /* waits for pages that are read ahead */
+  struct shelf *shelf;  /* keeps listings over remounts; NULL: nobody does */
+  struct pool *shelver; /* asks again what was kept, and keeps; one at a time */
+  void (*told)(void *arg, uint64_t parent, const char *name, uint64_t ino);
+  void *told_arg;
+  int64_t made_ms;    /* wall clock */
   int64_t mount_time; /* seconds since 1970: the time directories show */
   atomic_uint_fast64_t heads;
   atomic_uint_fast64_t lists;
@@ -108,6 +116,8 @@ struct ns {
     struct node **fixed; /* the mount's root, roots, and what lies above them */
     size_t fixed_count;
     struct root_state *roots; /* as the catalog's */
+    struct errand *errands;   /* to be done without the lock (shelving.c) */
+    bool ending;
     struct listing *listings; /* least recently used first */
     size_t listing_count;
     size_t listing_bytes;
@@ -284,8 +294,10 @@ struct listing {
   struct ns *ns;
   struct listing *prev; /* in ns->synced.listings */
   struct listing *next;
-  unsigned refs;    /* its directory, open handles, calls */
+  unsigned refs;    /* its directory, open handles, calls; all but the first hold dir too */
   bool cached;      /* its directory refers to it */
+  bool restored;    /* an earlier mount kept it; the store is being asked */
+  bool kept;        /* it was given to the shelf */
   struct node *dir; /* alive while cached or open */
   char *prefix;
   int64_t asof; /* tick at its start */
@@ -308,6 +320,9 @@ struct listing {
 /* A new listing of the directory, which takes the place of its old one; with a
  * reference for the caller, who holds one to dir. NULL: no memory. */
 struct listing *listing_new_locked(struct ns *n, struct node *dir);
+/* One that does not take the place yet; listing_cache_locked() lets it. */
+struct listing *listing_new_aside_locked(struct ns *n, struct node *dir);
+void listing_cache_locked(struct listing *l);
 /* The listing of a directory that was made just now: nothing is in it. */
 void listing_seed_locked(struct ns *n, struct node *dir);
 void listing_ref_locked(struct listing *l);
@@ -374,6 +389,25 @@ struct listing *listing_fresh_locked(struct ns *n, const struct node *dir);
 const struct item *listing_find_locked(const struct listing *l, const char *name);
 /* Every page is here, and young enough to say that other names do not exist. */
 bool listing_proves_absence_locked(const struct listing *l);
+
+/* --- shelving.c --- */
+/* Shows what an earlier mount kept of the directory, if this one knows nothing of it.
+ * open: it is being opened; else a name in it is asked for, and then only folders are
+ * shown, of a listing that is not large. The caller holds a reference; the lock is let go
+ * of in between. */
+void shelving_restore_locked(struct ns *n, struct node *dir, bool open);
+/* That listing answers for this item. */
+bool shelving_answers_locked(const struct node *dir, const struct listing *l,
+                             const struct item *it);
+/* A listing that was read: it may be kept. */
+void shelving_keep_locked(struct ns *n, struct listing *l);
+/* What is kept of the directory is wrong. */
+void shelving_unkeep_locked(struct ns *n, struct node *dir);
+/* Names that a kept listing showed and the store does not, or not so. */
+void shelving_compare_locked(struct ns *n, struct node *dir, const struct listing *old,
+                             const struct listing *now);
+/* Does what the functions above left to be done without the lock. */
+void shelving_flush(struct ns *n);
 
 /* --- find.c --- */
 enum node_kind find_item_kind_locked(struct ns *n, struct node *dir, const struct item *it);

@@ -1,9 +1,11 @@
 """Listings: big folders, walks, what they cost in requests and memory."""
+import concurrent.futures
 import hashlib
 import os
 
 import pytest
 from lister import Lister
+from mounting import wait_until
 
 
 @pytest.fixture
@@ -75,3 +77,133 @@ def test_a_reader_that_stops(place, lister):
             next(entries)
     place.umount(point)
     assert len(server.lists("top/")) <= 4
+
+
+# --- over a remount -------------------------------------------------------------------------------
+
+NAMES = ["a", "b", "c", "sub/x"]
+
+
+def shelf(place):
+    return [p for p in (place.dir / "cache" / "listings").iterdir() if len(p.name) == 32]
+
+
+def remount(place, point, server, *more):
+    """What was listed is kept first."""
+    place.umount(point)
+    assert shelf(place)
+    server.requests.clear()
+    return mount(place, server, *more)
+
+
+def in_time(work):
+    """The result of work(), which must not wait for anything that does not come."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result(timeout=60)
+
+
+def test_a_remount_answers_without_a_list(place, lister):
+    server = lister([f"top/{n}" for n in NAMES])
+    point = mount(place, server)
+    assert sorted(os.listdir(point)) == ["top"]
+    assert sorted(os.listdir(point / "top")) == ["a", "b", "c", "sub"]
+    point = remount(place, point, server)
+    server.gate.clear()
+    assert sorted(in_time(lambda: os.listdir(point / "top"))) == ["a", "b", "c", "sub"]
+    assert in_time(lambda: os.listdir(point)) == ["top"]
+    server.gate.set()
+    wait_until(lambda: server.lists("top/"))  # and asks behind
+
+
+def test_many_folders_are_asked_for_as_a_walk(place, lister):
+    server = lister([f"top/d{d:02}/f{f:03}" for d in range(20) for f in range(100)])
+    point = mount(place, server)
+    seen = sorted(d for d, _, _ in os.walk(point))
+    point = remount(place, point, server)
+    server.gate.clear()
+    assert in_time(lambda: sorted(d for d, _, _ in os.walk(point))) == \
+        [d.replace("mnt0", "mnt1") if "mnt1" in str(point) else d for d in seen]
+    server.gate.set()
+    wait_until(lambda: len(server.lists()) >= 4)
+    place.umount(point)
+    assert len(server.lists()) <= 6
+
+
+def test_what_changed_meanwhile_is_seen(place, lister):
+    server = lister([f"top/{n}" for n in NAMES])
+    point = mount(place, server)
+    os.listdir(point)
+    os.listdir(point / "top")
+    server.keys = ["top/a", "top/b", "top/new", "top/sub/x"]
+    point = remount(place, point, server)
+    server.gate.clear()
+    top = point / "top"
+    assert sorted(in_time(lambda: os.listdir(top))) == ["a", "b", "c", "sub"]
+    assert os.path.exists(top / "c")  # the kernel believes it, too
+    server.gate.set()
+    wait_until(lambda: not os.path.exists(top / "c"), 8)  # sooner than what is kept would end
+    assert sorted(os.listdir(top)) == ["a", "b", "new", "sub"]
+
+
+def test_what_is_denied_now_is_shown_no_more(place, lister):
+    server = lister([f"top/{n}" for n in NAMES])
+    point = mount(place, server)
+    os.listdir(point)
+    os.listdir(point / "top")
+    point = remount(place, point, server)
+    server.denied = "top/"
+
+    def denied():
+        try:
+            return os.listdir(point / "top") is None
+        except PermissionError:
+            return True
+    wait_until(denied)
+    wait_until(lambda: len(shelf(place)) == 1)
+
+
+def test_nothing_is_shown_where_the_mount_may_not_list(place, lister):
+    server = lister([f"top/{n}" for n in NAMES])
+    point = mount(place, server)
+    assert os.listdir(point) == ["top"] and os.listdir(point / "top")
+    server.denied = ""
+    point = remount(place, point, server)
+    for folder in (point, point / "top"):
+        with pytest.raises(PermissionError):
+            os.listdir(folder)
+
+
+@pytest.mark.parametrize("at", [0, 9, 30, -1])
+def test_a_damaged_file_is_harmless(place, lister, at):
+    server = lister([f"top/{n}" for n in NAMES])
+    point = mount(place, server)
+    os.listdir(point / "top")
+    place.umount(point)
+    for path in shelf(place):
+        data = bytearray(path.read_bytes())
+        data[at] ^= 1
+        path.write_bytes(data)
+    server.requests.clear()
+    point = mount(place, server)
+    assert sorted(os.listdir(point / "top")) == ["a", "b", "c", "sub"]
+    assert len(server.lists("top/")) == 1
+
+
+def test_no_listing_is_kept_without_a_ttl_or_a_cache(place, lister):
+    server = lister([f"top/{n}" for n in NAMES])
+    for option in ("metadata-ttl=0", "cache-size=0"):
+        point = mount(place, server, option)
+        os.listdir(point / "top")
+        place.umount(point)
+    listings = place.dir / "cache" / "listings"
+    assert not listings.exists() or not list(listings.iterdir())
+
+
+def test_clearing_the_cache_clears_listings(place, lister):
+    server = lister([f"top/{n}" for n in NAMES])
+    point = mount(place, server)
+    os.listdir(point / "top")
+    place.umount(point)
+    assert shelf(place)
+    assert place.run("cache", "clear", place.dir / "cache").returncode == 0
+    assert not shelf(place)

@@ -1,6 +1,7 @@
 """A server that lists, of as many made-up keys as a test likes: putting 100,000 objects into a real
 one would take longer than the test. Signatures are not looked at; objects have no bytes."""
 import bisect
+import contextlib
 import http.server
 import threading
 import time
@@ -93,7 +94,8 @@ class Lister:
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         if handler.command != "HEAD":
-            handler.wfile.write(body)
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                handler.wfile.write(body)
 
     def page(self, query):
         prefix = query.get("prefix", "")

@@ -22,9 +22,11 @@
 struct fs;
 
 struct disk;
+struct shelf;
 struct fs_options {
   size_t memory;             /* bytes for blocks, prefetch and listings */
   struct disk *disk;         /* keeps blocks over restarts; NULL: none. Borrowed */
+  struct shelf *shelf;       /* keeps listings over restarts; NULL: none. Borrowed */
   struct tier *tier;         /* shares parts of objects with other mounts; NULL: none. Borrowed */
   const struct clock *clock; /* NULL: clock_system */
   int64_t deadline_ms;       /* of one request; 0: 60 s */

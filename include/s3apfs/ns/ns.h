@@ -19,6 +19,7 @@
 #include "s3apfs/base/clock.h"
 #include "s3apfs/base/patience.h"
 #include "s3apfs/ns/posix.h"
+#include "s3apfs/state/shelf.h"
 #include "s3apfs/state/state.h"
 #include "s3apfs/store/catalog.h"
 
@@ -32,6 +33,10 @@ struct ns_options {
   const struct clock *clock; /* NULL: clock_system */
   unsigned threads;          /* calls to stores under way at once; 0: 32 */
   struct state *state;       /* remembers attributes over remounts; borrowed; NULL: nobody */
+  struct shelf *shelf;       /* keeps listings over remounts; borrowed; NULL: nobody */
+  /* What the kernel knows under this name is wrong; no lock is held. NULL: nobody cares. */
+  void (*told)(void *arg, uint64_t parent, const char *name, uint64_t ino);
+  void *told_arg;
 };
 
 /* The catalog is borrowed and must outlive it. */

@@ -15,6 +15,7 @@ struct root_options {
   int64_t metadata_ttl_ms;
   int64_t negative_ttl_ms;
   bool backed;    /* the kernel may read from the disk cache by itself */
+  bool listed;    /* the store answered a LIST of it when the mount was made */
   bool writeback; /* close and fsync promise the journal, the store follows */
 };
 

@@ -1,0 +1,483 @@
+/* Listings kept over remounts (state/shelf).
+ *
+ * A listing that was read to its end is kept when its directory is closed. A mount
+ * that has not listed a folder yet shows what an earlier mount kept of it, once the store
+ * has answered a LIST of this root to this mount, and asks the store behind: one folder
+ * after the other, by the listing of the folder above where that is a walk. What turns out
+ * to be different is forgotten here and by the kernel. A kept listing proves no absence;
+ * where only a name was asked for it shows the folders that paths lead through. It is used
+ * only until the store's answer is there, RESTORED_MS at most.
+ *
+ * Own changes make a kept listing wrong, so it is dropped with the note of the change.
+ * Disk and kernel are spoken to without the lock: what is to be dropped and told is
+ * noted and done by shelving_flush(). Jobs run one at a time on n->shelver. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+#include "ns.h"
+#include "s3apfs/base/buf.h"
+#include "s3apfs/base/log.h"
+#include "s3apfs/base/text.h"
+#include "s3apfs/state/shelf.h"
+
+#define PAGE_MAX 1000
+#define RESTORED_MS 10000
+#define AGE_MAX_MS ((int64_t)24 * 3600 * 1000)
+#define LIMIT_MS 60000
+#define SPECULATION_MAX 2 /* pages that are asked for although nobody opened the folder */
+#define END_OF_FOLDER "\xf4\x8f\xbf\xbf" /* the last character there is */
+
+/* What is to be done without the lock: a kept listing dropped (key), or a name told. */
+struct errand {
+  struct errand *next;
+  const struct root *root;
+  char *key;
+  uint64_t parent;
+  uint64_t ino;
+  char *name;
+};
+
+static void errand_add_locked(struct ns *n, const struct errand *from) {
+  struct errand *e = malloc(sizeof(*e));
+
+  if (e == NULL || (from->key == NULL && from->name == NULL)) {
+    free(e);
+    free(from->key);
+    free(from->name);
+    return;
+  }
+  *e = *from;
+  LL_PREPEND(n->synced.errands, e);
+}
+
+void shelving_unkeep_locked(struct ns *n, struct node *dir) {
+  if (n->shelf == NULL || dir->kind != NODE_DIR || dir->dir.unkept)
+    return;
+  dir->dir.unkept = true;
+  errand_add_locked(n, &(struct errand){.root = dir->root, .key = node_key_locked(dir)});
+}
+
+void shelving_flush(struct ns *n) {
+  struct errand *e;
+  struct errand *next;
+
+  if (n->shelf == NULL)
+    return;
+  mtx_lock(&n->synced.lock);
+  e = n->synced.errands;
+  n->synced.errands = NULL;
+  mtx_unlock(&n->synced.lock);
+  for (; e != NULL; e = next) {
+    next = e->next;
+    if (e->key != NULL)
+      shelf_drop(n->shelf, store_realm(e->root->store), e->key);
+    else if (n->told != NULL)
+      n->told(n->told_arg, e->parent, e->name, e->ino);
+    free(e->key);
+    free(e->name);
+    free(e);
+  }
+}
+
+/* --- form ---
+ *
+ * A page: the count of its entries, then each: a record and the bytes of name and etag. */
+struct record {
+  uint64_t size;
+  int64_t mtime;
+  uint16_t name_len;
+  uint8_t etag_len;
+  uint8_t flags;
+};
+#define IS_DIR 1
+#define IS_ARCHIVED 2
+
+static void put_item(struct buf *out, const struct item *it) {
+  struct record r = {.size = it->size,
+                     .mtime = it->mtime,
+                     .name_len = (uint16_t)strlen(it->name),
+                     .etag_len = (uint8_t)strlen(it->etag),
+                     .flags =
+                         (uint8_t)((it->is_dir ? IS_DIR : 0) | (it->archived ? IS_ARCHIVED : 0))};
+
+  buf_append(out, &r, sizeof(r));
+  buf_append(out, it->name, r.name_len);
+  buf_append(out, it->etag, r.etag_len);
+}
+
+static int encode_locked(const struct listing *l, struct buf *out) {
+  for (size_t s = 0; s < l->count; s++) {
+    const struct page *p = l->slots[s].page;
+    uint32_t count;
+
+    if (p == NULL)
+      return -EAGAIN;
+    count = (uint32_t)(p->count + (p->marker ? 1 : 0));
+    buf_append(out, &count, sizeof(count));
+    if (p->marker) /* the folder's own object has no name in it */
+      put_item(out, &(struct item){.name = "", .etag = ""});
+    for (size_t i = 0; i < p->count; i++)
+      put_item(out, &p->items[i]);
+  }
+  return buf_error(out);
+}
+
+struct input {
+  const char *at;
+  size_t left;
+};
+
+static bool take(struct input *in, void *out, size_t len) {
+  if (in->left < len)
+    return false;
+  memcpy(out, in->at, len);
+  in->at += len;
+  in->left -= len;
+  return true;
+}
+
+static bool take_entry(struct input *in, const char *prefix, struct store_entry *e) {
+  struct record r;
+
+  if (!take(in, &r, sizeof(r)) || in->left < (size_t)r.name_len + r.etag_len ||
+      r.etag_len >= STORE_ETAG_MAX)
+    return false;
+  e->is_prefix = (r.flags & IS_DIR) != 0;
+  e->name = text_printf("%s%.*s%s", prefix, (int)r.name_len, in->at, e->is_prefix ? "/" : "");
+  if (e->name == NULL)
+    return false;
+  in->at += r.name_len;
+  in->left -= r.name_len;
+  e->attr = (struct store_attr){
+      .size = r.size, .mtime = r.mtime, .archived = (r.flags & IS_ARCHIVED) != 0};
+  return take(in, e->attr.etag, r.etag_len);
+}
+
+static int by_name(const void *a, const void *b) {
+  return strcmp(((const struct store_entry *)a)->name, ((const struct store_entry *)b)->name);
+}
+
+/* NULL: it cannot be read. */
+static struct page *decode_page(struct ns *n, const struct root *r, const char *prefix,
+                                struct input *in) {
+  struct store_page from = {0};
+  struct page *page = NULL;
+  uint32_t count;
+
+  if (!take(in, &count, sizeof(count)) || count > PAGE_MAX)
+    return NULL;
+  from.entries = calloc(count + 1, sizeof(*from.entries));
+  if (from.entries == NULL)
+    return NULL;
+  while (from.count < count && take_entry(in, prefix, &from.entries[from.count]))
+    from.count++;
+  if (from.count == count) {
+    qsort(from.entries, from.count, sizeof(*from.entries), by_name);
+    if (page_new(&from, prefix, &page) == 0)
+      memo_fill(n, r, prefix, page);
+  } else {
+    free(from.entries[from.count].name);
+  }
+  store_page_fini(&from);
+  return page;
+}
+
+/* --- showing --- */
+
+struct restored {
+  struct page **pages;
+  size_t count;
+};
+
+static void restored_fini(struct restored *r) {
+  for (size_t i = 0; i < r->count; i++)
+    page_free(r->pages[i]);
+  free(r->pages);
+}
+
+static bool decode(struct ns *n, const struct root *root, const char *prefix, struct input *in,
+                   struct restored *out) {
+  while (in->left > 0) {
+    struct page **grown = realloc(out->pages, (out->count + 1) * sizeof(struct page *));
+
+    if (grown == NULL)
+      return false;
+    out->pages = grown;
+    grown[out->count] = decode_page(n, root, prefix, in);
+    if (grown[out->count] == NULL)
+      return false;
+    out->count++;
+  }
+  return out->count > 0;
+}
+
+/* What earlier mounts kept; what this one keeps it has no use for. */
+static bool fetch(struct ns *n, const struct root *root, const char *prefix, struct restored *out) {
+  int64_t now = clock_wall_ms(n->clock);
+  int64_t saved;
+  struct buf b;
+  bool ok;
+
+  buf_init(&b, 0);
+  ok = shelf_get(n->shelf, store_realm(root->store), prefix, &b, &saved) == 0 &&
+       saved < n->made_ms && now - saved <= AGE_MAX_MS;
+  if (ok)
+    ok = decode(n, root, prefix, &(struct input){b.data, b.len}, out);
+  buf_fini(&b);
+  return ok;
+}
+
+/* How to ask for the next page, should it be dropped: from behind this one's last name. */
+static char *next_token(const char *last) {
+  size_t len = strlen(last);
+
+  return text_printf("%s%s", last, len > 0 && last[len - 1] == '/' ? END_OF_FOLDER : "");
+}
+
+static bool install_locked(struct listing *l, struct restored *r) {
+  for (size_t i = 0; i < r->count; i++) {
+    char *next = NULL;
+    char *token = next_token(r->pages[i]->last);
+
+    if (token == NULL || listing_install_locked(l, i, r->pages[i], &next) != 0) {
+      free(token);
+      return false;
+    }
+    r->pages[i] = NULL;
+    if (i + 1 == r->count) {
+      free(token);
+      break;
+    }
+    l->ended = false;
+    if (!listing_add_slot(&l->slots, &l->count, token, true)) {
+      free(token);
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool may_restore_locked(struct ns *n, const struct node *dir) {
+  const struct root *r = dir->root;
+
+  return n->shelf != NULL && dir->kind == NODE_DIR && dir->dir.listing == NULL &&
+         dir->dir.notes == NULL && !dir->gone && r->options.metadata_ttl_ms > 0 &&
+         r->options.listed;
+}
+
+static void revalidate(void *arg);
+
+struct job {
+  struct ns *ns;
+  struct node *dir;
+  struct listing *listing;
+};
+
+static bool submit_locked(struct ns *n, void (*fn)(void *arg), struct node *dir,
+                          struct listing *l) {
+  struct job *j = malloc(sizeof(*j));
+
+  if (j == NULL)
+    return false;
+  *j = (struct job){n, dir, l};
+  if (pool_submit(n->shelver, fn, j) != 0) {
+    free(j);
+    return false;
+  }
+  node_ref_locked(dir);
+  if (l != NULL)
+    listing_ref_locked(l);
+  return true;
+}
+
+static void job_end(struct job *j) {
+  struct ns *n = j->ns;
+
+  mtx_lock(&n->synced.lock);
+  if (j->listing != NULL)
+    listing_unref_locked(j->listing);
+  node_unref_locked(n, j->dir);
+  mtx_unlock(&n->synced.lock);
+  shelving_flush(n);
+  free(j);
+}
+
+static void show_locked(struct ns *n, struct node *dir, struct restored *r) {
+  int64_t ttl = dir->root->options.metadata_ttl_ms;
+  struct listing *l = listing_new_locked(n, dir);
+
+  if (l == NULL)
+    return;
+  l->asof = 0; /* older than all that this mount learned */
+  l->fresh_until = ns_now(n) + (ttl < RESTORED_MS ? ttl : RESTORED_MS);
+  l->restored = true;
+  if (!install_locked(l, r) || !submit_locked(n, revalidate, dir, NULL))
+    listing_uncache_locked(l);
+  listing_unref_locked(l);
+}
+
+bool shelving_answers_locked(const struct node *dir, const struct listing *l,
+                             const struct item *it) {
+  return !l->restored || dir->dir.opened || it->is_dir;
+}
+
+void shelving_restore_locked(struct ns *n, struct node *dir, bool open) {
+  struct restored r = {0};
+  char *key;
+  bool ok;
+
+  if (dir->kind != NODE_DIR || (open ? dir->dir.opened : dir->dir.looked))
+    return;
+  dir->dir.looked = true;
+  dir->dir.opened = dir->dir.opened || open;
+  if (!may_restore_locked(n, dir))
+    return;
+  key = node_key_locked(dir);
+  mtx_unlock(&n->synced.lock);
+  ok = key != NULL && fetch(n, dir->root, key, &r);
+  free(key);
+  mtx_lock(&n->synced.lock);
+  ok = ok && (open || r.count <= SPECULATION_MAX);
+  if (ok && may_restore_locked(n, dir))
+    show_locked(n, dir, &r);
+  restored_fini(&r);
+}
+
+/* --- asking behind --- */
+
+static bool is_restored_locked(const struct node *dir) {
+  return dir->dir.listing != NULL && dir->dir.listing->restored;
+}
+
+static bool same(const struct item *a, const struct item *b) {
+  return b != NULL && a->is_dir == b->is_dir && a->size == b->size && a->mtime == b->mtime &&
+         a->archived == b->archived && strcmp(a->etag, b->etag) == 0;
+}
+
+static void tell_locked(struct ns *n, struct node *dir, const struct item *it) {
+  static const enum node_kind files[] = {NODE_FILE, NODE_LINK};
+  static const enum node_kind folders[] = {NODE_DIR};
+  size_t count = it->is_dir ? 1 : 2;
+
+  for (size_t k = 0; k < count; k++) {
+    struct node *i = node_child_locked(n, dir, it->name, it->is_dir ? folders[k] : files[k]);
+
+    if (i == NULL || i->local || i->fresh_until == INT64_MAX)
+      continue;
+    i->fresh_until = INT64_MIN;
+    if (i->nlookup > 0)
+      errand_add_locked(
+          n, &(struct errand){.parent = dir->ino, .ino = i->ino, .name = strdup(it->name)});
+  }
+}
+
+void shelving_compare_locked(struct ns *n, struct node *dir, const struct listing *old,
+                             const struct listing *now) {
+  for (size_t s = 0; s < old->count; s++) {
+    const struct page *p = old->slots[s].page;
+
+    for (size_t i = 0; p != NULL && i < p->count; i++)
+      if (!p->items[i].hidden && !same(&p->items[i], listing_find_locked(now, p->items[i].name)))
+        tell_locked(n, dir, &p->items[i]);
+  }
+}
+
+/* The whole folder, while the restored listing still answers. 0: it may take its place. */
+static int read_all_locked(struct listing *l, const struct patience *p) {
+  int rc = 0;
+
+  for (size_t slot = 0; rc == 0 && !l->ns->synced.ending; slot++) {
+    rc = listing_load_locked(l, slot, true, p);
+    if (rc == 0)
+      listing_ahead_locked(l, slot);
+  }
+  return rc == -ERANGE ? 0 : rc != 0 ? rc : -ECANCELED;
+}
+
+static void keep(void *arg);
+
+static void relist_locked(struct ns *n, struct node *dir, const struct patience *p) {
+  struct listing *l = listing_new_aside_locked(n, dir);
+  struct listing *old;
+  int rc;
+
+  if (l == NULL)
+    return;
+  rc = read_all_locked(l, p);
+  old = dir->dir.listing;
+  if (rc == 0 && is_restored_locked(dir)) {
+    shelving_compare_locked(n, dir, old, l);
+    listing_cache_locked(l);
+    l->kept = submit_locked(n, keep, dir, l);
+  } else if (rc == -EACCES && is_restored_locked(dir)) {
+    for (size_t i = 0; i < old->count; i++)
+      for (size_t k = 0; old->slots[i].page != NULL && k < old->slots[i].page->count; k++)
+        tell_locked(n, dir, &old->slots[i].page->items[k]);
+    listing_uncache_locked(old);
+  }
+  listing_unref_locked(l);
+}
+
+static void revalidate(void *arg) {
+  struct job *j = arg;
+  struct ns *n = j->ns;
+  struct patience p = {.deadline_mono_ms = clock_mono_ms(&clock_system) + LIMIT_MS};
+
+  mtx_lock(&n->synced.lock);
+  if (is_restored_locked(j->dir) && !n->synced.ending)
+    flat_fill_locked(n, j->dir, &p);
+  if (is_restored_locked(j->dir) && !n->synced.ending)
+    relist_locked(n, j->dir, &p);
+  mtx_unlock(&n->synced.lock);
+  job_end(j);
+}
+
+/* --- keeping --- */
+
+static bool was_changed_locked(const struct node *dir, const struct listing *l) {
+  for (const struct note *t = dir->dir.notes; t != NULL; t = t->hh.next)
+    if (note_is_newer(t, l->asof))
+      return true;
+  return false;
+}
+
+static void keep(void *arg) {
+  struct job *j = arg;
+  struct ns *n = j->ns;
+  const struct root *r = j->dir->root;
+  char *key = NULL;
+  struct buf b;
+  int rc = -EAGAIN;
+
+  buf_init(&b, SHELF_DATA_MAX);
+  mtx_lock(&n->synced.lock);
+  if (!was_changed_locked(j->dir, j->listing) && !j->dir->gone) {
+    rc = encode_locked(j->listing, &b);
+    key = node_key_locked(j->dir);
+    j->dir->dir.unkept = false;
+  }
+  mtx_unlock(&n->synced.lock);
+  if (rc == 0 && key != NULL)
+    rc = shelf_put(n->shelf, store_realm(r->store), key, b.data, b.len);
+  if (rc != 0 && rc != -EAGAIN && rc != -E2BIG)
+    log_debug("the listing of '%s' is not kept: %s", key != NULL ? key : "", strerror(-rc));
+  mtx_lock(&n->synced.lock);
+  if (was_changed_locked(j->dir, j->listing) || j->dir->gone)
+    shelving_unkeep_locked(n, j->dir);
+  mtx_unlock(&n->synced.lock);
+  buf_fini(&b);
+  free(key);
+  job_end(j);
+}
+
+void shelving_keep_locked(struct ns *n, struct listing *l) {
+  if (n->shelf == NULL || !l->ended || l->restored || l->kept || !l->cached ||
+      !l->dir->root->options.listed || l->dir->root->options.metadata_ttl_ms == 0)
+    return;
+  for (size_t i = 0; i < l->count; i++)
+    if (l->slots[i].page == NULL)
+      return;
+  l->kept = submit_locked(n, keep, l->dir, l);
+}
