@@ -3,6 +3,7 @@
 #include "serve.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -119,6 +120,18 @@ static int serve_app(struct app *a, const struct config *c, struct state *state,
   return rc == 0 ? serve_state(a, c, state, source, &s, why) : rc;
 }
 
+/* What a listing's replies took goes back to the system, instead of staying in the
+ * arenas of whichever threads received them: 100,000 names are to stay below 32 MiB. */
+#define ALLOCATOR_ARENAS 4
+#define ALLOCATOR_MMAP (256 * 1024)
+#define ALLOCATOR_TRIM (1024 * 1024)
+
+static void bound_allocator(void) {
+  mallopt(M_ARENA_MAX, ALLOCATOR_ARENAS);
+  mallopt(M_MMAP_THRESHOLD, ALLOCATOR_MMAP);
+  mallopt(M_TRIM_THRESHOLD, ALLOCATOR_TRIM);
+}
+
 int serve_mount(struct config *c, const char *source, const char *dir, struct watch *watch,
                 void (*ready)(void *arg), void *arg, struct buf *why) {
   struct state *state = NULL;
@@ -126,6 +139,7 @@ int serve_mount(struct config *c, const char *source, const char *dir, struct wa
   struct app a;
   int rc;
 
+  bound_allocator();
   buf_init(&because, 65536);
   rc = journaling_open(c, dir, &state, &because, why);
   if (rc == 0)

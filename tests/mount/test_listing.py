@@ -2,10 +2,11 @@
 import concurrent.futures
 import hashlib
 import os
+import pathlib
 
 import pytest
 from lister import Lister
-from mounting import wait_until
+from mounting import VARIANT, wait_until
 
 
 @pytest.fixture
@@ -77,6 +78,25 @@ def test_a_reader_that_stops(place, lister):
             next(entries)
     place.umount(point)
     assert len(server.lists("top/")) <= 4
+
+
+def anonymous(pid):
+    """Bytes of memory that the process has for itself."""
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no RssAnon")
+
+
+@pytest.mark.skipif(VARIANT != "release", reason="sanitizers keep memory of their own")
+def test_100000_names_in_32_mib(place, lister):
+    server = lister([f"top/{i:06}" for i in range(100_000)])
+    point = mount(place, server)
+    pid = place.status(point)["pid"]
+    before = anonymous(pid)
+    with os.scandir(point / "top") as entries:
+        assert sum(e.stat().st_nlink > 0 for e in entries) == 100_000
+    assert anonymous(pid) - before <= 32 << 20
 
 
 # --- over a remount -------------------------------------------------------------------------------
