@@ -102,7 +102,7 @@ static const struct row rows[] = {
     {"cache-tier-grants", FLAG, MOUNT_ONLY, AT(cache_tier_grants), 0, 0,
      "share what was read by grants, too"},
     {"cache-tier-timeout", DURATION, MOUNT_ONLY, AT(cache_tier_timeout_ms), 10, 60000,
-     "how long the tier may give nothing before the source is asked, default 500ms"},
+     "how long the tier may give nothing before the source is asked, default 250ms"},
     {"metadata-ttl", DURATION, ANYWHERE, AT(metadata_ttl_ms), 0, 86400000,
      "how long names and attributes are trusted, default 60s"},
     {"negative-ttl", DURATION, ANYWHERE, AT(negative_ttl_ms), 0, 86400000,
@@ -180,7 +180,7 @@ static const struct row rows[] = {
 #define DEFAULT_NEGATIVE_TTL_MS 5000
 #define DEFAULT_CACHE_SIZE ((uint64_t)10 << 30)
 #define DEFAULT_CACHE_FREE_PERCENT 5
-#define DEFAULT_TIER_TIMEOUT_MS 500
+#define DEFAULT_TIER_TIMEOUT_MS 250
 #define DEFAULT_CONNECTIONS 64
 #define DEFAULT_DEADLINE_MS 60000
 

@@ -26,10 +26,10 @@
 #include "s3apfs/base/xxh.h"
 #include "tier_internal.h"
 
-#define DEFAULT_TIMEOUT_MS 500
+#define DEFAULT_TIMEOUT_MS 250
 #define SLOWEST_BYTES_PER_MS 4000
 #define FALLBACK_THREADS 4
-#define SENDERS 2
+#define SENDERS 4
 
 struct tier_load {
   struct store_get get;

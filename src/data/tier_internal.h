@@ -13,7 +13,7 @@
 /* Loads at once; more would only wait for each other. */
 #define TIER_LOADS_MAX 32
 /* Parts being put together or sent; each borrows its sealed size from the budget. */
-#define TIER_PARTS_MAX 6
+#define TIER_PARTS_MAX 8
 
 /* A part that is being put together, or sent. */
 struct tier_part {

@@ -19,7 +19,7 @@ struct tier_options {
   struct store *store; /* the second bucket; borrowed. Its calls must not block for keys */
   uint8_t key[32];     /* of the key file; the caller wipes its copy */
   int64_t proof_ms;    /* how long a proof of access counts; 0: nothing is read from the tier */
-  int64_t timeout_ms;  /* without bytes for so long, the source is asked; 0: 500 */
+  int64_t timeout_ms;  /* without bytes for so long, the source is asked; 0: 250 */
 };
 
 int tier_new(const struct tier_options *o, struct tier **out);
