@@ -9,10 +9,18 @@
 #include "keys_json_internal.h"
 #include "s3apfs/base/text.h"
 
+#define LIFETIME_MAX_S 1e9
+#define TIME_MAX_MS 2.5e14 /* in the year 9892 */
+
 static int refuse(struct buf *why, const char *text) {
   if (why != NULL)
     buf_puts(why, text);
   return -EBADMSG;
+}
+
+/* False for what does not fit the integer it becomes, too. */
+static bool is_between(const cJSON *item, double min, double max) {
+  return cJSON_IsNumber(item) && item->valuedouble >= min && item->valuedouble <= max;
 }
 
 static void free_wiped(char *s) {
@@ -101,17 +109,19 @@ static int take_reply(const cJSON *doc, int64_t now, struct sso_token *t, struct
 
   if (rc == 0)
     rc = keys_json_value(doc, "refreshToken", false, &t->refresh_token, why);
-  if (rc == 0 && (!cJSON_IsNumber(seconds) || seconds->valuedouble < 1))
+  if (rc == 0 && !is_between(seconds, 1, LIFETIME_MAX_S))
     rc = refuse(why, "expiresIn is no number of seconds");
   if (rc == 0)
     t->expires = now + (int64_t)seconds->valuedouble;
   return rc;
 }
 
+/* In place of all of that name: a document may have a member twice. */
 static void put(cJSON *doc, const char *name, const char *value) {
-  cJSON *item = cJSON_DetachItemFromObjectCaseSensitive(doc, name);
+  cJSON *item;
 
-  keys_json_close(item);
+  while ((item = cJSON_DetachItemFromObjectCaseSensitive(doc, name)) != NULL)
+    keys_json_close(item);
   cJSON_AddStringToObject(doc, name, value);
 }
 
@@ -164,7 +174,7 @@ static int take_credentials(const cJSON *keys, struct aws_keys *k, struct buf *w
     rc = keys_json_value(keys, "secretAccessKey", true, &k->secret_access_key, why);
   if (rc == 0)
     rc = keys_json_value(keys, "sessionToken", true, &k->session_token, why);
-  if (rc == 0 && (!cJSON_IsNumber(end) || end->valuedouble < 1))
+  if (rc == 0 && !is_between(end, 1000, TIME_MAX_MS))
     rc = refuse(why, "expiration is no time");
   if (rc == 0)
     k->expiration = (int64_t)(end->valuedouble / 1000);

@@ -116,5 +116,7 @@ const char *jwt_claim(const struct jwt *j, const char *name) {
 int64_t jwt_time(const struct jwt *j, const char *name) {
   const cJSON *item = cJSON_GetObjectItemCaseSensitive(j->claims, name);
 
-  return cJSON_IsNumber(item) ? (int64_t)item->valuedouble : 0;
+  return cJSON_IsNumber(item) && item->valuedouble > 0 && item->valuedouble < 2.5e11
+             ? (int64_t)item->valuedouble
+             : 0;
 }

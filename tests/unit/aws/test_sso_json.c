@@ -82,6 +82,9 @@ Test(sso_json, credentials) {
   static const char good[] =
       "{\"roleCredentials\":{\"accessKeyId\":\"ASIA\",\"secretAccessKey\":\"s\","
       "\"sessionToken\":\"t\",\"expiration\":1795327200000}}";
+  static const char distant[] =
+      "{\"roleCredentials\":{\"accessKeyId\":\"A\",\"secretAccessKey\":\"s\","
+      "\"sessionToken\":\"t\",\"expiration\":1e300}}";
   static const char endless[] = "{\"roleCredentials\":{\"accessKeyId\":\"A\",\"secretAccessKey\":"
                                 "\"s\",\"sessionToken\":\"t\"}}";
   static const char *const bad[] = {"", "{}", "{\"roleCredentials\":{\"accessKeyId\":\"A\"}}",
@@ -92,6 +95,7 @@ Test(sso_json, credentials) {
   cr_assert_str_eq(k.access_key_id, "ASIA");
   cr_assert_eq(k.expiration, 1795327200);
   aws_keys_fini(&k);
+  cr_assert_eq(sso_credentials_parse(distant, strlen(distant), &k, NULL), -EBADMSG);
   for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
     cr_assert_eq(sso_credentials_parse(bad[i], strlen(bad[i]), &k, NULL), -EBADMSG);
 }
