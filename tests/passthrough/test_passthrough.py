@@ -15,7 +15,7 @@ import pytest  # noqa: E402
 
 import emulator  # noqa: E402
 import trixie  # noqa: E402
-from mounting import AP_ARN, credentials_text, options, wait_until  # noqa: E402
+from mounting import AP_ARN, Place, credentials_text, options, wait_until  # noqa: E402
 
 SIZE = (5 << 20) + 4711
 MOUNT = "/work/mnt"
@@ -182,3 +182,21 @@ def test_a_mount_that_writes_asks(debian, emu):
         for _ in range(4):
             m.read(data)
         assert m.passed() == 0
+
+
+def test_this_machine_reads_the_same_with_or_without(emu):
+    data = content("here")
+    emu.owner.put_object(Bucket="test-bucket-1", Key="here/f", Body=data)
+    place = Place()
+    try:
+        for _ in range(2):
+            point = place.mount(AP_ARN + "/here", options(emu, "profile=demo", "ro"))
+            for _ in range(3):
+                assert (point / "f").read_bytes() == data
+            wait_until(lambda at=point: place.status(at)["cache"]["filled_bytes"] >= SIZE
+                       or place.status(at)["cache"]["hit_bytes"] > 0)
+            assert place.status(point)["cache"]["passthrough_opens"] >= 0
+            place.umount(point)
+        place.close()
+    finally:
+        place.abandon()
