@@ -251,9 +251,18 @@ static match_fn those_that_matter(bool folded, unsigned max) {
   return folded ? is_deeper : is_folder_below;
 }
 
-static int later_list(struct store *s, const char *prefix, bool folded, const char *token,
-                      unsigned max, struct store_page *out) {
-  struct later *l = self(s);
+/* One of the two inner calls; the token is a name to start behind, or not. */
+static int list_inner(struct store *inner, const char *prefix, bool folded, const char *token,
+                      bool after, unsigned max, struct store_page *out) {
+  if (!after)
+    return inner->ops->list(inner, prefix, folded, token, max, out);
+  return inner->ops->list_after != NULL
+             ? inner->ops->list_after(inner, prefix, folded, token, max, out)
+             : -ENOTSUP;
+}
+
+static int list_from(struct later *l, const char *prefix, bool folded, const char *token,
+                     bool after, unsigned max, struct store_page *out) {
   struct doomed *all = NULL;
   size_t count = 0;
   int rc;
@@ -263,7 +272,7 @@ static int later_list(struct store *s, const char *prefix, bool folded, const ch
     log_debug("'%s' is listed although changes below it wait", prefix);
   rc = snapshot(l, prefix, &all, &count);
   if (rc == 0)
-    rc = l->inner->ops->list(l->inner, prefix, folded, token, max, out);
+    rc = list_inner(l->inner, prefix, folded, token, after, max, out);
   if (rc == 0)
     leave_out(out, all, count);
   for (size_t i = 0; i < count; i++) {
@@ -272,6 +281,16 @@ static int later_list(struct store *s, const char *prefix, bool folded, const ch
   }
   free(all);
   return rc;
+}
+
+static int later_list(struct store *s, const char *prefix, bool folded, const char *token,
+                      unsigned max, struct store_page *out) {
+  return list_from(self(s), prefix, folded, token, false, max, out);
+}
+
+static int later_list_after(struct store *s, const char *prefix, bool folded, const char *after,
+                            unsigned max, struct store_page *out) {
+  return list_from(self(s), prefix, folded, after, true, max, out);
 }
 
 static int later_explain(struct store *s, const char *key, struct buf *out) {
@@ -303,6 +322,7 @@ static const struct store_ops ops = {
     .get_cancel = later_get_cancel,
     .head = later_head,
     .list = later_list,
+    .list_after = later_list_after,
     .explain = later_explain,
     .destroy = later_destroy,
 };
