@@ -187,6 +187,7 @@ int app_catalog(struct app *a, struct catalog *out) {
     const struct settings *set = &s->dir->settings;
     struct root_options o = {.uid = set->uid,
                              .gid = set->gid,
+                             .exclusive_open = set->exclusive_open,
                              .file_mode = set->file_mode,
                              .dir_mode = set->dir_mode,
                              .metadata_ttl_ms = settings_metadata_ttl_ms(set),

@@ -67,6 +67,7 @@ struct settings {
   char *state_dir; /* NULL: the default one */
   uint64_t staging_size;
   bool writeback;
+  bool exclusive_open; /* exclusive=open */
   /* operation */
   char *log_level;
   char *log;

@@ -103,6 +103,22 @@ static int create_new(struct fs *fs, uint64_t parent, const char *name, int flag
   return 0;
 }
 
+/* The object is made before the open returns, so one host alone succeeds. */
+static int create_exclusive(struct fs *fs, uint64_t parent, const char *name, int flags,
+                            const struct fs_maker *by, struct fs_entry *out,
+                            struct fs_opened *opened) {
+  int rc = fs_mknod(fs, parent, name, by, out);
+
+  if (rc == -EEXIST)
+    ns_distrust(fs->ns, parent);
+  if (rc != 0)
+    return rc;
+  rc = fs_open(fs, out->ino, flags & ~(O_CREAT | O_EXCL), opened);
+  if (rc != 0)
+    fs_forget(fs, out->ino, 1);
+  return rc;
+}
+
 int fs_create(struct fs *fs, uint64_t parent, const char *name, int flags,
               const struct fs_maker *by, struct fs_entry *out, struct fs_opened *opened) {
   double negative_ttl;
@@ -117,6 +133,8 @@ int fs_create(struct fs *fs, uint64_t parent, const char *name, int flags,
   if (rc != 0)
     return rc;
   rc = fs_lookup(fs, parent, name, out, &negative_ttl);
+  if (rc == -ENOENT && (flags & O_EXCL) != 0 && r->options.exclusive_open)
+    return create_exclusive(fs, parent, name, flags, by, out, opened);
   if (rc == -ENOENT)
     return create_new(fs, parent, name, flags, by, out, opened);
   if (rc != 0)

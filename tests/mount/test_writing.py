@@ -276,3 +276,21 @@ def test_a_copy_within_the_source_moves_no_bytes(emu, point):
     with open(where / "a", "rb") as src, open(where / "b", "r+b") as dst:  # a part: by reading
         assert os.copy_file_range(src.fileno(), dst.fileno(), 1000, 0, 5000) == 1000
     assert body(emu, f"{prefix}/b") == data[:5000] + data[:1000] + data[6000:]
+
+
+def test_exclusive_between_hosts(emu, admin):
+    """With exclusive=open, of two mounts that make one lock file, one learns so at open."""
+    prefix = "exclusive"
+    emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/old.txt", Body=b"old\n")
+    first, second = (pathlib.Path(admin.mount(
+        f"s3://{BUCKET}/{prefix}", options(emu, "profile=admin2", f"state-dir={admin.dir}/state",
+                                           "exclusive=open"))) for _ in range(2))
+    assert sorted(os.listdir(second)) == ["old.txt"]  # it knows that there is no lock
+    with open(first / "lock", "x") as lock:
+        lock.write("first")
+        assert keys(emu, prefix) == [f"{prefix}/lock", f"{prefix}/old.txt"]
+        with pytest.raises(FileExistsError):
+            open(second / "lock", "x")
+    assert body(emu, f"{prefix}/lock") == b"first"
+    assert (second / "lock").read_text() == "first"
+    assert keys(emu, prefix) == [f"{prefix}/lock", f"{prefix}/old.txt"]

@@ -14,9 +14,10 @@ struct root_options {
   mode_t dir_mode;
   int64_t metadata_ttl_ms;
   int64_t negative_ttl_ms;
-  bool backed;    /* the kernel may read from the disk cache by itself */
-  bool listed;    /* the store answered a LIST of it when the mount was made */
-  bool writeback; /* close and fsync promise the journal, the store follows */
+  bool backed;         /* the kernel may read from the disk cache by itself */
+  bool listed;         /* the store answered a LIST of it when the mount was made */
+  bool writeback;      /* close and fsync promise the journal, the store follows */
+  bool exclusive_open; /* O_EXCL makes the object at once: exact between hosts */
 };
 
 struct root {
