@@ -515,8 +515,9 @@ int later_new(struct state *state, struct store *inner, struct store **out) {
   cond_init(&l->synced.work);
   cond_init(&l->synced.done);
   l->synced.tail = &l->synced.head;
-  l->store = (struct store){
-      .ops = &ops, .write = &write_ops, .domain = inner->domain, .read_only = inner->read_only};
+  l->store = *inner; /* what it is and where is the same */
+  l->store.ops = &ops;
+  l->store.write = &write_ops;
   l->state = state;
   l->inner = inner;
   rc = later_load(l);
