@@ -185,6 +185,7 @@ static void write_extent(void *arg) {
   struct disk *d = e->disk->disk;
   int rc = disk_file_write(e->disk, e->offset, e->data, e->length, is_behind(d));
 
+  disk_space_settle(d, e->length + MAP_ROOM);
   if (rc != 0) {
     skip_extent(d, e, rc);
     return;
@@ -207,9 +208,14 @@ static void keep_extent(void *arg) {
   if (clock_mono_ms(&clock_system) < atomic_load(&d->retry_ms))
     rc = -EAGAIN;
   else
-    rc = disk_space_make(d, e->length + MAP_ROOM) ? disk_file_make(e->disk) : -ENOSPC;
-  if (rc == 0)
-    rc = pool_submit(d->movers, write_extent, e);
+    rc = disk_space_make(d, e->length + MAP_ROOM) ? 0 : -ENOSPC;
+  if (rc == 0) {
+    rc = disk_file_make(e->disk);
+    if (rc == 0)
+      rc = pool_submit(d->movers, write_extent, e);
+    if (rc != 0)
+      disk_space_settle(d, e->length + MAP_ROOM);
+  }
   if (rc != 0)
     skip_extent(d, e, rc);
 }

@@ -102,6 +102,7 @@ struct disk {
   atomic_uint_fast64_t bad_blocks;
   atomic_uint_fast64_t evicted_files;
   atomic_uint_fast64_t used;
+  atomic_uint_fast64_t granted; /* of these: room made, bytes not written yet */
   atomic_size_t queued;
   atomic_bool failing;
   atomic_bool ending;           /* what only looks ahead stops */
@@ -170,8 +171,10 @@ struct disk_entry;
 char *disk_read_id(int dir_fd, const struct disk_entry *e);
 
 /* --- disk_space.c --- */
-/* Makes room for `bytes` more; the writer's. False: there is none. */
+/* Makes room for `bytes` more; the writer's. False: there is none. The room is held
+ * until disk_space_settle(): a scan does not see such bytes yet. */
 bool disk_space_make(struct disk *d, uint64_t bytes);
+void disk_space_settle(struct disk *d, uint64_t bytes);
 /* Whether a version that is kept anew was here not long ago. */
 bool disk_ghost(const struct disk *d, const uint64_t hash[2]);
 /* Calls fn for each version of a directory until it returns non-zero. */

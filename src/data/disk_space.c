@@ -163,7 +163,7 @@ static int scan(struct disk *d, struct tally *t) {
   d->scanned = true;
   d->scanned_ms = clock_mono_ms(&clock_system);
   d->written_since_scan = 0;
-  atomic_store(&d->used, t->bytes);
+  atomic_store(&d->used, t->bytes + atomic_load(&d->granted));
   return rc;
 }
 
@@ -249,7 +249,7 @@ static void evict_to(struct disk *d, struct tally *t, uint64_t target) {
   for (size_t i = 0; i < t->count && t->bytes > target; i++)
     if (t->items[i].bytes > 0 && !in_use(d, t->items[i].hash))
       evict(d, t, &t->items[i]);
-  atomic_store(&d->used, t->bytes);
+  atomic_store(&d->used, t->bytes + atomic_load(&d->granted));
 }
 
 /* Bytes of the file system that may still be taken. */
@@ -267,6 +267,7 @@ static uint64_t free_left(const struct disk *d) {
 }
 
 static void make_room(struct disk *d, uint64_t bytes, uint64_t free_now) {
+  uint64_t taken = bytes + atomic_load(&d->granted);
   struct tally t = {0};
   int fd = openat(d->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   uint64_t most;
@@ -276,8 +277,8 @@ static void make_room(struct disk *d, uint64_t bytes, uint64_t free_now) {
     return;
   if (flock(fd, LOCK_EX | LOCK_NB) == 0 && scan(d, &t) == 0) {
     most = t.bytes > lacking ? t.bytes - lacking : 0;
-    if (most > d->limit - (bytes < d->limit ? bytes : d->limit))
-      most = d->limit - (bytes < d->limit ? bytes : d->limit);
+    if (most > d->limit - (taken < d->limit ? taken : d->limit))
+      most = d->limit - (taken < d->limit ? taken : d->limit);
     if (t.bytes > most)
       evict_to(d, &t, most - most / EVICT_SHARE);
   }
@@ -304,6 +305,11 @@ bool disk_space_make(struct disk *d, uint64_t bytes) {
       return false;
   }
   atomic_fetch_add(&d->used, bytes);
+  atomic_fetch_add(&d->granted, bytes);
   d->written_since_scan += bytes;
   return true;
+}
+
+void disk_space_settle(struct disk *d, uint64_t bytes) {
+  atomic_fetch_sub(&d->granted, bytes);
 }
