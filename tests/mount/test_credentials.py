@@ -203,7 +203,8 @@ def mount_on_terminal(place, emu, answer, device=DEVICE):
     point = place.mount_point()
     words = options(emu, "profile=ann", "metadata-ttl=0", "negative-ttl=0", f"role-arn={arn('careful')}", f"mfa-serial={device}",
                     f"log={place.dir}/log", f"cache-dir={place.dir}/cache", "allow-core")
-    done = on_terminal([S3APFS, "mount", AP, point, "-o", ",".join(words)], answer, env=place.env)
+    done = on_terminal([S3APFS, "mount", "-o", f"state-dir={place.dir}/state",
+                        AP, point, "-o", ",".join(words)], answer, env=place.env)
     if done[0] == 0:
         place.mounts.append(point)
     return (*done, point)

@@ -174,7 +174,8 @@ def test_a_killed_mount_can_be_unmounted_and_mounted_again(emu, place):
 def test_sigterm_ends_a_foreground_mount_cleanly(emu, place):
     point = place.mount_point()
     words = options(emu, "profile=demo", "allow-core")
-    process = subprocess.Popen([str(S3APFS), "mount", AP_ARN, str(point), "-f", "-o", ",".join(words)],
+    process = subprocess.Popen([str(S3APFS), "mount", "-o", f"state-dir={place.dir}/state",
+                                AP_ARN, str(point), "-f", "-o", ",".join(words)],
                                env=place.env, stdin=subprocess.DEVNULL)
     wait_until(lambda: os.path.ismount(point))
     assert (point / "sample2.csv").read_bytes() == DATA

@@ -16,7 +16,8 @@ BUCKET = "test-bucket-1"
 
 def test_four_mounts_of_one_point(emu, place):
     point = place.mount_point()
-    command = [str(S3APFS), "mount", AP_ARN, str(point), "-o", ",".join(options(emu, "profile=demo"))]
+    command = [str(S3APFS), "mount", "-o", f"state-dir={place.dir}/state",
+               AP_ARN, str(point), "-o", ",".join(options(emu, "profile=demo"))]
     tries = [subprocess.Popen(command, env=place.env, stdin=subprocess.DEVNULL,
                               stderr=subprocess.PIPE, text=True) for _ in range(4)]
     errors = [t.communicate(timeout=120)[1] for t in tries]
@@ -35,7 +36,8 @@ def test_a_mount_waits_for_the_one_before_to_end(emu, place):
     pid = place.status(point)["pid"]
     os.kill(pid, signal.SIGSTOP)  # as if it took its time to end
     subprocess.run(["umount", "-l", str(point)], check=True)
-    command = [str(S3APFS), "mount", AP_ARN, str(point), "-o", ",".join(options(emu, "profile=demo"))]
+    command = [str(S3APFS), "mount", "-o", f"state-dir={place.dir}/state",
+               AP_ARN, str(point), "-o", ",".join(options(emu, "profile=demo"))]
     later = subprocess.Popen(command, env=place.env, stdin=subprocess.DEVNULL,
                              stderr=subprocess.PIPE, text=True)
     time.sleep(0.5)
@@ -86,7 +88,8 @@ def test_a_signal_while_sources_are_proved(place, number):
     with silent_server() as s:
         point = place.mount_point()
         process = subprocess.Popen(
-            [str(S3APFS), "mount", "s3://bucket", str(point), "-f", "-o",
+            [str(S3APFS), "mount", "-o", f"state-dir={place.dir}/state",
+             "s3://bucket", str(point), "-f", "-o",
              f"endpoint-url=http://127.0.0.1:{s.getsockname()[1]},region=us-east-1,profile=demo,"
              "path-style,deadline=50s"], env=place.env, stdin=subprocess.DEVNULL)
         s.accept()
@@ -101,7 +104,8 @@ def test_a_parent_that_goes_takes_the_preparation_with_it(place):
     with silent_server() as s:
         point = place.mount_point()
         parent = subprocess.Popen(
-            [str(S3APFS), "mount", "s3://bucket", str(point), "-o",
+            [str(S3APFS), "mount", "-o", f"state-dir={place.dir}/state",
+             "s3://bucket", str(point), "-o",
              f"endpoint-url=http://127.0.0.1:{s.getsockname()[1]},region=us-east-1,profile=demo,"
              "path-style,deadline=50s"], env=place.env, stdin=subprocess.DEVNULL)
         connection, _ = s.accept()
@@ -168,7 +172,8 @@ def test_a_reader_of_a_replaced_object_never_ends_early(emu, place, sizes):
 def test_sigterm_with_open_files(emu, place):
     """Whoever has files or folders open gets errors; the process ends cleanly, leaks included."""
     point = place.mount_point()
-    process = subprocess.Popen([str(S3APFS), "mount", AP_ARN, str(point), "-f", "-o",
+    process = subprocess.Popen([str(S3APFS), "mount", "-o", f"state-dir={place.dir}/state",
+                                AP_ARN, str(point), "-f", "-o",
                                 ",".join(options(emu, "profile=demo", "allow-core"))],
                                env=place.env, stdin=subprocess.DEVNULL)
     wait_until(lambda: os.path.ismount(point))
