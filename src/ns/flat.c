@@ -6,8 +6,9 @@
  * keys at a time, and every folder that a page completes gets its listing from
  * there. It costs no more than the request it stands for. A page that completes
  * fewer than two folders ends it (large folders are better listed by themselves),
- * and so does a denial, which is remembered for the whole root: policies may allow
- * LIST with a delimiter only.
+ * unless it lies within one: then the next page begins behind that one, once. So does
+ * a denial, which is remembered for the whole root: policies may allow LIST with a
+ * delimiter only.
  *
  * The walk belongs to the listing of the folder above. One caller loads a page,
  * with `loading` set and the lock released; what it builds is its own until then. */
@@ -20,6 +21,8 @@
 
 #define PAGE_MAX 1000
 #define PROFIT_MIN 2 /* folders a page */
+/* Sorts behind every name of a folder: the last code point. */
+#define BEHIND_ALL "\xf4\x8f\xbf\xbf"
 
 struct flat {
   int64_t asof; /* tick at the start */
@@ -28,7 +31,9 @@ struct flat {
   bool off;
   bool ended;
   char *token;
-  char *reached; /* the last key seen; NULL: none */
+  char *reached; /* the last key seen, or behind the folder jumped over; NULL: none */
+  char *jumped;  /* prefix of the last folder jumped over; NULL: none */
+  bool jumping;  /* the next page begins behind it */
   /* the folder that the last page left unfinished; the loader's */
   char *child;
   struct store_page part;
@@ -55,6 +60,7 @@ void flat_free(struct flat *f) {
   store_page_fini(&f->part);
   free(f->token);
   free(f->reached);
+  free(f->jumped);
   free(f->child);
   free(f);
 }
@@ -163,10 +169,17 @@ static char *last_key(const struct store_page *page) {
 
 /* --- loading --- */
 
+static int start(struct listing *above, const struct flat *f, struct remote **out) {
+  const struct root *r = above->dir->root;
+
+  return f->jumping ? remote_list_flat_after(above->ns, r, above->prefix, f->reached, PAGE_MAX, out)
+                    : remote_list_flat(above->ns, r, above->prefix, f->token, PAGE_MAX, out);
+}
+
 static int ask(struct listing *above, struct flat *f, const struct patience *p, struct harvest *h,
                char **token, char **reached) {
   struct remote *c;
-  int rc = remote_list_flat(above->ns, above->dir->root, above->prefix, f->token, PAGE_MAX, &c);
+  int rc = start(above, f, &c);
 
   if (rc != 0)
     return rc;
@@ -200,12 +213,39 @@ static void adopt_locked(struct listing *above, const struct flat *f, struct who
   free(w->name);
 }
 
+/* The page lies within one folder, which is large: go on behind it, unless that was
+ * done for this page already. */
+static bool jump_locked(const struct listing *above, struct flat *f) {
+  const struct store_ops *ops = above->dir->root->store->ops;
+  char *over = NULL;
+  char *behind = NULL;
+
+  if (!f->jumping && ops->list_after != NULL && f->child != NULL && f->part.count >= PAGE_MAX / 2)
+    over = text_printf("%s%s/", above->prefix, f->child);
+  if (over != NULL)
+    behind = text_printf("%s" BEHIND_ALL, over);
+  if (behind == NULL) {
+    free(over);
+    return false;
+  }
+  free(f->jumped);
+  free(f->reached);
+  free(f->child);
+  f->jumped = over;
+  f->reached = behind;
+  f->child = NULL;
+  f->overflow = false;
+  store_page_fini(&f->part);
+  return true;
+}
+
 static void load_locked(struct listing *above, const struct patience *p) {
   struct ns *n = above->ns;
   struct flat *f = above->flat;
   struct harvest *h = calloc(1, sizeof(*h));
   char *reached = NULL;
   char *token = NULL;
+  bool poor;
   int rc;
 
   f->loading = true;
@@ -218,12 +258,14 @@ static void load_locked(struct listing *above, const struct patience *p) {
   if (rc == -EACCES)
     n->synced.roots[above->dir->root - n->catalog->roots].flat_denied_until =
         ns_now(n) + above->dir->root->options.metadata_ttl_ms;
-  f->off = rc != 0 || h->bad || (h->finished < PROFIT_MIN && !h->ended);
+  poor = rc == 0 && !h->bad && h->finished < PROFIT_MIN && !h->ended;
   f->ended = rc == 0 && h->ended;
   free(f->token);
   free(f->reached);
   f->token = token;
   f->reached = reached;
+  f->jumping = poor && jump_locked(above, f);
+  f->off = rc != 0 || h->bad || (poor && !f->jumping);
   free(h);
   cond_broadcast(&n->synced.loaded);
 }
@@ -259,6 +301,8 @@ static struct flat *flat_new_locked(struct ns *n, const struct node *above) {
 
 /* Its keys may still come. */
 static bool may_come(const struct flat *f, const char *prefix) {
+  if (f->jumped != NULL && strcmp(f->jumped, prefix) == 0)
+    return false;
   return f->reached == NULL || strcmp(f->reached, prefix) < 0 ||
          text_has_prefix(f->reached, prefix);
 }

@@ -229,6 +229,8 @@ int remote_list_after(struct ns *n, const struct root *r, const char *prefix, co
 /* The same without a delimiter: every key below the prefix. */
 int remote_list_flat(struct ns *n, const struct root *r, const char *prefix, const char *token,
                      unsigned max, struct remote **out);
+int remote_list_flat_after(struct ns *n, const struct root *r, const char *prefix,
+                           const char *after, unsigned max, struct remote **out);
 /* Waits; the call's result, or -EINTR or -ETIMEDOUT. */
 int remote_wait(struct remote *c, const struct patience *p);
 /* Valid after remote_wait() gave 0. */

@@ -88,7 +88,7 @@ static void remote_run(void *arg) {
   remote_leave(c);
 }
 
-enum call { CALL_HEAD, CALL_LIST, CALL_LIST_AFTER, CALL_LIST_FLAT };
+enum call { CALL_HEAD, CALL_LIST, CALL_LIST_AFTER, CALL_LIST_FLAT, CALL_LIST_FLAT_AFTER };
 
 static int remote_start(struct ns *n, const struct root *r, enum call call, const char *key,
                         const char *token, unsigned max, struct remote **out) {
@@ -102,8 +102,8 @@ static int remote_start(struct ns *n, const struct root *r, enum call call, cons
   c->ns = n;
   c->store = r->store;
   c->is_list = call != CALL_HEAD;
-  c->flat = call == CALL_LIST_FLAT;
-  c->after = call == CALL_LIST_AFTER;
+  c->flat = call == CALL_LIST_FLAT || call == CALL_LIST_FLAT_AFTER;
+  c->after = call == CALL_LIST_AFTER || call == CALL_LIST_FLAT_AFTER;
   c->max = max;
   c->synced.owners = 2;
   c->key = strdup(key);
@@ -135,6 +135,11 @@ int remote_list_after(struct ns *n, const struct root *r, const char *prefix, co
 int remote_list_flat(struct ns *n, const struct root *r, const char *prefix, const char *token,
                      unsigned max, struct remote **out) {
   return remote_start(n, r, CALL_LIST_FLAT, prefix, token, max, out);
+}
+
+int remote_list_flat_after(struct ns *n, const struct root *r, const char *prefix,
+                           const char *after, unsigned max, struct remote **out) {
+  return remote_start(n, r, CALL_LIST_FLAT_AFTER, prefix, after, max, out);
 }
 
 int remote_wait(struct remote *c, const struct patience *p) {

@@ -155,6 +155,26 @@ Test(flat, small_and_large_folders_mixed) {
   free(seen);
 }
 
+Test(flat, a_large_folder_among_small_ones_is_jumped_over) {
+  char key[64];
+  unsigned before;
+  char *seen;
+
+  put_tree(30, 50);
+  for (unsigned i = 0; i < 5000; i++) {
+    snprintf(key, sizeof(key), "top/d010/x%05u", i);
+    put(key);
+  }
+  before = lists();
+  seen = walk_top();
+  cr_expect_eq(words(seen), 30 + 1500 + 5000);
+  cr_expect_not_null(strstr(seen, "/d010/x04999 "));
+  cr_expect_not_null(strstr(seen, "/d029/f0049 "));
+  /* its own six pages, three flat ones, and the names above; not one for each of the 19 behind */
+  cr_expect_leq(lists() - before, 14, "%u LISTs", lists() - before);
+  free(seen);
+}
+
 Test(flat, odd_keys_markers_and_files_between) {
   char *seen;
 
