@@ -11,7 +11,6 @@
 #include "later_internal.h"
 #include "s3apfs/base/clock.h"
 #include "s3apfs/base/log.h"
-#include "s3apfs/base/text.h"
 
 #define REMOVALS_MAX 1000
 #define FOLDERS_MAX 64
@@ -25,47 +24,6 @@
 #define FOLDER_TYPE "application/x-directory"
 
 /* --- the journal --- */
-
-static int encode(const struct kvlist *meta, struct buf *out) {
-  for (size_t i = 0; i < meta->count; i++) {
-    buf_puts(out, i > 0 ? "&" : "");
-    text_uri_encode(out, meta->items[i].name, strlen(meta->items[i].name), false);
-    buf_putc(out, '=');
-    text_uri_encode(out, meta->items[i].value, strlen(meta->items[i].value), false);
-  }
-  return buf_error(out);
-}
-
-static int decode_one(const char *text, size_t len, struct kvlist *out) {
-  const char *equals = memchr(text, '=', len);
-  struct buf name;
-  struct buf value;
-  int rc = equals != NULL ? 0 : -EUCLEAN;
-
-  buf_init(&name, 0);
-  buf_init(&value, 0);
-  if (rc == 0)
-    rc = text_uri_decode(&name, text, (size_t)(equals - text), false);
-  if (rc == 0)
-    rc = text_uri_decode(&value, equals + 1, len - (size_t)(equals - text) - 1, false);
-  if (rc == 0)
-    rc = kvlist_add(out, buf_cstr(&name), buf_cstr(&value));
-  buf_fini(&name);
-  buf_fini(&value);
-  return rc;
-}
-
-static int decode(const char *text, struct kvlist *out) {
-  int rc = 0;
-
-  while (rc == 0 && *text != '\0') {
-    size_t len = strcspn(text, "&");
-
-    rc = decode_one(text, len, out);
-    text += len + (text[len] == '&');
-  }
-  return rc;
-}
 
 /* A row to be written is only read. */
 static char *constant(const char *text) {
@@ -82,7 +40,8 @@ int later_accept(struct later *l, struct later_change *c) {
   int rc;
 
   buf_init(&detail, 0);
-  rc = encode(&c->meta, &detail);
+  kvlist_to_text(&c->meta, &detail);
+  rc = buf_error(&detail);
   row.detail = constant(buf_cstr(&detail));
   if (rc == 0)
     rc = journal_add_change(l->state, &row, STATE_LAZY);
@@ -112,8 +71,9 @@ static int load_one(void *arg, struct journal_change *row) {
   c->folder = folder;
   c->key = strdup(row->key);
   c->etag = row->etag[0] != '\0' ? strdup(row->etag) : NULL;
-  rc = c->key != NULL && (row->etag[0] == '\0' || c->etag != NULL) ? decode(row->detail, &c->meta)
-                                                                   : -ENOMEM;
+  rc = c->key != NULL && (row->etag[0] == '\0' || c->etag != NULL)
+           ? kvlist_from_text(row->detail, &c->meta)
+           : -ENOMEM;
   if (rc != 0)
     later_change_free(c);
   else
@@ -245,7 +205,8 @@ static void note_failure(struct later *l, const struct later_change *c) {
   struct buf detail;
 
   buf_init(&detail, 0);
-  if (encode(&c->meta, &detail) == 0) {
+  kvlist_to_text(&c->meta, &detail);
+  if (buf_error(&detail) == 0) {
     row.detail = constant(buf_cstr(&detail));
     if (journal_put_change(l->state, &row, STATE_LAZY) != 0)
       log_debug("the journal does not know why '%s' waits", c->key);

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "journal_internal.h"
-#include "s3apfs/base/text.h"
 
 void journal_file_init(struct journal_file *f) {
   memset(f, 0, sizeof(*f));
@@ -25,50 +24,6 @@ void journal_file_fini(struct journal_file *f) {
   kvlist_fini(&f->meta);
   kvlist_fini(&f->headers);
   f->domain = f->key = f->base_etag = f->upload = f->expect_etag = NULL;
-}
-
-/* --- dress as text --- */
-
-static void encode_pairs(struct buf *out, const struct kvlist *l) {
-  for (size_t i = 0; i < l->count; i++) {
-    if (i > 0)
-      buf_putc(out, '&');
-    text_uri_encode(out, l->items[i].name, strlen(l->items[i].name), false);
-    buf_putc(out, '=');
-    text_uri_encode(out, l->items[i].value, strlen(l->items[i].value), false);
-  }
-}
-
-static int decode_pair(const char *text, size_t len, struct kvlist *out) {
-  const char *equals = memchr(text, '=', len);
-  struct buf name;
-  struct buf value;
-  int rc = -EUCLEAN;
-
-  buf_init(&name, 0);
-  buf_init(&value, 0);
-  if (equals != NULL) {
-    rc = text_uri_decode(&name, text, (size_t)(equals - text), false);
-    if (rc == 0)
-      rc = text_uri_decode(&value, equals + 1, len - (size_t)(equals - text) - 1, false);
-    if (rc == 0)
-      rc = kvlist_add(out, buf_cstr(&name), buf_cstr(&value));
-  }
-  buf_fini(&name);
-  buf_fini(&value);
-  return rc;
-}
-
-static int decode_pairs(const char *text, struct kvlist *out) {
-  int rc = 0;
-
-  while (rc == 0 && *text != '\0') {
-    size_t len = strcspn(text, "&");
-
-    rc = decode_pair(text, len, out);
-    text += len + (text[len] == '&');
-  }
-  return rc;
 }
 
 /* --- writing files --- */
@@ -165,8 +120,8 @@ static int write_file(struct state *s, struct file_task t, enum state_sync sync,
 
   buf_init(&t.meta, 0);
   buf_init(&t.headers, 0);
-  encode_pairs(&t.meta, &f->meta);
-  encode_pairs(&t.headers, &f->headers);
+  kvlist_to_text(&f->meta, &t.meta);
+  kvlist_to_text(&f->headers, &t.headers);
   rc = buf_error(&t.meta) != 0 ? buf_error(&t.meta) : buf_error(&t.headers);
   if (rc == 0)
     rc = db_run(s->db, sync, fn, &t);
@@ -297,8 +252,8 @@ static int read_file(sqlite3_stmt *st, struct journal_file *f) {
   if (f->expect_etag == NULL || f->domain == NULL || f->key == NULL || f->base_etag == NULL ||
       f->upload == NULL)
     return -ENOMEM;
-  rc = decode_pairs((const char *)sqlite3_column_text(st, 8), &f->meta);
-  return rc != 0 ? rc : decode_pairs((const char *)sqlite3_column_text(st, 9), &f->headers);
+  rc = kvlist_from_text((const char *)sqlite3_column_text(st, 8), &f->meta);
+  return rc != 0 ? rc : kvlist_from_text((const char *)sqlite3_column_text(st, 9), &f->headers);
 }
 
 static int collect_files(struct db *d, void *arg) {

@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 
+struct buf;
+
 struct kv {
   char *name;
   char *value;
@@ -30,5 +32,11 @@ void kvlist_remove_ci(struct kvlist *l, const char *name);
 const char *kvlist_get(const struct kvlist *l, const char *name);
 const char *kvlist_get_ci(const struct kvlist *l, const char *name);
 int kvlist_copy(struct kvlist *dst, const struct kvlist *src);
+
+/* One line, "NAME=VALUE&...", percent-encoded; errors stay in the buffer. */
+void kvlist_to_text(const struct kvlist *l, struct buf *out);
+/* Adds what such a line holds. 0, -EUCLEAN (a pair without "="), or what
+ * text_uri_decode() says. */
+int kvlist_from_text(const char *text, struct kvlist *out);
 
 #endif

@@ -1,6 +1,8 @@
 /* Name/value lists. */
 #include <criterion/criterion.h>
+#include <errno.h>
 
+#include "s3apfs/base/buf.h"
 #include "s3apfs/base/kv.h"
 
 Test(kv, keeps_order_and_duplicates) {
@@ -69,4 +71,37 @@ Test(kv, copies_are_independent) {
   kvlist_fini(&a);
   cr_expect_str_eq(kvlist_get(&b, "x"), "1");
   kvlist_fini(&b);
+}
+
+Test(kv, goes_through_text_and_back) {
+  static const char *const odd[][2] = {{"a", "1"}, {"x&y", "=%&ä "}, {"", ""}, {"a", "2"}};
+  struct kvlist l;
+  struct kvlist back;
+  struct buf text;
+
+  kvlist_init(&l);
+  kvlist_init(&back);
+  buf_init(&text, 0);
+  for (size_t i = 0; i < 4; i++)
+    cr_assert_eq(kvlist_add(&l, odd[i][0], odd[i][1]), 0);
+  kvlist_to_text(&l, &text);
+  cr_assert_eq(kvlist_from_text(buf_cstr(&text), &back), 0);
+  cr_assert_eq(back.count, 4);
+  for (size_t i = 0; i < 4; i++) {
+    cr_expect_str_eq(back.items[i].name, odd[i][0]);
+    cr_expect_str_eq(back.items[i].value, odd[i][1]);
+  }
+  kvlist_fini(&l);
+  kvlist_fini(&back);
+  buf_fini(&text);
+}
+
+Test(kv, text_without_a_pair_is_refused) {
+  struct kvlist l;
+
+  kvlist_init(&l);
+  cr_expect_eq(kvlist_from_text("", &l), 0);
+  cr_expect_eq(kvlist_from_text("a=1&b", &l), -EUCLEAN);
+  cr_expect_neq(kvlist_from_text("a=%zz", &l), 0);
+  kvlist_fini(&l);
 }
