@@ -103,7 +103,7 @@ static void *obey(void *arg) {
       fault_store_gate(faulty, FAULT_HEAD, 0);
     else if (c == 'o')
       fault_store_open(faulty);
-    answer(p->out, 'k');
+    answer(p->out, c != 'w' || fault_store_waiting(faulty) > 0 ? 'k' : 'n');
   }
   return NULL;
 }
@@ -151,6 +151,12 @@ static bool command(char c) {
   char a = 'n';
 
   return write(commands, &c, 1) == 1 && read(answers, &a, 1) == 1 && a == 'k';
+}
+
+static void wait_for_gated(void) {
+  for (int i = 0; i < 1000 && !command('w'); i++)
+    usleep(10000);
+  cr_assert(command('w'), "no request came to the gate");
 }
 
 /* False, with a message, where nothing can be mounted. */
@@ -449,7 +455,7 @@ Test(mount, killed_process_does_not_hang) {
     stat(at("d/late"), &st);
     _exit(0);
   }
-  usleep(100000);
+  wait_for_gated();
   kill(pid, SIGKILL);
   cr_expect_eq(waitpid(pid, NULL, 0), pid);
   cr_assert(command('o'));
@@ -476,7 +482,7 @@ Test(mount, ends_at_sigterm_while_a_request_hangs) {
     stat(at("late"), &st);
     _exit(0);
   }
-  usleep(100000);
+  wait_for_gated();
   cr_assert_eq(kill(server, SIGTERM), 0);
   usleep(300000);
   cr_assert(command('o'));
