@@ -436,37 +436,51 @@ static void revalidate(void *arg) {
 
 /* --- keeping --- */
 
-static bool was_changed_locked(const struct node *dir, const struct listing *l) {
+/* Whether this mount changed a name since, or lists anew: then the notes of changes are
+ * the new listing's. */
+static bool is_outdated_locked(const struct node *dir, const struct listing *l) {
+  if (dir->gone || !l->cached)
+    return true;
   for (const struct note *t = dir->dir.notes; t != NULL; t = t->hh.next)
     if (note_is_newer(t, l->asof))
       return true;
   return false;
 }
 
+/* What became outdated while it was written may have been dropped before it was there:
+ * it is dropped here. */
+static void put(struct ns *n, const struct job *j, const char *key, const struct buf *b) {
+  const char *realm = store_realm(j->dir->root->store);
+  int rc = shelf_put(n->shelf, realm, key, b->data, b->len);
+  bool outdated;
+
+  if (rc != 0 && rc != -E2BIG)
+    log_debug("the listing of '%s' is not kept: %s", key, strerror(-rc));
+  mtx_lock(&n->synced.lock);
+  outdated = is_outdated_locked(j->dir, j->listing);
+  j->dir->dir.unkept = j->dir->dir.unkept || outdated;
+  mtx_unlock(&n->synced.lock);
+  if (outdated)
+    shelf_drop(n->shelf, realm, key);
+}
+
 static void keep(void *arg) {
   struct job *j = arg;
   struct ns *n = j->ns;
-  const struct root *r = j->dir->root;
   char *key = NULL;
   struct buf b;
   int rc = -EAGAIN;
 
   buf_init(&b, SHELF_DATA_MAX);
   mtx_lock(&n->synced.lock);
-  if (!was_changed_locked(j->dir, j->listing) && !j->dir->gone) {
+  if (!is_outdated_locked(j->dir, j->listing)) {
     rc = encode_locked(j->listing, &b);
     key = node_key_locked(j->dir);
     j->dir->dir.unkept = false;
   }
   mtx_unlock(&n->synced.lock);
   if (rc == 0 && key != NULL)
-    rc = shelf_put(n->shelf, store_realm(r->store), key, b.data, b.len);
-  if (rc != 0 && rc != -EAGAIN && rc != -E2BIG)
-    log_debug("the listing of '%s' is not kept: %s", key != NULL ? key : "", strerror(-rc));
-  mtx_lock(&n->synced.lock);
-  if (was_changed_locked(j->dir, j->listing) || j->dir->gone)
-    shelving_unkeep_locked(n, j->dir);
-  mtx_unlock(&n->synced.lock);
+    put(n, j, key, &b);
   buf_fini(&b);
   free(key);
   job_end(j);

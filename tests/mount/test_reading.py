@@ -267,7 +267,7 @@ def test_64_files_at_once_in_512_mib(emu, admin, group):
         emu.owner.copy_object(Bucket=BUCKET, Key=f"crowd/{i:02}", CopySource=f"{BUCKET}/crowd/00")
     point = admin.mount_point()
     words = options(emu, "profile=admin2", "path-style", f"log={admin.dir}/log")
-    with subprocess.Popen([str(S3APFS), "mount", "-o", f"state-dir={place.dir}/state",
+    with subprocess.Popen([str(S3APFS), "mount", "-o", f"state-dir={admin.dir}/state",
                            f"s3://{BUCKET}/crowd", str(point), "-f", "-o",
                            ",".join(words)], env=admin.env, stdin=subprocess.DEVNULL,
                           preexec_fn=group.enter) as daemon:
