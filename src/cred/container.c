@@ -19,6 +19,7 @@
 
 #include "fail.h"
 #include "fetch.h"
+#include "metadata.h"
 #include "s3apfs/aws/keys_json.h"
 #include "s3apfs/base/file.h"
 #include "s3apfs/base/log.h"
@@ -178,24 +179,10 @@ static void tell_role(struct keys *k, const struct buf *body) {
 
 static int read_reply(const char *host, const struct buf *body, struct keys **out,
                       struct s3_error *error) {
-  struct aws_keys k;
-  struct buf why;
-  int rc;
+  int rc = metadata_keys(WHO, host, body, out, error);
 
-  buf_init(&why, 0);
-  rc = keys_json_parse_metadata(buf_cstr(body), body->len, &k, &why);
-  if (rc != 0) {
-    rc = cred_fail(error, rc, CRED_INVALID, WHO ": %s: %s", host, buf_cstr(&why));
-  } else {
-    rc = keys_new(k.access_key_id, k.secret_access_key, k.session_token, k.expiration, NULL, WHO,
-                  out);
-    aws_keys_fini(&k);
-    if (rc != 0)
-      rc = cred_fail(error, rc, CRED_INVALID, WHO ": no memory");
-    else
-      tell_role(*out, body);
-  }
-  buf_fini(&why);
+  if (rc == 0)
+    tell_role(*out, body);
   return rc;
 }
 

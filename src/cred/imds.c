@@ -18,7 +18,7 @@
 
 #include "fail.h"
 #include "fetch.h"
-#include "s3apfs/aws/keys_json.h"
+#include "metadata.h"
 #include "s3apfs/base/lock.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
@@ -239,24 +239,10 @@ static void tell_role(struct keys *k, const char *role) {
 
 static int read_keys(const struct imds *m, const char *role, const struct buf *body,
                      struct keys **out, struct s3_error *error) {
-  struct aws_keys k;
-  struct buf why;
-  int rc;
+  int rc = metadata_keys(WHO, m->url, body, out, error);
 
-  buf_init(&why, 0);
-  rc = keys_json_parse_metadata(buf_cstr(body), body->len, &k, &why);
-  if (rc != 0) {
-    rc = cred_fail(error, rc, CRED_INVALID, WHO ": %s: %s", m->url, buf_cstr(&why));
-  } else {
-    rc = keys_new(k.access_key_id, k.secret_access_key, k.session_token, k.expiration, NULL, WHO,
-                  out);
-    aws_keys_fini(&k);
-    if (rc != 0)
-      rc = cred_fail(error, rc, CRED_INVALID, WHO ": no memory");
-    else
-      tell_role(*out, role);
-  }
-  buf_fini(&why);
+  if (rc == 0)
+    tell_role(*out, role);
   return rc;
 }
 

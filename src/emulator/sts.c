@@ -61,6 +61,20 @@ static int need_caller(struct control *c) {
                        "Request is missing Authentication Token");
 }
 
+void sts_write_assumed_role(struct buf *out, const struct credential *session) {
+  struct buf text;
+
+  buf_init(&text, 0);
+  credential_user_id(session, &text);
+  xml_open(out, "AssumedRoleUser");
+  xml_element(out, "AssumedRoleId", buf_cstr(&text));
+  buf_reset(&text);
+  credential_arn(session, &text);
+  xml_element(out, "Arn", buf_cstr(&text));
+  xml_close(out, "AssumedRoleUser");
+  buf_fini(&text);
+}
+
 int sts_get_caller_identity(struct control *c) {
   struct buf arn;
   struct buf id;

@@ -253,18 +253,9 @@ static int set_source_identity(const struct credential *caller, const struct wan
 
 static void write_session(struct control *c, const struct credential *session) {
   struct buf *out = control_open(c, "AssumeRole");
-  struct buf text;
 
   control_write_credentials(out, session);
-  buf_init(&text, 0);
-  credential_user_id(session, &text);
-  xml_open(out, "AssumedRoleUser");
-  xml_element(out, "AssumedRoleId", buf_cstr(&text));
-  buf_reset(&text);
-  credential_arn(session, &text);
-  xml_element(out, "Arn", buf_cstr(&text));
-  xml_close(out, "AssumedRoleUser");
-  buf_fini(&text);
+  sts_write_assumed_role(out, session);
   if (session->session_policy.text != NULL || session->session_tags.count > 0)
     xml_element_u64(out, "PackedPolicySize",
                     session->session_policy.text != NULL

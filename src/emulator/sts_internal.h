@@ -12,6 +12,8 @@ int sts_read_duration(struct control *c, int64_t min, int64_t max, int64_t fallb
 int sts_check_mfa(struct control *c, bool *used);
 /* A session's name: 2 to 64 letters, digits or _+=,.@- */
 bool sts_valid_name(const char *s);
+/* <AssumedRoleUser> of a role's session. */
+void sts_write_assumed_role(struct buf *out, const struct credential *session);
 
 int sts_get_caller_identity(struct control *c);
 int sts_get_session_token(struct control *c);

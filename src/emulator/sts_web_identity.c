@@ -141,21 +141,12 @@ static int check_trust(struct control *c, const struct web_identity *w) {
 static void write_session(struct control *c, const struct web_identity *w,
                           const struct credential *session) {
   struct buf *out = control_open(c, "AssumeRoleWithWebIdentity");
-  struct buf text;
 
   xml_element(out, "SubjectFromWebIdentityToken", jwt_claim(&w->token, "sub"));
   xml_element(out, "Audience", w->audience);
   xml_element(out, "Provider", w->provider->arn);
   control_write_credentials(out, session);
-  buf_init(&text, 0);
-  credential_user_id(session, &text);
-  xml_open(out, "AssumedRoleUser");
-  xml_element(out, "AssumedRoleId", buf_cstr(&text));
-  buf_reset(&text);
-  credential_arn(session, &text);
-  xml_element(out, "Arn", buf_cstr(&text));
-  xml_close(out, "AssumedRoleUser");
-  buf_fini(&text);
+  sts_write_assumed_role(out, session);
   control_close(c, "AssumeRoleWithWebIdentity");
 }
 
