@@ -4,9 +4,10 @@
     tests/check.py [KIND ...]     lint unit fuzz clients component mount passthrough scenarios
                                     packages demo; all without arguments
 
-Each step is one command with a time limit; its output is shown when it fails (or
+Each step is one command with a time limit; the end of its output is shown when it fails (or
 with V=1). Tests are counted from the runners' own reports (JUnit XML), so the
-summary says what really ran. The last line reads "N passed, N failed".
+summary says what really ran, and names what failed with the start of why.
+The last line reads "N passed, N failed".
 """
 import dataclasses
 import os
@@ -45,6 +46,7 @@ class Run:
     def __init__(self):
         self.kinds = {}
         self.failures = []
+        self.failed_tests = []
 
     def kind(self, name):
         return self.kinds.setdefault(name, Kind(name))
@@ -73,9 +75,17 @@ class Run:
               f"{counts[2]} skipped in {spent:.0f} s", flush=True)
         if not ok:
             self.failures.append(title)
+            self.failed_tests += [f"{title}: {test}" for test in failed_tests(reports or "no-report")]
         if not ok or os.environ.get("V"):
-            print(output[-20000:], flush=True)
+            print(bounded(output), flush=True)
         return ok
+
+
+def bounded(output):
+    """The end of an output, no line of it longer than a thousand characters."""
+    lines = (line if len(line) <= 1000 else f"{line[:1000]} ... {len(line)} characters"
+             for line in output.splitlines())
+    return "\n".join(lines)[-20000:]
 
 
 def run(command, limit, env, cwd):
@@ -119,6 +129,23 @@ def count(pattern, output):
     return passed, failed, skipped
 
 
+NAMED = 12  # failed tests that the summary names
+LINE = 300  # characters of one line of a summary: a failed comparison of bytes can be megabytes long
+
+
+def failed_tests(pattern):
+    """A line for each test that the JUnit files call failed: its name and the start of the reason."""
+    lines = []
+    for path in sorted(REPORTS.glob(pattern)):
+        for case in ElementTree.parse(path).getroot().iter("testcase"):
+            bad = case.find("failure")
+            bad = case.find("error") if bad is None else bad
+            if bad is not None:
+                reason = " | ".join((bad.get("message") or bad.text or "").split("\n"))
+                lines.append(f"{case.get('classname', '')}::{case.get('name', '')}: {reason}"[:LINE])
+    return lines
+
+
 def make(*args, compiler=None):
     command = ["make", "-s", f"-j{JOBS}", *args]
     if compiler:
@@ -159,10 +186,11 @@ def fuzz(r):
 def pytest(r, kind, folder, variant, limit):
     report = f"{kind}-{variant}.xml"
     r.step(kind, f"{folder} ({variant})",
-           [str(VENV / "bin" / "python"), "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
+           [str(VENV / "bin" / "python"), "-m", "pytest", "-q", "-rs", "--tb=short", "-p", "no:cacheprovider",
             f"--junitxml={REPORTS / report}", folder],
            limit=limit, reports=report,
            env={"VARIANT": variant, "PYTHONDONTWRITEBYTECODE": "1",
+                "CI": "", "BUILD_NUMBER": "",  # with either of them pytest prints every byte that differs
                 "EMULATOR_VARIANT": variant if kind == "clients" else "release"})
 
 
@@ -262,6 +290,10 @@ def main():
     print(f"total {time.monotonic() - started:.0f} s")
     for title in r.failures:
         print(f"failed: {title}")
+    for test in r.failed_tests[:NAMED]:
+        print(f"failed test: {test}")
+    if len(r.failed_tests) > NAMED:
+        print(f"and {len(r.failed_tests) - NAMED} more failed tests")
     passed = sum(k.passed for k in r.kinds.values())
     failed = sum(k.failed for k in r.kinds.values())
     print(f"{passed} passed, {failed} failed")
