@@ -3,6 +3,7 @@ promised is there afterwards, in the mount and in S3, and no object is half a sa
 are spread over what the mount is doing: each kind waits at a request that gets no answer."""
 import contextlib
 import os
+import pathlib
 import random
 import signal
 import subprocess
@@ -98,6 +99,40 @@ def admin(place):
     return place
 
 
+def open_files(pid):
+    try:
+        return os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return []
+
+
+def wait_for_what_is_under_way(emu, pid):
+    """A request that the mount sent whole before its death may still be carried out. The server
+    has done with it when it closes its end: until then its socket waits in CLOSE_WAIT (8)."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        sockets = [line.split() for name in ("tcp", "tcp6")
+                   for line in pathlib.Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+        if not open_files(pid) and not any(
+                s[3] == "08" and int(s[1].split(":")[1], 16) == emu.port for s in sockets):
+            return
+        time.sleep(0.01)
+    raise AssertionError("the server does not end the requests of the dead mount")
+
+
+def tell(emu, writer, key, name, seen, there):
+    """Which of its contents the mount shows and which the bucket has, and how that came about."""
+    known = {"promised": writer.promised.get(name), "tried": writer.tried[name],
+             "what the bucket had": there}
+    now = emu.owner.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    which = [what for what, data in known.items() if data == seen]
+    lines = [f"{name} reads {len(seen)} bytes ({', '.join(which) or 'none of its contents'}), the bucket "
+             f"had {len(there)} and has {len(now)}",
+             *(f"{what}: {None if data is None else len(data)} bytes" for what, data in known.items()),
+             *(str(r) for r in emu.admin("GET", "requests")[-300:] if r.get("key") == key)]
+    return "\n".join(lines)
+
+
 def check(emu, writer, point, prefix):
     there = objects(emu, prefix)
     for name in set(writer.promised) | set(writer.tried):
@@ -111,7 +146,9 @@ def check(emu, writer, point, prefix):
         assert there[name] in allowed or (there[name] == b"" and allowed[0] is None), (
             f"{name} is half a save: {len(there[name])} bytes, not "
             f"{[a if a is None else len(a) for a in allowed]}")
-        assert (point / name).read_bytes() == there[name]
+        seen = (point / name).read_bytes()
+        if seen != there[name]:
+            pytest.fail(tell(emu, writer, f"{prefix}/{name}", name, seen, there[name]), pytrace=False)
         writer.promised[name] = there[name]
     assert not writer.gone & set(there), "what was renamed has its old name too"
 
@@ -152,6 +189,7 @@ def test_promises_are_kept(emu, admin, more):
             reached.add(kind)
         os.kill(pid, signal.SIGKILL)
         emu.admin("DELETE", "faults")
+        wait_for_what_is_under_way(emu, pid)
         thread.join(60)
         assert writer.died.is_set()
         subprocess.run(["umount", "-l", str(point)], check=True)
