@@ -228,7 +228,9 @@ def clients_setup(r):
 
 
 def clients(r):
-    if clients_setup(r):
+    wanted = ROOT / "tests" / "clients" / "grants.txt"
+    if clients_setup(r) and python_setup(r, ROOT / "build" / "grants-clients", wanted,
+                                         "packages for Access Grants"):
         pytest(r, "clients", "tests/clients", "asan", 1500)
 
 
