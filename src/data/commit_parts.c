@@ -47,10 +47,27 @@ static void *map_spill(struct staging *g, size_t len) {
   return data;
 }
 
-int part_memory_get(struct staging *g, size_t len, struct part_memory *out) {
+/* First of what parts may have, then of all. */
+static int part_memory_demand(struct staging *g, size_t len) {
   struct patience p = commit_patience();
+  int rc = budget_reserve(g->sending, len, p.deadline_mono_ms);
+
+  if (rc != 0)
+    return rc;
+  rc = memory_demand(g->cache, len, &p);
+  if (rc != 0)
+    budget_release(g->sending, len);
+  return rc;
+}
+
+static void part_memory_release(struct staging *g, size_t len) {
+  budget_release(g->cache->budget, len);
+  budget_release(g->sending, len);
+}
+
+int part_memory_get(struct staging *g, size_t len, struct part_memory *out) {
   struct part_memory m = {.len = len, .spilled = len > g->part_size + g->part_min};
-  int rc = m.spilled ? 0 : memory_demand(g->cache, len, &p);
+  int rc = m.spilled ? 0 : part_memory_demand(g, len);
 
   if (rc != 0)
     return rc;
@@ -64,7 +81,7 @@ int part_memory_get(struct staging *g, size_t len, struct part_memory *out) {
     rc = m.data == NULL ? -ENOMEM : 0;
   }
   if (rc == -ENOMEM)
-    budget_release(g->cache->budget, len);
+    part_memory_release(g, len);
   if (rc == 0)
     *out = m;
   return rc;
@@ -78,7 +95,7 @@ void part_memory_put(struct staging *g, struct part_memory *m) {
   mtx_lock(&g->cache->synced.lock);
   buffers_give_locked(g->cache, m->data, m->capacity);
   mtx_unlock(&g->cache->synced.lock);
-  budget_release(g->cache->budget, m->len);
+  part_memory_release(g, m->len);
 }
 
 /* --- one part --- */

@@ -38,7 +38,7 @@
 #include "s3apfs/base/log.h"
 #include "staging_internal.h"
 
-#define DEFAULT_THREADS 8
+#define DEFAULT_THREADS 16 /* far away each waits a round trip, and its connection has a pace */
 #define DEFAULT_PART                                                                               \
   ((size_t)8 << 20) /* above what the service accepts, below what costs memory                     \
                      */
@@ -56,8 +56,16 @@ static char *host_name(void) {
 }
 
 /* Parts in memory leave a quarter of the budget to the reads that fill them. */
+static int limit_parts(struct staging *g) {
+  size_t largest = g->part_size + g->part_min;
+  size_t all = budget_size(g->cache->budget) / 4 * 3;
+
+  return budget_new(all > largest ? all : largest, &g->sending);
+}
+
+/* No more than have room at once. */
 static unsigned thread_count(const struct staging *g, unsigned wished) {
-  size_t fit = budget_size(g->cache->budget) / 4 * 3 / (g->part_size + g->part_min);
+  size_t fit = budget_size(g->sending) / g->part_size;
 
   if (fit < 1)
     return 1;
@@ -76,9 +84,12 @@ int staging_new(struct state *state, struct cache *cache, const struct staging_o
   g->limit = o->size;
   g->part_size = o->part_size != 0 ? o->part_size : DEFAULT_PART;
   g->part_min = o->part_min != 0 ? o->part_min : (size_t)STORE_PART_MIN;
-  g->threads = thread_count(g, o->threads != 0 ? o->threads : DEFAULT_THREADS);
   g->host = o->host != NULL ? strdup(o->host) : host_name();
-  rc = g->host != NULL ? pool_new("s3apfs-upload", g->threads, &g->pool) : -ENOMEM;
+  rc = g->host != NULL ? limit_parts(g) : -ENOMEM;
+  if (rc == 0) {
+    g->threads = thread_count(g, o->threads != 0 ? o->threads : DEFAULT_THREADS);
+    rc = pool_new("s3apfs-upload", g->threads, &g->pool);
+  }
   if (rc != 0) {
     staging_free(g);
     return rc;
@@ -91,6 +102,7 @@ void staging_free(struct staging *g) {
   if (g == NULL)
     return;
   pool_free(g->pool);
+  budget_free(g->sending);
   free(g->host);
   free(g);
 }

@@ -14,7 +14,8 @@
 struct staging {
   struct state *state;
   struct cache *cache;
-  struct pool *pool; /* sends parts */
+  struct pool *pool;      /* sends parts */
+  struct budget *sending; /* what those may have of the cache's memory */
   unsigned threads;
   uint64_t limit;
   size_t part_size;

@@ -7,13 +7,14 @@
 #include "keys_internal.h"
 #include "s3apfs/base/digest.h"
 
-/* Above this a hash costs more than it protects on a TLS connection. Only
- * object data is that large, and S3 is the service that takes it unsigned. */
+/* Above this a hash costs more than it protects on a TLS connection, or where no wire
+ * is: on this machine. Only object data is that large, and S3 is the service that takes
+ * it unsigned; its checksum goes along and is signed. */
 #define HASH_LIMIT ((size_t)64 << 10)
 
 static int choose_payload_hash(struct call *call) {
   const char *own = kvlist_get_ci(&call->request.headers, "x-amz-content-sha256");
-  bool tls = strcmp(call->request.scheme, "https") == 0;
+  bool safe = strcmp(call->request.scheme, "https") == 0 || http_host_is_local(call->request.host);
 
   if (call->payload_hash[0] != '\0')
     return 0; /* the body does not change between attempts */
@@ -21,7 +22,7 @@ static int choose_payload_hash(struct call *call) {
     snprintf(call->payload_hash, sizeof(call->payload_hash), "%s", own);
   else if (call->q.body_len == 0)
     snprintf(call->payload_hash, sizeof(call->payload_hash), "%s", SIGV4_EMPTY_SHA256);
-  else if (tls && call->q.body_len > HASH_LIMIT && !call->q.generic_path)
+  else if (safe && call->q.body_len > HASH_LIMIT && !call->q.generic_path)
     snprintf(call->payload_hash, sizeof(call->payload_hash), "%s", SIGV4_UNSIGNED_PAYLOAD);
   else
     return digest_sha256_hex(call->q.body, call->q.body_len, call->payload_hash);

@@ -11,6 +11,7 @@
 #include "s3apfs/base/text.h"
 
 #define RECEIVE_BUFFER (128L << 10)   /* eight TLS records; one a running transfer */
+#define SEND_BUFFER (512L << 10)      /* a round of the event loop sends at most one of these */
 #define MAX_HEADER_BYTES (64UL << 10) /* S3 allows 8 KiB of its own, 2 KiB of the user's */
 
 /* --- what libcurl calls -------------------------------------------------------- */
@@ -218,6 +219,8 @@ static void set_method(CURL *c, const struct http_transfer *t) {
   }
   if (sends) {
     curl_easy_setopt(c, CURLOPT_POST, 1L);
+    if (t->body_len > SEND_BUFFER)
+      curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER);
     curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_len);
     curl_easy_setopt(c, CURLOPT_POSTFIELDS, t->body_len > 0 ? t->body : "");
   }

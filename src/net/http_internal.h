@@ -108,8 +108,6 @@ void *http_loop_main(void *arg);
 int http_easy_setup(struct http_engine *e, struct http_transfer *t);
 /* The errno for a finished transfer. */
 int http_easy_errno(struct http_transfer *t, CURLcode code);
-/* True when the URL's or "HOST:PORT"'s host is loopback or link-local. */
-bool http_host_is_local(const char *host);
 bool http_url_is_local(const char *url);
 
 #endif

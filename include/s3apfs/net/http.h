@@ -74,6 +74,8 @@ struct http_stats {
   uint64_t bytes_in;
   uint64_t bytes_out;
 };
+/* True when the host of "HOST" or "HOST:PORT" is loopback or link-local. */
+bool http_host_is_local(const char *host);
 void http_engine_stats(struct http_engine *e, struct http_stats *out);
 
 #endif

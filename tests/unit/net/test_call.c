@@ -246,6 +246,22 @@ Test(call, bodies_are_hashed) {
   world_fini(&w);
 }
 
+/* The test's server is on this machine. */
+Test(call, large_bodies_are_not_hashed_where_there_is_no_wire) {
+  static char large[(64 << 10) + 1];
+
+  PLAY({200, NULL, NULL});
+  free(w.request.method);
+  w.request.method = strdup("PUT");
+  q.body = large;
+  q.body_len = sizeof(large);
+  perform(&w, &q, &r);
+  cr_assert_eq(r.err, 0);
+  cr_assert_neq(strstr(play.seen[0], "|" SIGV4_UNSIGNED_PAYLOAD), NULL, "%s", play.seen[0]);
+  result_fini(&r);
+  world_fini(&w);
+}
+
 Test(call, generic_services_have_no_content_header) {
   PLAY({200, NULL, NULL});
 
