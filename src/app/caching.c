@@ -11,7 +11,7 @@
 #include "s3apfs/base/text.h"
 
 /* What waits to be written is memory that readers do not get meanwhile. */
-#define QUEUE_SHARE 2
+#define QUEUE_SHARE(memory) ((memory) / 8 * 3)
 #define LISTINGS_SHARE 16
 #define LISTINGS_MAX ((uint64_t)64 << 20)
 
@@ -46,7 +46,7 @@ void caching_open(const struct settings *s, struct disk **blocks, struct shelf *
                            .size = s->cache_size,
                            .free_bytes = s->cache_free,
                            .free_percent = s->cache_free_percent,
-                           .queue_bytes = s->memory / QUEUE_SHARE};
+                           .queue_bytes = QUEUE_SHARE(s->memory)};
   int rc;
 
   *blocks = NULL;

@@ -215,13 +215,16 @@ bool load_is_complete(struct extent *e);
 /* Waits until `have` bytes are there. 0 or -errno. */
 int load_wait(struct extent *e, size_t have, const struct patience *p);
 
-/* --- disk.c --- */
+/* --- disk.c, disk_keep.c --- */
 /* Starts reading the extent from disk when all of it is there: load_progress() and
  * load_end() or load_from_store() come on another thread. False: it is not. */
 bool disk_load(struct extent *e);
 /* Takes a complete extent, pinned for this and with its e->disk, to be written; does
  * not block. */
 void disk_keep(struct extent *e);
+/* A reader waits for memory: leaves out what has waited too long to be written. No lock
+ * is held. */
+void disk_relieve(struct disk *d);
 /* A descriptor of the version's bytes, whole and verified by this process, which the
  * file's user must not close; -1: there is none. Reads what little was not verified. */
 int disk_whole_fd(struct disk_file *f);

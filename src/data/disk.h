@@ -1,4 +1,4 @@
-/* The disk cache's inside: disk.c (life, reading and writing behind),
+/* The disk cache's inside: disk.c (life, reading), disk_keep.c (writing behind),
  * disk_file.c (the files of one version), disk_whole.c (files that the kernel may
  * read), disk_space.c (room), disk_dir.c (a directory looked at from outside). */
 #ifndef S3APFS_SRC_DATA_DISK_H
@@ -86,6 +86,13 @@ struct disk_file {
   UT_hash_handle hh;
 };
 
+/* Extents that are to be written, in the order they came. */
+struct disk_job;
+struct disk_jobs {
+  struct disk_job *head;
+  struct disk_job *last; /* of a list that is not empty */
+};
+
 struct disk {
   char *dir;
   int dir_fd;
@@ -115,8 +122,10 @@ struct disk {
   unsigned ghost_next;
   struct {
     struct mtx lock;
-    struct cond settled;     /* a file is no longer looked for or made; nothing is queued */
-    struct disk_file *files; /* in use, by hash */
+    struct cond settled;      /* a file is no longer looked for or made; nothing is queued */
+    struct disk_file *files;  /* in use, by hash */
+    struct disk_jobs waiting; /* for room and files */
+    struct disk_jobs ready;   /* to be written */
     struct disk_whole wholes[DISK_WHOLES];
     unsigned whole_next; /* the place that the next one takes */
   } synced;

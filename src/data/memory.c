@@ -167,6 +167,8 @@ int memory_demand(struct cache *c, size_t bytes, const struct patience *p) {
     return 0;
   demand_count(c, bytes, 0);
   for (;;) {
+    if (c->disk != NULL)
+      disk_relieve(c->disk);
     rc = patience_check(p);
     if (rc != 0 || demand_now(c, bytes))
       break;

@@ -21,7 +21,7 @@ struct disk_options {
   uint64_t size;       /* most bytes on disk */
   uint64_t free_bytes; /* leave so much of the file system free; or, when 0, */
   unsigned free_percent;
-  size_t queue_bytes; /* most bytes that wait to be written */
+  size_t queue_bytes; /* when more waits to be written, it goes through the page cache */
 };
 
 /* -errno when the directory cannot be used. Nothing is scanned. */

@@ -13,6 +13,7 @@
 #include "../../../src/data/cache.h"
 #include "../../../src/data/disk.h"
 #include "../../support/pattern.h"
+#include "s3apfs/base/pool.h"
 #include "s3apfs/data/reader.h"
 #include "s3apfs/store/mem_store.h"
 
@@ -27,7 +28,7 @@ static struct cache *cache;
 static const struct patience patient;
 
 static void open_disk(uint64_t size) {
-  struct disk_options o = {.dir = dir, .size = size, .free_bytes = 1, .queue_bytes = 64 * MB};
+  struct disk_options o = {.dir = dir, .size = size, .free_bytes = 1, .queue_bytes = 8 * MB};
 
   cr_assert_eq(disk_new(&o, &disk), 0);
   cr_assert_eq(budget_new(64 * MB, &budget), 0);
@@ -397,6 +398,73 @@ Test(disk, larger_than_the_cache_goes_on_in_memory) {
   read_all("k", 8 * MB, 5);
   cr_expect_gt(stats().skipped_bytes, 0);
   cr_expect_leq(stats().used, 1 * MB);
+}
+
+/* --- a disk slower than the store --- */
+
+static struct {
+  pthread_mutex_t lock;
+  pthread_cond_t changed;
+  bool hangs;
+} stuck = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+
+static struct disk_stats stats_now(void) {
+  struct disk_stats st;
+
+  disk_stats(disk, &st);
+  return st;
+}
+
+static void hang(void *arg) {
+  (void)arg;
+  pthread_mutex_lock(&stuck.lock);
+  while (stuck.hangs)
+    pthread_cond_wait(&stuck.changed, &stuck.lock);
+  pthread_mutex_unlock(&stuck.lock);
+}
+
+/* Nothing is written until let_write(). */
+static void stop_writing(struct pool *p) {
+  stuck.hangs = true;
+  for (int i = 0; i < 4; i++)
+    cr_assert_eq(pool_submit(p, hang, NULL), 0);
+}
+
+static void let_write(void) {
+  pthread_mutex_lock(&stuck.lock);
+  stuck.hangs = false;
+  pthread_cond_broadcast(&stuck.changed);
+  pthread_mutex_unlock(&stuck.lock);
+}
+
+Test(disk, what_comes_faster_than_it_is_written_is_kept_all_the_same) {
+  put("k", 40 * MB, 3); /* memory has room for it */
+  stop_writing(disk->writer);
+  read_all("k", 40 * MB, 3);
+  cr_expect_eq(stats_now().filled_bytes, 0);
+  let_write();
+  cr_expect_eq(stats().skipped_bytes, 0);
+  cr_expect_eq(stats().filled_bytes, 40 * MB);
+}
+
+static void read_beside_a_hanging_disk(struct pool *p) {
+  put("k", 160 * MB, 4); /* and not for this */
+  stop_writing(p);
+  read_all("k", 160 * MB, 4);
+  cr_expect_gt(stats_now().skipped_bytes, 0);
+  cr_expect_eq(stats_now().filled_bytes, 0);
+  cr_expect(!stats_now().failing);
+  let_write();
+  cr_expect_gt(stats().filled_bytes, 0);
+  cr_expect_eq(stats().filled_bytes + stats().skipped_bytes, 160 * MB);
+}
+
+Test(disk, readers_go_on_when_no_room_is_made) {
+  read_beside_a_hanging_disk(disk->writer);
+}
+
+Test(disk, readers_go_on_when_writes_hang) {
+  read_beside_a_hanging_disk(disk->movers);
 }
 
 Test(disk, directory_that_cannot_be_used) {
