@@ -77,6 +77,18 @@ static void with_json(struct exchange *x, const char *body, size_t len,
   cJSON_Delete(root);
 }
 
+/* With every secret that was configured or issued: tests look for them where none may be. */
+static void world(struct exchange *x) {
+  struct buf text;
+
+  buf_init(&text, 0);
+  if (world_config_print(x->emulator->world, &text) != 0)
+    refuse(x, 500, "no memory");
+  else
+    buf_append(reply_json(x, 200), text.data, text.len);
+  buf_fini(&text);
+}
+
 bool admin_handle(struct exchange *x) {
   const char *body, *what = x->request.path;
   size_t len;
@@ -91,6 +103,8 @@ bool admin_handle(struct exchange *x) {
     faults(x, body, len);
   else if (strcmp(what, "requests") == 0)
     requests(x);
+  else if (strcmp(what, "world") == 0)
+    world(x);
   else if (strcmp(what, "clock") == 0)
     with_json(x, body, len, clock_shift);
   else if (strcmp(what, "pace") == 0)

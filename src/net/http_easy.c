@@ -190,6 +190,11 @@ static void set_connection(CURL *c, const struct http_engine *e, const struct ht
   curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
   curl_easy_setopt(c, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
   curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)e->connect_timeout_ms);
+#if LIBCURL_VERSION_NUM >= 0x075700
+  /* A name server that is silent keeps getaddrinfo() for long after a transfer's end: never wait
+   * for it here. */
+  curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
+#endif
   curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   if (e->connect_to != NULL)
     curl_easy_setopt(c, CURLOPT_CONNECT_TO, e->connect_to);
