@@ -248,6 +248,8 @@ int commit_settle(struct attempt *a, const struct store_attr *attr) {
   if (b != NULL) {
     struct base *old = f->synced.base;
 
+    if (f->synced.count == 0 || f->synced.layers[f->synced.count - 1]->seq <= a->state.top)
+      f->synced.size = attr->size; /* a copy's; else it is that */
     f->synced.base = b;
     b = old;
   } else {

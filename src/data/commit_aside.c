@@ -228,6 +228,14 @@ int staged_rename_unsent(struct staged *f, const char *key) {
   return move_key(f, key, NULL, true);
 }
 
-int staged_unlink(struct staged *f) {
-  return move_key(f, "", NULL, false);
+int staged_unlink(struct staged *f, struct store_attr *out, bool *sure) {
+  int rc = move_key(f, "", NULL, false);
+
+  if (rc != 0)
+    return rc;
+  mtx_lock(&f->synced.lock);
+  *out = f->synced.base->attr;
+  *sure = f->synced.err == 0 && !f->synced.expect.has_crc && f->synced.expect.etag[0] == '\0';
+  mtx_unlock(&f->synced.lock);
+  return 0;
 }

@@ -379,7 +379,7 @@ static int later_put(struct store *s, const char *key, const void *data, size_t 
 
   if (rc != 0)
     return rc;
-  if (folder && atomic_load(&l->made))
+  if (folder && !l->at_once && atomic_load(&l->made))
     return make_folder_later(l, key, dress, out);
   return note_made(l, l->inner->write->put(l->inner, key, data, len, dress, cond, out));
 }
@@ -460,7 +460,7 @@ static int later_remove(struct store *s, struct store_doomed *items, size_t coun
 
   if (first != 0)
     return first;
-  if (!atomic_load(&l->removed))
+  if (l->at_once || !atomic_load(&l->removed))
     return remove_now(l, items, count);
   for (size_t i = 0; i < count; i++) {
     struct later_change *c;
@@ -505,7 +505,7 @@ int later_flush(struct store *s) {
   return later_is(s) ? wait_for(self(s), is_any, "") : 0;
 }
 
-int later_new(struct state *state, struct store *inner, struct store **out) {
+int later_new(struct state *state, struct store *inner, bool at_once, struct store **out) {
   struct later *l = calloc(1, sizeof(*l));
   int rc;
 
@@ -520,6 +520,7 @@ int later_new(struct state *state, struct store *inner, struct store **out) {
   l->store.write = &write_ops;
   l->state = state;
   l->inner = inner;
+  l->at_once = at_once;
   rc = later_load(l);
   if (rc == 0)
     rc = later_start(l);

@@ -34,6 +34,7 @@ struct later {
   struct pool *pool; /* folders' objects side by side */
   pthread_t thread;
   bool running;
+  bool at_once;        /* nothing is accepted, only what an earlier process left is sent behind */
   atomic_bool removed; /* a removal succeeded: others may be acknowledged before they are sent */
   atomic_bool made;    /* the same for objects */
   struct {

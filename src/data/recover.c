@@ -21,6 +21,7 @@
 
 void recovery_fini(struct recovery *r) {
   free(r->aside);
+  kvlist_fini(&r->meta);
   r->aside = NULL;
 }
 
@@ -223,15 +224,24 @@ static int recover(struct staged *f, const struct journal_file *row, struct reco
   return f->synced.count > 0 ? keep_rest(f, out) : (staged_id(f) != 0 ? staged_forget(f) : 0);
 }
 
+static void tell_version(const struct staged *f, struct recovery *out) {
+  memcpy(out->etag, f->synced.base->attr.etag, sizeof(out->etag));
+  if (kvlist_copy(&out->meta, &f->synced.meta) != 0)
+    kvlist_fini(&out->meta);
+}
+
 void staged_recover(struct staging *g, struct store *s, const struct journal_file *row,
                     struct recovery *out) {
   struct staged *f = NULL;
   int rc;
 
   *out = (struct recovery){0};
+  kvlist_init(&out->meta);
   rc = load(g, s, row, &f);
   if (rc == 0) {
     rc = recover(f, row, out);
+    if (out->committed)
+      tell_version(f, out);
     staged_free(f);
   }
   out->err = rc;

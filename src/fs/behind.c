@@ -92,7 +92,7 @@ static void unqueue(struct fs *fs, struct writing *w) {
   mtx_unlock(&fs->synced.lock);
 }
 
-static int commit_acked(struct fs *fs, struct writing *w) {
+int behind_finish(struct fs *fs, struct writing *w) {
   struct commit_result r;
   int rc = staged_commit_acked(w->staged, &r);
 
@@ -111,7 +111,7 @@ static void follow_run(void *arg) {
 
   unqueue(fs, f->writing);
   while (go_on) {
-    rc = commit_acked(fs, f->writing);
+    rc = behind_finish(fs, f->writing);
     if (!may_pass(rc))
       break;
     go_on = pause_for(f->behind, pause);

@@ -15,7 +15,8 @@
 #define STATFS_BLOCKS ((fsblkcnt_t)1 << 38)
 #define XATTR_PREFIX "user."
 
-/* Where a root may be changed, its names are sent behind the journal. A tree of grants
+/* Where a root may be changed, its names are sent behind the journal, unless other hosts
+ * that always ask have to see them (close-to-open). A tree of grants
  * decides key by key who may: it is asked each time. */
 static int put_names_behind(struct fs *fs) {
   int rc = 0;
@@ -24,7 +25,7 @@ static int put_names_behind(struct fs *fs) {
     struct root *r = &fs->catalog.roots[i];
 
     if (r->store->write != NULL && !r->store->read_only && r->store->write->may_write == NULL)
-      rc = later_new(fs->state, r->store, &r->store);
+      rc = later_new(fs->state, r->store, r->options.metadata_ttl_ms == 0, &r->store);
   }
   return rc;
 }

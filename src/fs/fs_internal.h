@@ -197,6 +197,8 @@ int writing_keep_bytes(struct fs *fs, uint64_t ino);
 int writings_get(struct fs *fs, struct writing ***out, size_t *count);
 /* Something was written just now. */
 void writing_touch(struct fs *fs, struct writing *w);
+/* The same where no byte may have changed: the time alone is something to bring to the store. */
+int writing_touch_alone(struct fs *fs, struct writing *w);
 /* Brings what was written to the store. */
 int writing_commit(struct fs *fs, struct writing *w);
 /* Size and times of an inode that is written to take the place of the store's. */
@@ -213,6 +215,8 @@ int behind_new(struct fs *fs, struct behind **out);
 void behind_free(struct behind *b);
 /* Commits what was acknowledged, soon, again and again until it works or cannot. */
 void behind_queue(struct fs *fs, struct writing *w);
+/* One attempt, at once: what was acknowledged is in the store, or why it is not. */
+int behind_finish(struct fs *fs, struct writing *w);
 
 /* --- siblings.c --- */
 int siblings_new(struct fs *fs, struct siblings **out);

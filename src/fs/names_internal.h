@@ -33,15 +33,16 @@ int names_copy(const struct root *r, const struct store_source *from, const char
                struct store_attr *out);
 /* Everything below one folder goes below another, which has nothing. On failure what
  * was copied is removed again, and nothing is gone. */
-int names_move_tree(const struct root *r, const char *from, const char *to);
+int names_move_tree(struct fs *fs, const struct root *r, const char *from, const char *to);
 
 /* --- names_open.c: files that are written to --- */
 /* Brings what is staged of a file to the store; *changed: its object is another now. */
 int names_settle(struct fs *fs, uint64_t ino, bool *changed);
 /* The object has this key and is this version now, made by us of the same bytes. */
 int names_follow(struct fs *fs, uint64_t ino, const char *key, const struct store_attr *attr);
-/* The name is gone: nothing will be committed. */
-int names_forget(struct fs *fs, uint64_t ino);
+/* The name is gone: nothing will be committed. *left: the version that the store has of it,
+ * without etag when it has none. */
+int names_forget(struct fs *fs, const struct ns_child *c, struct store_attr *left);
 /* The same for all files below a folder (key with its '/'), after the tree knows. */
 int names_settle_below(struct fs *fs, const struct root *r, const char *folder);
 int names_follow_below(struct fs *fs, const struct root *r, const char *folder);

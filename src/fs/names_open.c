@@ -38,27 +38,36 @@ int names_follow(struct fs *fs, uint64_t ino, const char *key, const struct stor
   return rc;
 }
 
-int names_forget(struct fs *fs, uint64_t ino) {
+int names_forget(struct fs *fs, const struct ns_child *c, struct store_attr *left) {
+  struct store *s = c->root->store;
+  struct store_attr known;
   struct writing *w;
-  int rc = writing_keep_bytes(fs, ino);
+  bool sure = true;
+  int rc = writing_keep_bytes(fs, c->ino);
 
-  w = rc == 0 ? writing_find(fs, ino) : NULL;
+  *left = c->attr;
+  w = rc == 0 ? writing_find(fs, c->ino) : NULL;
   if (w == NULL)
     return rc;
-  rc = staged_unlink(w->staged);
+  rc = staged_unlink(w->staged, &known, &sure);
   writing_put(fs, w);
+  if (rc == 0 && c->local) /* a commit may have ended since *c was taken */
+    *left = known;
+  if (rc == 0 && !sure && s->ops->head(s, c->key, &known, NULL) == 0)
+    *left = known;
   return rc;
 }
 
 /* --- folders ------------------------------------------------------------------------- */
 
-/* The key of the writing's inode when it lies below the folder; NULL when not. */
+/* The key of the writing's inode when it lies below the folder; NULL when not, or when its
+ * name is gone. */
 static char *key_below(struct fs *fs, const struct writing *w, const struct root *r,
                        const char *folder) {
   const struct root *root;
   char *key;
 
-  if (ns_get_key(fs->ns, w->ino, &root, &key) != 0)
+  if (!ns_has_name(fs->ns, w->ino) || ns_get_key(fs->ns, w->ino, &root, &key) != 0)
     return NULL;
   if (root == r && strncmp(key, folder, strlen(folder)) == 0)
     return key;
@@ -74,7 +83,7 @@ static int adopt_below(struct fs *fs, const struct root *r, const char *folder) 
     const struct root *root;
     char *key;
 
-    if (ns_get_key(fs->ns, ino, &root, &key) != 0)
+    if (!ns_has_name(fs->ns, ino) || ns_get_key(fs->ns, ino, &root, &key) != 0)
       continue;
     if (root == r && strncmp(key, folder, strlen(folder)) == 0)
       rc = writing_adopt(fs, ino);

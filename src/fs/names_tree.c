@@ -255,13 +255,24 @@ static int copy_all(struct tree *t) {
   return rc;
 }
 
-int names_move_tree(const struct root *r, const char *from, const char *to) {
+/* Modes, times and links of what was made here. */
+static void remember_all(struct fs *fs, const struct tree *t) {
+  const struct ns_recopied folder = {t->from, t->to};
+
+  for (size_t i = 0; i < t->count; i++)
+    if (t->items[i].copied)
+      ns_recopied(fs->ns, t->root, &folder, t->items[i].name, t->items[i].etag, t->items[i].copy);
+}
+
+int names_move_tree(struct fs *fs, const struct root *r, const char *from, const char *to) {
   struct tree t = {.root = r, .from = from, .to = to};
   bool began = false;
   int rc = copy_all(&t);
 
   if (rc == 0)
     rc = remove_all(&t, false, &began);
+  if (rc == 0)
+    remember_all(fs, &t);
   if (rc != 0 && !began)
     undo(&t);
   else if (rc != 0)

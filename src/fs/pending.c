@@ -7,6 +7,7 @@
 #include "s3apfs/base/log.h"
 #include "s3apfs/data/later.h"
 #include "s3apfs/data/recover.h"
+#include "s3apfs/ns/change.h"
 
 static const struct root *root_of(const struct fs *fs, const char *domain) {
   for (size_t i = 0; i < fs->catalog.count; i++)
@@ -22,6 +23,15 @@ struct recovering {
   struct fs_recovered *out;
 };
 
+/* Another process with this state would have remembered it. */
+static void remember(struct fs *fs, const struct root *root, const struct journal_file *row,
+                     const struct recovery *done) {
+  struct posix posix;
+
+  posix_from_meta(&done->meta, &posix);
+  ns_remember(fs->ns, root, row->key, done->etag, &posix);
+}
+
 static int recover_file(void *arg, struct journal_file *row) {
   struct recovering *r = arg;
   const struct root *root = root_of(r->fs, row->domain);
@@ -35,6 +45,8 @@ static int recover_file(void *arg, struct journal_file *row) {
     return 0;
   }
   staged_recover(r->fs->staging, root->store, row, &done);
+  if (done.committed)
+    remember(r->fs, root, row, &done);
   r->out->committed += done.committed;
   r->out->aside += done.aside != NULL;
   r->out->left += done.err != 0 && done.aside == NULL;

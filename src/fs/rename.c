@@ -52,6 +52,20 @@ static int remove_source(struct renaming *r, const struct store_attr *copy) {
   return rc;
 }
 
+/* What is about to be replaced stays readable for who has it open, and nothing that was promised
+ * of it may be sent after the copy took its place. */
+static int prepare_target(struct renaming *r) {
+  struct writing *w;
+  int rc = writing_keep_bytes(r->fs, r->to.ino);
+
+  w = rc == 0 && r->root->options.writeback ? writing_find(r->fs, r->to.ino) : NULL;
+  if (w == NULL)
+    return rc;
+  rc = behind_finish(r->fs, w);
+  writing_put(r->fs, w);
+  return rc == -ESTALE || rc == -EEXIST ? 0 : rc; /* it is in a conflict copy */
+}
+
 static int rename_object(struct renaming *r) {
   const struct store_condition absent = {.what = STORE_IF_ABSENT};
   struct store_source from = {.key = r->from.key,
@@ -59,7 +73,8 @@ static int rename_object(struct renaming *r) {
                               .size = r->from.attr.size,
                               .plain = r->from.own};
   struct store_attr attr;
-  int rc = r->to.key != NULL ? writing_keep_bytes(r->fs, r->to.ino) : 0;
+  struct store_attr left;
+  int rc = r->to.key != NULL ? prepare_target(r) : 0;
 
   if (rc == 0)
     rc = names_copy(r->root, &from, r->key, NULL,
@@ -71,7 +86,7 @@ static int rename_object(struct renaming *r) {
   if (rc == 0)
     rc = remove_source(r, &attr);
   if (rc == 0 && r->to.key != NULL)
-    rc = names_forget(r->fs, r->to.ino);
+    rc = names_forget(r->fs, &r->to, &left);
   if (rc == 0)
     rc = ns_moved(r->fs->ns, r->from.ino, r->newparent, r->newname, &attr);
   return rc == 0 ? names_follow(r->fs, r->from.ino, r->key, &attr) : rc;
@@ -104,7 +119,7 @@ static int rename_folder(struct renaming *r) {
     rc = names_settle_below(r->fs, r->root, r->from.key);
   if (rc == 0) {
     names_keep_folder(r->fs, r->parent, r->name);
-    rc = names_move_tree(r->root, r->from.key, folder);
+    rc = names_move_tree(r->fs, r->root, r->from.key, folder);
   }
   if (rc == 0)
     rc = ns_moved(r->fs->ns, r->from.ino, r->newparent, r->newname, NULL);
@@ -120,13 +135,14 @@ static int rename_folder(struct renaming *r) {
 /* --- two names swap ------------------------------------------------------------------------ */
 
 /* Moves what a key (of a folder: with its '/') holds to another that holds nothing. */
-static int move_key(const struct root *r, enum ns_type type, const char *from,
+static int move_key(const struct renaming *x, enum ns_type type, const char *from,
                     const struct store_attr *attr, const char *to, struct store_attr *out) {
+  const struct root *r = x->root;
   struct store_source source = {.key = from, .etag = attr->etag, .size = attr->size};
   int rc;
 
   if (type == NS_DIR)
-    return names_move_tree(r, from, to);
+    return names_move_tree(x->fs, r, from, to);
   rc = names_copy(r, &source, to, NULL, NULL, out);
   return rc == 0 ? names_remove(r, from, attr->etag) : rc;
 }
@@ -165,14 +181,14 @@ static int exchange_steps(struct renaming *r, const struct exchange *x, struct s
                           struct store_attr *second) {
   struct store_attr aside = r->from.attr;
   struct store_attr back;
-  int rc = move_key(r->root, r->from.type, r->from.key, &r->from.attr, x->aside, &aside);
+  int rc = move_key(r, r->from.type, r->from.key, &r->from.attr, x->aside, &aside);
 
   if (rc != 0)
     return rc;
-  rc = move_key(r->root, r->to.type, r->to.key, &r->to.attr, x->second, second);
+  rc = move_key(r, r->to.type, r->to.key, &r->to.attr, x->second, second);
   if (rc == 0)
-    rc = move_key(r->root, r->from.type, x->aside, &aside, x->first, first);
-  else if (move_key(r->root, r->from.type, x->aside, &aside, r->from.key, &back) != 0)
+    rc = move_key(r, r->from.type, x->aside, &aside, x->first, first);
+  else if (move_key(r, r->from.type, x->aside, &aside, r->from.key, &back) != 0)
     log_warn("'%s' could not be brought back: it is '%s' now", r->from.key, x->aside);
   return rc;
 }

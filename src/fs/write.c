@@ -207,18 +207,16 @@ int fs_truncate(struct fs *fs, uint64_t ino, uint64_t handle, uint64_t size) {
     if (w == NULL)
       return -EINVAL;
     rc = staged_truncate(w->staged, size);
-    if (rc == 0)
-      writing_touch(fs, w);
-    return rc;
+    return rc == 0 ? writing_touch_alone(fs, w) : rc;
   }
   rc = writing_begin(fs, ino, &w);
   if (rc != 0)
     return rc;
   rc = staged_truncate(w->staged, size);
-  if (rc == 0) {
-    writing_touch(fs, w);
+  if (rc == 0)
+    rc = writing_touch_alone(fs, w);
+  if (rc == 0)
     rc = writing_promise(fs, w);
-  }
   writing_put(fs, w);
   return rc;
 }

@@ -262,7 +262,7 @@ static void replaced(struct fs *fs, struct writing *w) {
 }
 
 /* When it was written is kept with the object. */
-static int dress_time(struct writing *w) {
+static int dress_time(struct writing *w, bool dirty) {
   struct posix p = {.has_mtime = true, .mtime_ns = atomic_load(&w->mtime_ns)};
   struct kvlist meta;
   int rc;
@@ -272,9 +272,14 @@ static int dress_time(struct writing *w) {
   kvlist_init(&meta);
   rc = posix_to_meta(&p, &meta);
   if (rc == 0)
-    rc = staged_dress(w->staged, &meta, false);
+    rc = staged_dress(w->staged, &meta, dirty);
   kvlist_fini(&meta);
   return rc;
+}
+
+int writing_touch_alone(struct fs *fs, struct writing *w) {
+  writing_touch(fs, w);
+  return staged_is_dirty(w->staged) ? 0 : dress_time(w, true);
 }
 
 /* Newer content may have been written meanwhile. */
@@ -298,7 +303,7 @@ void writing_committed(struct fs *fs, struct writing *w, int rc, const struct co
 
 int writing_commit(struct fs *fs, struct writing *w) {
   struct commit_result r = {0};
-  int rc = staged_is_dirty(w->staged) ? dress_time(w) : 0;
+  int rc = staged_is_dirty(w->staged) ? dress_time(w, false) : 0;
 
   if (rc == 0)
     rc = staged_commit(w->staged, &r);
@@ -324,7 +329,7 @@ int writing_promise(struct fs *fs, struct writing *w) {
     return writing_commit(fs, w);
   if (!staged_is_dirty(w->staged))
     return 0;
-  rc = dress_time(w);
+  rc = dress_time(w, false);
   if (rc == 0)
     rc = staged_acknowledge(w->staged);
   if (rc == 0)

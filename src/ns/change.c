@@ -278,7 +278,11 @@ struct subtree {
 static void expire_below(struct node *i, void *arg) {
   const struct subtree *s = arg;
 
-  if (node_is_dir(i) || i->local || i->gone || !node_is_below_locked(i, s->top))
+  if (i->gone || !node_is_below_locked(i, s->top))
+    return;
+  if (node_is_dir(i))
+    i->dir.unkept = false; /* it has another key now */
+  if (node_is_dir(i) || i->local)
     return;
   i->asof = ns_tick_locked(s->ns);
   i->fresh_until = INT64_MIN;
@@ -290,6 +294,7 @@ static int settle_moved_locked(struct ns *n, struct node *i, const struct store_
   if (i->kind != NODE_DIR)
     return set_version_locked(n, i, attr) ? 0 : -ENOMEM;
   listing_forget_locked(n, i, true);
+  shelving_reshaped_locked(n, i->root);
   node_each_locked(n, expire_below, &below);
   i->asof = ns_tick_locked(n);
   i->fresh_until = ns_now(n) + i->root->options.metadata_ttl_ms;

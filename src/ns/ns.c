@@ -254,6 +254,17 @@ int ns_get_key(struct ns *n, uint64_t ino, const struct root **root, char **key)
   return k != NULL ? 0 : -ENOMEM;
 }
 
+bool ns_has_name(struct ns *n, uint64_t ino) {
+  const struct node *i;
+  bool has;
+
+  mtx_lock(&n->synced.lock);
+  i = node_find_locked(n, ino);
+  has = i != NULL && !i->gone;
+  mtx_unlock(&n->synced.lock);
+  return has;
+}
+
 void ns_expire(struct ns *n, uint64_t ino, int err) {
   struct node *i;
 

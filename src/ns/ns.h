@@ -78,6 +78,7 @@ struct root_state {
   int64_t flat_denied_until; /* a LIST without a delimiter was denied */
   bool ordered;              /* a listing was started within, and that was right */
   bool unordered;            /* that does not work */
+  bool reshaped; /* a folder was moved here: what earlier mounts kept is of other places */
 };
 
 struct absent {
@@ -409,6 +410,11 @@ void shelving_unkeep_locked(struct ns *n, struct node *dir);
 void shelving_compare_locked(struct ns *n, struct node *dir, const struct listing *old,
                              const struct listing *now);
 /* Does what the functions above left to be done without the lock. */
+/* A folder of the root was moved: nothing that was kept is shown any more. */
+void shelving_reshaped_locked(struct ns *n, const struct root *r);
+/* What is kept of the folders that the key names from its first `from` characters on is
+ * forgotten. No lock is held. */
+void shelving_drop_path(struct ns *n, const struct root *r, const char *key, size_t from);
 void shelving_flush(struct ns *n);
 
 /* --- find.c --- */

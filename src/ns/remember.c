@@ -10,6 +10,8 @@
 
 #include "ns.h"
 #include "s3apfs/base/log.h"
+#include "s3apfs/base/text.h"
+#include "s3apfs/ns/change.h"
 #include "s3apfs/state/known.h"
 
 #define NO_ID ((uint32_t)-1)
@@ -61,6 +63,34 @@ void memo_keep(struct ns *n, struct memo *m) {
 void memo_drop(struct ns *n, const struct root *r, const char *key) {
   if (n->state != NULL && known_drop(n->state, r->store->domain, key, STATE_LAZY) != 0)
     log_debug("the attributes of '%s' are still remembered", key);
+}
+
+void ns_recopied(struct ns *n, const struct root *r, const struct ns_recopied *folder,
+                 const char *name, const char *etag, const char *copy_etag) {
+  char *from = text_printf("%s%s", folder->from, name);
+  char *to = text_printf("%s%s", folder->to, name);
+
+  if (from != NULL && to != NULL) {
+    if (n->state != NULL &&
+        known_move(n->state, r->store->domain, from, etag, to, copy_etag, STATE_LAZY) != 0)
+      log_debug("the attributes of '%s' are not remembered", to);
+    shelving_drop_path(n, r, from, strlen(folder->from) - 1);
+    shelving_drop_path(n, r, to, strlen(folder->to) - 1);
+  }
+  free(from);
+  free(to);
+}
+
+void ns_remember(struct ns *n, const struct root *r, const char *key, const char *etag,
+                 const struct posix *posix) {
+  struct known k = known_of(posix);
+
+  if (n->state == NULL)
+    return;
+  if (!posix->has_mode)
+    memo_drop(n, r, key);
+  else if (known_put(n->state, r->store->domain, key, etag, &k, STATE_LAZY) != 0)
+    log_debug("the attributes of '%s' are not remembered", key);
 }
 
 struct filling {

@@ -59,6 +59,21 @@ void shelving_unkeep_locked(struct ns *n, struct node *dir) {
   errand_add_locked(n, &(struct errand){.root = dir->root, .key = node_key_locked(dir)});
 }
 
+void shelving_reshaped_locked(struct ns *n, const struct root *r) {
+  n->synced.roots[r - n->catalog->roots].reshaped = true;
+}
+
+/* Every folder of the key below the first `from` characters. */
+void shelving_drop_path(struct ns *n, const struct root *r, const char *key, size_t from) {
+  for (const char *end = key + from; n->shelf != NULL && *end != '\0'; end++) {
+    char *folder = *end == '/' ? text_printf("%.*s", (int)(end + 1 - key), key) : NULL;
+
+    if (folder != NULL)
+      shelf_drop(n->shelf, store_realm(r->store), folder);
+    free(folder);
+  }
+}
+
 void shelving_flush(struct ns *n) {
   struct errand *e;
   struct errand *next;
@@ -262,9 +277,9 @@ static bool install_locked(struct listing *l, struct restored *r) {
 static bool may_restore_locked(struct ns *n, const struct node *dir) {
   const struct root *r = dir->root;
 
-  return n->shelf != NULL && dir->kind == NODE_DIR && dir->dir.listing == NULL &&
-         dir->dir.notes == NULL && !dir->gone && r->options.metadata_ttl_ms > 0 &&
-         r->options.listed;
+  return n->shelf != NULL && !n->synced.roots[r - n->catalog->roots].reshaped &&
+         dir->kind == NODE_DIR && dir->dir.listing == NULL && dir->dir.notes == NULL &&
+         !dir->gone && r->options.metadata_ttl_ms > 0 && r->options.listed;
 }
 
 static void revalidate(void *arg);

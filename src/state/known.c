@@ -18,6 +18,8 @@ struct row {
   const char *key;
   const char *etag;
   const struct known *in;
+  const char *to_key;
+  const char *to_etag;
   struct known out;
 };
 
@@ -112,6 +114,30 @@ int known_drop(struct state *s, const char *domain, const char *key, enum state_
   struct row r = {.domain = domain, .key = key};
 
   return db_run(s->db, sync, drop, &r);
+}
+
+static int move(struct db *d, void *arg) {
+  static const char sql[] = "UPDATE OR REPLACE known SET key = ?, etag = ? "
+                            "WHERE domain = ? AND key = ? AND etag = ?";
+  const struct row *r = arg;
+  sqlite3_stmt *st;
+  int rc = db_prepare(d, sql, &st);
+
+  if (rc != 0)
+    return rc;
+  db_bind_text(st, 1, r->to_key);
+  db_bind_text(st, 2, r->to_etag);
+  db_bind_text(st, 3, r->domain);
+  db_bind_text(st, 4, r->key);
+  db_bind_text(st, 5, r->etag);
+  return db_finish(d, st);
+}
+
+int known_move(struct state *s, const char *domain, const char *key, const char *etag,
+               const char *to_key, const char *to_etag, enum state_sync sync) {
+  struct row r = {.domain = domain, .key = key, .etag = etag, .to_key = to_key, .to_etag = to_etag};
+
+  return db_run(s->db, sync, move, &r);
 }
 
 struct found {

@@ -14,8 +14,9 @@
 
 /* Takes `inner` (which has ->write) on success; state is borrowed and outlives it. What an
  * earlier process left in the journal is under way from here on. Its destroy() makes one more
- * attempt for what is left. */
-int later_new(struct state *state, struct store *inner, struct store **out);
+ * attempt for what is left. at_once: nothing else is sent behind, because other hosts have to
+ * see a change when the call returned. */
+int later_new(struct state *state, struct store *inner, bool at_once, struct store **out);
 /* Waits until everything that was acknowledged is in the store. 0, or why it is not:
  * then it is tried on. */
 int later_flush(struct store *s);

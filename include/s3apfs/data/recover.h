@@ -6,9 +6,11 @@
 
 /* What became of one file of the journal. */
 struct recovery {
-  bool committed; /* what was acknowledged is in the store under its key */
-  char *aside;    /* key of the copy of what was not acknowledged, or of a conflict copy */
-  int err;        /* 0, or why something is still in the journal */
+  bool committed;            /* what was acknowledged is in the store under its key */
+  char etag[STORE_ETAG_MAX]; /* then: as this version */
+  struct kvlist meta;        /* with this metadata, as far as it was made here */
+  char *aside; /* key of the copy of what was not acknowledged, or of a conflict copy */
+  int err;     /* 0, or why something is still in the journal */
 };
 void recovery_fini(struct recovery *r);
 

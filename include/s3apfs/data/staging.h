@@ -83,8 +83,9 @@ int staged_rename_unsent(struct staged *f, const char *key);
  * that is removed or replaced while somebody has the file open. */
 int staged_localize(struct staged *f, const struct patience *p);
 /* The name is gone: nothing will be committed; the bytes live as long as the file
- * is open. */
-int staged_unlink(struct staged *f);
+ * is open. *out: the version that the store has of it (without etag: none); not *sure: a
+ * commit of another one failed, and may have succeeded all the same. */
+int staged_unlink(struct staged *f, struct store_attr *out, bool *sure);
 
 /* Drops what is staged, and its journal; an upload under way is aborted. */
 int staged_discard(struct staged *f);

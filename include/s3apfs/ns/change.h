@@ -50,6 +50,18 @@ void ns_removed(struct ns *n, uint64_t parent, const char *name);
  * What is known of the versions of objects below a directory is asked for again. */
 int ns_moved(struct ns *n, uint64_t ino, uint64_t parent, const char *name,
              const struct store_attr *attr);
+/* What lay below the folder `from` (with its '/') lies below `to`. */
+struct ns_recopied {
+  const char *from;
+  const char *to;
+};
+/* One object of it: what is remembered of this version is remembered of its copy instead, and no
+ * listing is kept of the folders that its two keys lead through. */
+void ns_recopied(struct ns *n, const struct root *r, const struct ns_recopied *folder,
+                 const char *name, const char *etag, const char *copy_etag);
+/* This version was made here (by an earlier process), with this metadata. */
+void ns_remember(struct ns *n, const struct root *r, const char *key, const char *etag,
+                 const struct posix *posix);
 /* The two swapped their names; both have new versions (NULL as above). */
 int ns_swapped(struct ns *n, uint64_t a, const struct store_attr *attr_a, uint64_t b,
                const struct store_attr *attr_b);

@@ -80,6 +80,8 @@ int ns_get_object(struct ns *n, uint64_t ino, const struct patience *p, struct n
 /* Root and key of any node, without asking the store; *root NULL above the
  * roots. The key of a directory ends in '/' or is empty. */
 int ns_get_key(struct ns *n, uint64_t ino, const struct root **root, char **key);
+/* False: removed, replaced, or not known; it may be open all the same. */
+bool ns_has_name(struct ns *n, uint64_t ino);
 /* The store said that the object is not what the node knows: ask again next
  * time. err -ENOENT: it is gone. */
 void ns_expire(struct ns *n, uint64_t ino, int err);

@@ -26,6 +26,9 @@ int known_put(struct state *s, const char *domain, const char *key, const char *
 /* -ENOENT: nothing is known of that version. */
 int known_get(struct state *s, const char *domain, const char *key, const char *etag,
               struct known *out);
+/* What is known of the one version is known of the other instead. */
+int known_move(struct state *s, const char *domain, const char *key, const char *etag,
+               const char *to_key, const char *to_etag, enum state_sync sync);
 int known_drop(struct state *s, const char *domain, const char *key, enum state_sync sync);
 /* Everything known below the folder `prefix` (ends in '/', or "" for all), by key; with
  * `flat` only what lies directly in it. fn is called on the caller's thread; non-zero

@@ -15,7 +15,7 @@ static struct store *later;
 
 static void set_up(void) {
   desk_open(&desk);
-  cr_assert_eq(later_new(desk.state, desk.store, &later), 0);
+  cr_assert_eq(later_new(desk.state, desk.store, false, &later), 0);
 }
 
 /* It owns the faulty store and ends before the journal. */

@@ -312,11 +312,14 @@ Test(recover, what_fails_now_stays_for_later) {
 }
 
 Test(recover, an_unlinked_file_is_gone) {
+  struct store_attr left;
   struct staged *f;
+  bool sure;
 
   cr_assert_eq(staged_new(desk.staging, desk.store, "k", NULL, &f), 0);
   cr_assert_eq(staged_write(f, 0, "x", 1), 0);
-  cr_assert_eq(staged_unlink(f), 0);
+  cr_assert_eq(staged_unlink(f, &left, &sure), 0);
+  cr_expect(sure && left.etag[0] == '\0');
   crash(f);
   cr_expect_null(desk_find(&desk, "k"));
   expect_nothing_left();

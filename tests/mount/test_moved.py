@@ -1,0 +1,132 @@
+"""What moves keeps what it is: links, modes and times below a renamed folder, listings that an
+earlier mount kept, handles of names that are gone."""
+import ctypes
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+from mounting import options
+
+BUCKET = "test-bucket-1"
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def exchange(one, other):
+    assert libc.renameat2(-100, os.fsencode(one), -100, os.fsencode(other), 2) == 0
+
+
+def tree(top):
+    return sorted(os.path.relpath(os.path.join(d, f), top) for d, _, fs in os.walk(top) for f in fs)
+
+
+class Mount:
+    def __init__(self, emu, place, prefix):
+        (place.dir / "credentials").open("a").write(
+            "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
+            "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
+        self.place, self.source = place, f"s3://{BUCKET}/{prefix}"
+        emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/first", Body=b"x")
+        self.words = options(emu, "profile=admin2", f"state-dir={place.dir}/state")
+        self.point = pathlib.Path(place.mount(self.source, self.words))
+
+    def again(self, kill=False, *more):
+        if kill:
+            os.kill(self.place.status(self.point)["pid"], signal.SIGKILL)
+            subprocess.run(["umount", "-l", str(self.point)], check=True)
+        else:
+            assert self.place.run("umount", self.point).returncode == 0
+        result = self.place.run("mount", self.source, self.point, "-o", ",".join(
+            ["log=" + str(self.place.dir / "log"), "cache-dir=" + str(self.place.dir / "cache"),
+             *self.words, *more]))
+        assert result.returncode == 0, result.stderr
+
+
+@pytest.fixture
+def mounted(emu, place, request):
+    return Mount(emu, place, request.node.name)
+
+
+def test_links_and_modes_move_with_their_folder(mounted):
+    point = mounted.point
+    (point / "d" / "sub").mkdir(parents=True)
+    (point / "d" / "sub" / "link").symlink_to("../script")
+    (point / "d" / "script").write_text("#!/bin/sh\n")
+    (point / "d" / "script").chmod(0o755)
+    before = (point / "d" / "script").stat()
+    (point / "d").rename(point / "moved")
+    for _ in range(2):
+        assert os.readlink(point / "moved" / "sub" / "link") == "../script"
+        after = (point / "moved" / "script").stat()
+        assert (after.st_mode, after.st_mtime_ns) == (before.st_mode, before.st_mtime_ns)
+        mounted.again()
+        assert tree(point) == ["first", "moved/script", "moved/sub/link"]
+
+
+def test_a_kept_listing_is_not_shown_for_another_folder(mounted):
+    point = mounted.point
+    for folder, name in (("one", "a"), ("two", "b")):
+        (point / folder).mkdir()
+        (point / folder / name).write_text(folder)
+    mounted.again()
+    assert tree(point) == ["first", "one/a", "two/b"]
+    mounted.again()
+    exchange(point / "one", point / "two")
+    assert (os.listdir(point / "one"), os.listdir(point / "two")) == (["b"], ["a"])
+    mounted.again()
+    (point / "one").rename(point / "three")
+    (point / "two").rename(point / "one")
+    mounted.again()
+    assert tree(point) == ["first", "one/a", "three/b"]
+    assert os.listdir(point / "one") == ["a"]
+
+
+def test_a_removed_name_does_not_hinder_its_folder(mounted):
+    point = mounted.point
+    (point / "d").mkdir()
+    (point / "other").write_text("other")
+    with open(point / "d" / "f", "w+b", buffering=0) as f:
+        f.write(b"bytes")
+        os.fsync(f.fileno())
+        (point / "d" / "f").unlink()
+        exchange(point / "d", point / "other")
+        assert (point / "d").read_text() == "other" and os.listdir(point / "other") == []
+        (point / "other").rename(point / "third")
+        assert os.pread(f.fileno(), 10, 0) == b"bytes"
+
+
+def test_a_copy_is_seen_through_what_is_open(mounted):
+    point = mounted.point
+    data = os.urandom(70000)
+    (point / "from").write_bytes(data)
+    (point / "to").write_bytes(b"")
+    with open(point / "to", "r+b", buffering=0) as held:
+        with open(point / "from", "rb") as src, open(point / "to", "wb") as dst:
+            assert os.copy_file_range(src.fileno(), dst.fileno(), len(data)) == len(data)
+        assert os.fstat(held.fileno()).st_size == len(data)
+        assert (point / "to").read_bytes() == data
+        assert os.pread(held.fileno(), len(data), 0) == data
+
+
+def test_emptying_what_is_empty_changes_its_time(mounted):
+    point = mounted.point
+    (point / "stamp").write_text("")
+    os.utime(point / "stamp", ns=(10**18, 10**18))
+    (point / "stamp").write_text("")
+    time = (point / "stamp").stat().st_mtime_ns
+    assert time > 10**18
+    mounted.again()
+    assert (point / "stamp").stat().st_mtime_ns == time
+
+
+def test_what_a_kill_left_to_the_next_mount_keeps_its_mode(mounted):
+    mounted.again(False, "writeback")
+    point = mounted.point
+    (point / "one").write_text("1")  # the first of its kind is sent at once
+    fd = os.open(point / "private", os.O_CREAT | os.O_WRONLY, 0o600)
+    os.write(fd, b"secret")
+    os.close(fd)
+    mounted.again(True, "writeback")
+    assert (point / "private").read_text() == "secret"
+    assert (point / "private").stat().st_mode & 0o777 == 0o600
