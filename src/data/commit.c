@@ -100,7 +100,7 @@ int attempt_init(struct attempt *a, struct staged *f) {
 
 void attempt_fini(struct attempt *a) {
   if (a->state.base != NULL)
-    snapshot_fini(&a->state);
+    snapshot_fini_behind(&a->state, a->file->staging->pool);
   kvlist_fini(&a->meta);
   kvlist_fini(&a->headers);
   plan_fini(&a->plan);

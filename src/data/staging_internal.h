@@ -141,6 +141,9 @@ int snapshot_take_locked(struct staged *f, struct snapshot *out);
 /* Without the layers above `upto`. */
 void snapshot_cut(struct snapshot *s, uint32_t upto);
 void snapshot_fini(struct snapshot *s);
+/* The same, but large files that nobody has any more are closed by the pool: the kernel
+ * frees their pages then, which takes its time. */
+void snapshot_fini_behind(struct snapshot *s, struct pool *pool);
 
 enum piece_kind { PIECE_ZERO, PIECE_LAYER, PIECE_BASE };
 struct piece {

@@ -12,6 +12,7 @@
 #include "staging_internal.h"
 
 #define TRIES 3
+#define CLOSE_BEHIND ((uint64_t)16 << 20)
 
 /* --- snapshots --- */
 
@@ -48,6 +49,28 @@ void snapshot_fini(struct snapshot *s) {
   free(s->layers);
   base_unref(s->base);
   *s = (struct snapshot){0};
+}
+
+static void close_layers(void *arg) {
+  struct snapshot *s = arg;
+
+  snapshot_fini(s);
+  free(s);
+}
+
+void snapshot_fini_behind(struct snapshot *s, struct pool *pool) {
+  struct snapshot *moved = s->size >= CLOSE_BEHIND ? malloc(sizeof(*moved)) : NULL;
+
+  if (moved == NULL) {
+    snapshot_fini(s);
+    return;
+  }
+  base_unref(s->base); /* its store need not outlive the pool */
+  s->base = NULL;
+  *moved = *s;
+  *s = (struct snapshot){0};
+  if (pool_submit(pool, close_layers, moved) != 0)
+    close_layers(moved);
 }
 
 /* --- pieces --- */
