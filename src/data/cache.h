@@ -219,6 +219,8 @@ int load_wait(struct extent *e, size_t have, const struct patience *p);
 /* Starts reading the extent from disk when all of it is there: load_progress() and
  * load_end() or load_from_store() come on another thread. False: it is not. */
 bool disk_load(struct extent *e);
+/* All of the object's [offset, offset + length) that lies before its end is there. */
+bool disk_is_near(struct disk_file *f, uint64_t offset, size_t length);
 /* Takes a complete extent, pinned for this and with its e->disk, to be written; does
  * not block. */
 void disk_keep(struct extent *e);

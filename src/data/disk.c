@@ -1,7 +1,7 @@
 /* The disk cache's life, and reading from it.
  *
  * Reading: an extent whose blocks are all on disk is read by a small pool of
- * threads, block by block, and announced to its readers as a load from the store
+ * threads, some blocks at a time, and announced to its readers as a load from the store
  * would be. A block that turns out damaged sends the extent to the store instead.
  *
  * Writing is disk_keep.c's. */
@@ -21,6 +21,7 @@
 
 #define READERS 8
 #define WRITERS 4
+#define RUN_MAX 8 /* blocks */
 /* Those that hang in a write hold a part of memory each. */
 #define WRITER_SHARE (2 * DATA_PART)
 
@@ -115,19 +116,44 @@ void disk_stats(struct disk *d, struct disk_stats *out) {
 
 /* --- reading --- */
 
-static void read_extent(void *arg) {
-  struct extent *e = arg;
-  struct disk_file *f = e->disk;
-  struct disk *d = f->disk;
-  uint64_t first = e->offset / DISK_BLOCK;
+/* Blocks that are read at once: the first alone, for somebody waits for it, then twice as
+ * many each time. Only whole sectors go around the page cache, so the object's last
+ * block is read by itself unless it ends on one. */
+static size_t run_of(const struct extent *e, size_t at) {
+  size_t blocks = at / DISK_BLOCK + 1;
+  size_t left = (e->length - at) / DISK_BLOCK;
+
+  blocks = blocks < RUN_MAX ? blocks : RUN_MAX;
+  blocks = blocks < left ? blocks : left;
+  return blocks != 0 ? blocks : 1;
+}
+
+static int read_run(struct extent *e, size_t at, size_t blocks) {
+  uint64_t first = (e->offset + at) / DISK_BLOCK;
+  int read = disk_file_fetch(e->disk, first, blocks, e->data + at);
   int rc = 0;
 
-  for (size_t at = 0; rc == 0 && at < e->length; at += DISK_BLOCK) {
-    size_t end = at + DISK_BLOCK < e->length ? at + DISK_BLOCK : e->length;
+  for (size_t i = 0; rc == 0 && i < blocks; i++) {
+    size_t from = at + i * DISK_BLOCK;
 
-    rc = disk_file_read(f, first + at / DISK_BLOCK, e->data + at);
+    rc = disk_file_verify(e->disk, first + i, e->data + from, read);
     if (rc == 0)
-      load_progress(e, end);
+      load_progress(e, from + DISK_BLOCK < e->length ? from + DISK_BLOCK : e->length);
+  }
+  return rc;
+}
+
+static void read_extent(void *arg) {
+  struct extent *e = arg;
+  struct disk *d = e->disk->disk;
+  size_t at = 0;
+  int rc = 0;
+
+  while (rc == 0 && at < e->length) {
+    size_t blocks = run_of(e, at);
+
+    rc = read_run(e, at, blocks);
+    at += blocks * DISK_BLOCK;
   }
   if (rc != 0) {
     load_from_store(e);
@@ -135,6 +161,15 @@ static void read_extent(void *arg) {
   }
   atomic_fetch_add(&d->hit_bytes, e->length);
   load_end(e, 0);
+}
+
+bool disk_is_near(struct disk_file *f, uint64_t offset, size_t length) {
+  offset -= offset % DISK_BLOCK;
+  length += DISK_BLOCK - 1;
+  length -= length % DISK_BLOCK;
+  if (length > f->size - offset)
+    length = (size_t)(f->size - offset);
+  return disk_file_has(f, offset, length);
 }
 
 bool disk_load(struct extent *e) {

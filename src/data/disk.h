@@ -150,6 +150,10 @@ bool disk_file_open(struct disk_file *f);
 bool disk_file_has(struct disk_file *f, uint64_t offset, size_t length);
 /* One block, verified; nothing is written beyond it. -EIO: damaged and dropped. */
 int disk_file_read(struct disk_file *f, uint64_t block, void *dst);
+/* The two halves of that for several blocks: all their bytes by one read, and what one of
+ * them is worth. rc: how its read went. */
+int disk_file_fetch(struct disk_file *f, uint64_t block, size_t blocks, void *dst);
+int disk_file_verify(struct disk_file *f, uint64_t block, const void *data, int rc);
 /* Makes the files when there are none; the writer's. -errno; -EAGAIN: not now, and no
  * fault of the disk. */
 int disk_file_make(struct disk_file *f);

@@ -404,22 +404,29 @@ static int read_bytes(const struct disk_file *f, uint64_t block, void *dst, size
   return (size_t)n >= len ? 0 : -EIO;
 }
 
-int disk_file_read(struct disk_file *f, uint64_t block, void *dst) {
-  size_t len = block_len(f, block);
-  uint64_t sum = atomic_load(&f->dropped) ? 0 : atomic_load(&f->sums[block]);
-  int rc = -ENOENT;
+int disk_file_fetch(struct disk_file *f, uint64_t block, size_t blocks, void *dst) {
+  disk_whole_reading(f);
+  return read_bytes(f, block, dst, (blocks - 1) * DISK_BLOCK + block_len(f, block + blocks - 1));
+}
 
-  if (sum != 0) {
-    disk_whole_reading(f);
-    rc = read_bytes(f, block, dst, len);
-  }
-  if (rc == 0 && disk_block_sum(f->hash, block, dst, len) != sum)
+int disk_file_verify(struct disk_file *f, uint64_t block, const void *data, int rc) {
+  uint64_t sum = atomic_load(&f->dropped) ? 0 : atomic_load(&f->sums[block]);
+
+  if (sum == 0)
+    return -ENOENT;
+  if (rc == 0 && disk_block_sum(f->hash, block, data, block_len(f, block)) != sum)
     rc = -EIO;
   if (rc == -EIO)
     drop_block(f, block, sum);
   if (rc == 0 || rc == -EIO)
     disk_whole_sound(f, block, rc == 0);
   return rc;
+}
+
+int disk_file_read(struct disk_file *f, uint64_t block, void *dst) {
+  if (atomic_load(&f->dropped) || atomic_load(&f->sums[block]) == 0)
+    return -ENOENT;
+  return disk_file_verify(f, block, dst, disk_file_fetch(f, block, 1, dst));
 }
 
 /* The part that ends on a sector goes around the page cache, unless there is haste. */

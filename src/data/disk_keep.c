@@ -20,8 +20,8 @@
 
 #define RETRY_MS 30000
 /* So long may the disk keep memory from a reader. With the default memory this lets
- * readers go on at some 300 MB/s at least, however slow the disk is. */
-#define RELIEF_MS 500
+ * readers go on at some 150 MB/s at least, however slow the disk is. */
+#define RELIEF_MS 1000
 /* What a version's first bytes cost beside themselves. */
 #define MAP_ROOM 8192
 

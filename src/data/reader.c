@@ -21,6 +21,7 @@
 #define KEPT_MAX 64
 #define AHEAD_MAX 64 /* extents begun at once */
 #define CANCEL_TRIES 2
+#define DISK_WINDOW ((size_t)32 << 20) /* a part for each thread that reads from disk */
 
 struct reader {
   struct cache *cache;
@@ -94,13 +95,23 @@ static size_t stream_share_locked(struct reader *r) {
   return cache_stream_share(r->cache, r->store, change);
 }
 
+/* What comes next is on the local disk, which needs no more ahead than this. */
+static bool reads_from_disk(const struct reader *r, uint64_t offset) {
+  struct version *v = r->version;
+
+  return v->disk != NULL && version_may_use_disk(v, r->cache) &&
+         disk_is_near(v->disk, offset, DISK_WINDOW);
+}
+
 /* Notes a read and plans what to read ahead. *passed gets what the window leaves behind. */
 static void note(struct reader *r, uint64_t offset, uint64_t end, struct pattern_plan *plan,
                  struct extent **passed, size_t *passed_count) {
   struct pattern_limits l = {.size = r->version->size, .part = DATA_PART, .grid = DATA_GRID};
+  size_t most = reads_from_disk(r, offset) ? DISK_WINDOW : SIZE_MAX;
 
   mtx_lock(&r->synced.lock);
   l.window = stream_share_locked(r);
+  l.window = l.window < most ? l.window : most;
   pattern_note(&r->synced.pattern, offset, end, &l, plan);
   take_passed_locked(r, plan, passed, passed_count);
   mtx_unlock(&r->synced.lock);
