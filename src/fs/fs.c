@@ -191,7 +191,9 @@ void fs_pin_size(struct fs *fs, struct fs_entry *e) {
 
   if (!S_ISREG(e->st.st_mode))
     return;
-  if (versions_pinned_size(fs, e->ino, &size)) {
+  /* Attributes that are as they should be keep their time to live: the kernel asks for those
+   * that ended before every single read, also of what it has. */
+  if (versions_pinned_size(fs, e->ino, &size) && (off_t)size != e->st.st_size) {
     e->st.st_size = (off_t)size;
     e->attr_ttl_s = 0; /* until those handles are closed */
   }
