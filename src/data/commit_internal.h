@@ -1,6 +1,7 @@
 /* Shared by the files that commit: commit.c (the order of things), commit_dress.c
  * (what an object carries beside bytes), commit_parts.c (sending parts),
- * commit_stream.c (while the file is written), commit_aside.c (copies under other names). */
+ * commit_stream.c (while the file is written), commit_resume.c (what an upload has already),
+ * commit_aside.c (copies under other names). */
 #ifndef S3APFS_SRC_DATA_COMMIT_INTERNAL_H
 #define S3APFS_SRC_DATA_COMMIT_INTERNAL_H
 
@@ -61,6 +62,14 @@ struct job {
   bool copy;
   int err;
 };
+/* --- commit_resume.c --- */
+/* Whether a part holds what the file was when `top` was its last layer; UINT32_MAX: what it is
+ * now. The lock is held. */
+bool part_is_of_locked(const struct staged *f, const struct sent_part *p, uint32_t top);
+/* Of the parts that an earlier process sent, those stay valid that hold what the file is now (up
+ * to commit_upto). Nobody else uses the file yet. */
+int commit_check_parts(struct staged *f);
+
 /* Hands it to the pool; its slot is `sending` and counted already. */
 int job_submit(struct job *j);
 int upload_begin(struct staged *f, const char *key, const struct store_dress *dress);

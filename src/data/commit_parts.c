@@ -185,7 +185,7 @@ static void job_end(struct job *j, int rc, const struct store_part *sent) {
 
   mtx_lock(&f->synced.lock);
   j->slot->sending = false;
-  j->slot->valid = rc == 0 && !j->slot->stale;
+  j->slot->valid = rc == 0 && !j->slot->stale && part_is_of_locked(f, j->slot, UINT32_MAX);
   if (rc == 0)
     j->slot->part = *sent;
   if (rc == -EPIPE)
@@ -311,7 +311,8 @@ static int prepare_upload(struct attempt *a) {
     struct sent_part *p = u->parts[i];
     const struct plan_part *want = i < a->plan.count ? &a->plan.parts[i] : NULL;
 
-    if (want != NULL && p->valid && p->offset == want->from && p->size == want->to - want->from)
+    if (want != NULL && p->valid && p->offset == want->from && p->size == want->to - want->from &&
+        part_is_of_locked(f, p, a->state.top))
       continue;
     *p = (struct sent_part){.part.number = (unsigned)i + 1, .layer = a->state.top};
     if (want != NULL) {

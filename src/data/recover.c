@@ -181,7 +181,9 @@ static int commit_acked(struct staged *f, struct recovery *out) {
   int rc;
 
   f->synced.commit_upto = f->synced.acked;
-  rc = staged_is_in_store(f, &there, &attr);
+  rc = commit_check_parts(f);
+  if (rc == 0)
+    rc = staged_is_in_store(f, &there, &attr);
   if (rc == 0 && there)
     rc = settle(f, &attr);
   f->synced.commit_upto = 0;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "desk.h"
 
@@ -291,6 +292,60 @@ Test(recover, parts_of_later_content_are_sent_again) {
   free(copy);
   free(data);
   expect_nothing_left();
+}
+
+/* What was written over a part after it had been sent: in another layer, and in the same. */
+Test(recover, parts_that_were_written_over_are_sent_again) {
+  size_t len = 6 * DESK_PART;
+  unsigned char *data = malloc(len);
+  struct mem_store_counts before;
+  struct mem_store_counts after;
+  struct commit_result r;
+  struct staged *f;
+
+  desk_fill(data, 0, len, 4);
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", NULL, &f), 0);
+  cr_assert_eq(staged_write(f, 0, data, len), 0);
+  cr_assert_eq(staged_acknowledge(f), 0);
+  fault_store_fail(desk.store, FAULT_COMPLETE_UPLOAD, 0, 1, -ETIMEDOUT, 0);
+  cr_assert_eq(staged_commit(f, &r), -ETIMEDOUT);
+  cr_assert_eq(staged_truncate(f, 0), 0);
+  desk_fill(data, 0, len - DESK_PART, 5);
+  cr_assert_eq(staged_write(f, 0, data, len), 0); /* the last part is what it was */
+  cr_assert_eq(staged_acknowledge(f), 0);
+  mem_store_counts(desk.mem, &before);
+  cr_expect_eq(crash(f).committed, 1);
+  mem_store_counts(desk.mem, &after);
+  cr_expect_eq(after.parts - before.parts, 5);
+  desk_expect(&desk, "k", data, len);
+  expect_nothing_left();
+  free(data);
+}
+
+Test(recover, streamed_parts_that_were_written_over_are_sent_again) {
+  size_t len = 6 * DESK_PART;
+  unsigned char *data = malloc(len);
+  struct staged *f;
+
+  desk_fill(data, 0, len, 4);
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", NULL, &f), 0);
+  cr_assert_eq(staged_write(f, 0, data, len), 0);
+  for (unsigned i = 0; i < 1000; i++) {
+    struct mem_store_counts c;
+
+    staged_stream(f);
+    mem_store_counts(desk.mem, &c);
+    if (c.parts == 5)
+      break;
+    usleep(1000);
+  }
+  memset(data + 2 * DESK_PART, 'x', 10);
+  cr_assert_eq(staged_write(f, 2 * DESK_PART, data + 2 * DESK_PART, 10), 0);
+  cr_assert_eq(staged_acknowledge(f), 0);
+  cr_expect_eq(crash(f).committed, 1);
+  desk_expect(&desk, "k", data, len);
+  expect_nothing_left();
+  free(data);
 }
 
 Test(recover, what_fails_now_stays_for_later) {

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -512,6 +513,48 @@ Test(staging, a_rival_upload_makes_it_begin_again) {
   commit(f, 0, true);
   desk_expect(&desk, "k", data, BASE_LEN);
   staged_free(f);
+  free(data);
+}
+
+struct committing {
+  struct staged *file;
+  int rc;
+};
+
+static void *commit_main(void *arg) {
+  struct committing *c = arg;
+  struct commit_result r;
+
+  c->rc = staged_commit(c->file, &r);
+  commit_result_fini(&r);
+  return NULL;
+}
+
+/* Parts of a commit that fails hold what was, also those whose sending began after it had
+ * been written over. */
+Test(staging, parts_of_a_failed_commit_are_not_used_for_newer_content) {
+  size_t len = 40 * DESK_PART;
+  unsigned char *data = malloc(len);
+  struct committing c = {0};
+  struct commit_result r;
+  pthread_t thread;
+
+  desk_fill(data, 0, len, 4);
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", NULL, &c.file), 0);
+  cr_assert_eq(staged_write(c.file, 0, data, len), 0);
+  fault_store_gate(desk.store, FAULT_PUT_PART, 0);
+  fault_store_fail(desk.store, FAULT_COMPLETE_UPLOAD, 0, 1, -ETIMEDOUT, 0);
+  cr_assert_eq(pthread_create(&thread, NULL, commit_main, &c), 0);
+  while (fault_store_waiting(desk.store) == 0)
+    usleep(1000);
+  desk_fill(data, 0, len, 5);
+  cr_assert_eq(staged_write(c.file, 0, data, len), 0);
+  fault_store_open(desk.store);
+  cr_assert_eq(pthread_join(thread, NULL), 0);
+  cr_assert_eq(c.rc, -ETIMEDOUT);
+  cr_assert_eq(staged_commit(c.file, &r), 0);
+  desk_expect(&desk, "k", data, len);
+  staged_free(c.file);
   free(data);
 }
 
