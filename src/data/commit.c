@@ -169,11 +169,15 @@ static int commit_by_copy(struct attempt *a, struct store_attr *out) {
 }
 
 static int attempt_once(struct attempt *a, struct store_attr *out) {
+  struct plan_limits l = commit_limits(a->file->staging);
+  int rc;
+
   switch (a->plan.how) {
   case PLAN_PUT:
     return commit_by_put(a, out);
   case PLAN_COPY:
-    return commit_by_copy(a, out);
+    rc = commit_by_copy(a, out);
+    return rc == -EOPNOTSUPP && a->state.size <= l.part_size ? commit_by_put(a, out) : rc;
   default:
     return commit_by_parts(a, out);
   }

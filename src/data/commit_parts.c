@@ -169,8 +169,9 @@ static int job_send(struct job *j, struct store_part *sent) {
   const char *upload = j->file->synced.upload.id;
   int rc;
 
-  if (j->attempt != NULL && j->copy)
-    return copy_bytes(j, s, key, upload, sent);
+  rc = j->attempt != NULL && j->copy ? copy_bytes(j, s, key, upload, sent) : -EOPNOTSUPP;
+  if (rc != -EOPNOTSUPP)
+    return rc;
   rc = job_source(j, &own, &p);
   if (rc == 0)
     rc = send_bytes(j, s, &p, key, upload, sent);

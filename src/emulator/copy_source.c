@@ -27,12 +27,39 @@ static int set(char **field, const char *value) {
   return 0;
 }
 
+/* arn:P:s3-outposts:REGION:ACCOUNT:outpost/ID/object/KEY: of the bucket behind the access point
+ * that is asked, which is on that Outpost. */
+static int resolve_outpost(struct exchange *x, const struct arn *arn, struct address *at) {
+  const char *key = strstr(arn->resource, "/object/");
+  struct arn own;
+  int err;
+  if (!key || !key[strlen("/object/")] || x->to.access_point != ACCESS_POINT_OUTPOSTS ||
+      arn_parse(x->to.access_point_arn, &own))
+    return -EINVAL;
+  bool same = strcmp(own.account, arn->account) == 0 && strcmp(own.region, arn->region) == 0 &&
+              strncmp(own.resource, arn->resource, (size_t)(key - arn->resource + 1)) == 0;
+  const char *name = strstr(own.resource, "/accesspoint/");
+  err = same && name ? set(&at->key, key + strlen("/object/")) : -EINVAL;
+  if (!err)
+    err = set(&at->named, x->to.named);
+  if (!err)
+    err = route_resolve_access_point(x->emulator->world, own.account, own.region,
+                                     name + strlen("/accesspoint/"), at);
+  arn_fini(&own);
+  return err;
+}
+
 /* arn:P:s3:REGION:ACCOUNT:accesspoint/NAME/object/KEY */
 static int resolve_arn(struct exchange *x, const char *text, struct address *at) {
   struct arn arn;
   int err = arn_parse(text, &arn);
   if (err)
     return err;
+  if (strcmp(arn.service, "s3-outposts") == 0) {
+    err = resolve_outpost(x, &arn, at);
+    arn_fini(&arn);
+    return err;
+  }
   char *name = NULL, *key = NULL;
   if (text_has_prefix(arn.resource, "accesspoint/") && strcmp(arn.service, "s3") == 0) {
     name = arn.resource + strlen("accesspoint/");

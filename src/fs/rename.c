@@ -351,5 +351,6 @@ int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t newpare
     return -EINVAL;
   for (int i = 0; i < TRIES && rc == -ESTALE; i++)
     rc = rename_once(&r);
-  return rc;
+  /* Nothing was done: whoever moves files between file systems reads, writes and removes. */
+  return rc == -EOPNOTSUPP ? -EXDEV : rc;
 }

@@ -113,8 +113,17 @@ int64_t s3_reply_time(struct s3_client *c, const struct http_reply *reply) {
   return caller_now(c->caller);
 }
 
+/* CopyObject in the S3 API reference: an object of an Outpost is named by the Outpost alone,
+ * arn:aws:s3-outposts:REGION:ACCOUNT:outpost/ID/object/KEY. */
+static size_t source_length(const char *bucket) {
+  const char *outpost = strstr(bucket, ":s3-outposts:");
+  const char *name = outpost != NULL ? strstr(outpost, "accesspoint") : NULL;
+
+  return name != NULL ? (size_t)(name - bucket) - 1 : strlen(bucket);
+}
+
 int s3_copy_source(const struct s3_client *c, const char *key, struct buf *out) {
-  text_uri_encode(out, c->bucket, strlen(c->bucket), true);
+  text_uri_encode(out, c->bucket, source_length(c->bucket), true);
   if (text_has_prefix(c->bucket, "arn:"))
     buf_puts(out, "/object");
   buf_putc(out, '/');

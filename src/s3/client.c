@@ -92,6 +92,7 @@ int s3_client_new(struct caller *caller, struct key_source *keys, const char *bu
   c->region_fixed = text_has_prefix(bucket, "arn:");
   c->lambda = strstr(bucket, ":s3-object-lambda:") != NULL || text_has_suffix(bucket, "--ol-s3");
   c->directory = text_has_suffix(bucket, "--x-s3") || text_has_suffix(bucket, "--xa-s3");
+  c->multi_region = c->region_fixed && text_has_suffix(bucket, ".mrap");
   atomic_init(&c->ranges, S3_RANGES_UNKNOWN);
   c->bucket = strdup(bucket);
   rc = c->bucket == NULL ? -ENOMEM : site_copy(&o->site, &c->site);

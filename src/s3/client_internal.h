@@ -23,6 +23,7 @@ struct s3_client {
   bool region_fixed;             /* the target's ARN names the Region: never followed elsewhere */
   bool lambda;                   /* a function makes the bytes, see get.c */
   bool directory;                /* a directory bucket or its access point */
+  bool multi_region;             /* a Multi-Region Access Point: no copies, no bulk removal */
   atomic_int ranges;             /* enum s3_ranges, of a lambda */
   struct s3_lambda_sizes *sizes; /* of a lambda's answers, else NULL */
   struct s3_site site;           /* strings owned */

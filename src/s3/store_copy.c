@@ -134,6 +134,8 @@ int s3_store_copy(struct store *st, const struct store_source *from, const char 
   char *key = NULL;
   int rc = dress == NULL && strcmp(from->key, name) == 0 ? -EINVAL : 0;
 
+  if (rc == 0 && s->writer->multi_region)
+    rc = -EOPNOTSUPP;
   if (rc == 0)
     rc = s3_store_full_key(s, from->key, &source);
   if (rc == 0)
@@ -165,6 +167,8 @@ int s3_store_copy_part(struct store *st, const char *name, const char *upload, u
   bool match = false;
   int rc = length == 0 ? -EINVAL : length > STORE_PART_MAX ? -EFBIG : 0;
 
+  if (rc == 0 && s->writer->multi_region)
+    rc = -EOPNOTSUPP;
   if (rc == 0)
     rc = s3_store_full_key(s, from->key, &source);
   if (rc == 0)

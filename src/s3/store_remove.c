@@ -91,7 +91,7 @@ static int honours_of(struct s3_store *s, const struct store_doomed *items, size
 }
 
 static bool fits_bulk(const struct s3_store *s, const struct store_doomed *d, unsigned honours) {
-  return (d->etag == NULL || (honours & S3_HONOURS_DELETE_MANY) != 0) &&
+  return !s->writer->multi_region && (d->etag == NULL || (honours & S3_HONOURS_DELETE_MANY) != 0) &&
          write_xml_can_name(s->prefix) && write_xml_can_name(d->key);
 }
 

@@ -67,30 +67,73 @@ def test_access_points_and_buckets(emu, place, source):
         assert r.get("key", r.get("prefix")).startswith("sub/"), r
 
 
-def test_writing(emu, place):
-    with open(place.dir / "credentials", "a") as f:
-        key, secret = ADMINS["222222222222"]
-        f.write(f"[admin]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
-    emu.owner.put_object(Bucket="test-bucket-1", Key="permissions/x", Body=b"x")
-    emu.admin("DELETE", "requests")
-    point = place.mount("s3://test-bucket-1/permissions", options(
-        emu, "profile=admin", f"state-dir={place.dir}/state"))
-    use(point, "x")
+WRITING = "writing, in addition, from the first change on"
+
+
+def change(point):
+    """What programs change in a mount with a file x: every way of writing, renaming and removing."""
     (point / "small").write_bytes(b"small")
     (point / "large").write_bytes(bytes(12 << 20))
     with open(point / "large", "ab") as f:
         f.write(b"more")
     (point / "folder").mkdir()
+    os.chmod(point / "small", 0o600)
     os.rename(point / "small", point / "folder" / "moved")
     shutil.rmtree(point / "folder")
     os.unlink(point / "large")
     os.unlink(point / "x")
-    place.umount(point)
-    more = calls(emu) - READING
-    assert more and more <= TABLE["writing, in addition, from the first change on"]
-    assert {"PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"} <= more
+
+
+def held_to(emu, wanted, prefix):
+    """Every call is one of those, and about nothing outside of the prefix."""
+    more = calls(emu)
+    assert {"PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "CopyObject"} <= more
+    assert more <= wanted, more - wanted
     for r in seen(emu):
-        assert r.get("key", r.get("prefix", "permissions/")).startswith("permissions/"), r
+        if r["operation"] not in ("CreateSession", "GetDataAccess"):
+            assert r.get("key", r.get("prefix", prefix)).startswith(prefix), r
+
+
+@pytest.mark.parametrize("source", [AP_ARN, "s3://test-bucket-1"], ids=["access-point", "bucket"])
+def test_writing(emu, place, source):
+    with open(place.dir / "credentials", "a") as f:
+        key, secret = ADMINS["222222222222"]
+        f.write(f"[admin]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+    emu.owner.put_object(Bucket="test-bucket-1", Key="permissions/x", Body=b"x")
+    emu.admin("DELETE", "requests")
+    point = place.mount(source + "/permissions", options(
+        emu, "profile=admin", f"state-dir={place.dir}/state"))
+    use(point, "x")
+    assert calls(emu) == READING  # nothing that only writing needs, before somebody writes
+    change(point)
+    place.umount(point)
+    held_to(emu, READING | TABLE[WRITING], "permissions/")
+
+
+def test_writing_by_grants(emu, place):
+    emu.grants_owner.put_object(Bucket=GRANTS_BUCKET, Key="UserA/permissions/x", Body=b"x")
+    emu.admin("DELETE", "requests")
+    point = place.mount(f"s3://{GRANTS_BUCKET}/UserA/permissions", options(
+        emu, "profile=usera", "access=grants", "account=333333333333"))
+    use(point, "x")
+    assert calls(emu) == TABLE["Access Grants prefix"]
+    change(point)
+    place.umount(point)
+    held_to(emu, TABLE["Access Grants prefix"] | TABLE[WRITING], "UserA/permissions/")
+
+
+def test_writing_to_a_directory_bucket(place):
+    e = Emulator(targets.world())
+    try:
+        (place.dir / "credentials").write_text(credentials_text({"admin": (*targets.ADMIN, None)}))
+        point = place.mount(f"s3://{targets.DIRECTORY}/permissions", options(e, "profile=admin"))
+        (point / "x").write_bytes(b"x")
+        e.admin("DELETE", "requests")
+        change(point)
+        place.umount(point)
+        held_to(e, TABLE["directory bucket, its access point"] | TABLE[WRITING], "permissions/")
+    finally:
+        e.stop()
 
 
 def test_grants(emu, place):

@@ -11,6 +11,7 @@
  *             written; the caller may try again (an upload: from its start)
  *   -EFBIG, -ENAMETOOLONG, -EINVAL  the service's limits
  *   -E2BIG    more user metadata than an object can carry (2 KB)
+ *   -EOPNOTSUPP  the store copies nothing: read and put
  *   -EPIPE    the upload id is unknown (ended, aborted, or expired)
  *   -EIO      what is left; after a lost reply of put, copy or complete the
  *             outcome is unknown: look (head) before acting again

@@ -1,0 +1,94 @@
+"""Changes through every kind of target: they work, or fail with the errno that says why; a second
+mount, and the bucket itself, show the same."""
+import errno
+import os
+import shutil
+import subprocess
+
+import pytest
+import targets
+from targets import AP, BUCKET, DIRECTORY, DIRECTORY_AP, FSX_ALIAS, MRAP, OUTPOSTS_ALIAS, OUTPOSTS_AP, lambda_arn
+from test_targets import aws, cert, forget, here, seen  # noqa: F401
+
+BIG = bytes(range(256)) * 4096 * 11  # 11 MiB: more than one part
+SOURCES = {"bucket": "s3://" + BUCKET, "access-point": AP, "mrap": MRAP, "outposts-arn": OUTPOSTS_AP,
+           "outposts-alias": OUTPOSTS_ALIAS, "fsx": FSX_ALIAS, "directory-bucket": "s3://" + DIRECTORY,
+           "directory-access-point": DIRECTORY_AP}
+
+
+def tree(point):
+    """Path -> what is there."""
+    found = {}
+    for folder, _, files in os.walk(point):
+        for name in files:
+            path = os.path.join(folder, name)
+            found[os.path.relpath(path, point)] = (
+                open(path, "rb").read())
+    return found
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_writing(aws, here, place, kind):  # noqa: F811
+    source = f"{SOURCES[kind]}/written-{kind}"
+    client_bucket = DIRECTORY if kind.startswith("directory") else BUCKET
+    aws.client.put_object(Bucket=client_bucket, Key=f"written-{kind}/before", Body=b"before")
+    point = place.mount(source, here())
+    (point / "small").write_bytes(b"small")
+    (point / "big").write_bytes(BIG)
+    with open(point / "small", "ab") as f:
+        f.write(b" and more")
+    with open(point / "big", "ab") as f:
+        f.write(b"tail")
+    with open(point / "big", "r+b") as f:
+        f.seek(6 << 20)
+        f.write(b"in the middle")
+    os.truncate(point / "before", 3)
+    want = BIG[:6 << 20] + b"in the middle" + BIG[(6 << 20) + 13:] + b"tail"
+    (point / "folder").mkdir()
+    (point / "folder" / "one").write_bytes(b"1")
+    moves = [("small", "folder/moved"), ("big", "large"), ("folder", "files")]
+    if kind == "mrap":  # S3 copies nothing through them: programs such as mv read and write then
+        with pytest.raises(OSError) as refused:
+            os.chmod(point / "small", 0o600)
+        assert refused.value.errno == errno.EOPNOTSUPP
+        for old, new in moves:
+            with pytest.raises(OSError) as refused:
+                os.rename(point / old, point / new)
+            assert refused.value.errno == errno.EXDEV
+            subprocess.run(["mv", point / old, point / new], check=True, timeout=120)
+    else:
+        os.chmod(point / "small", 0o600)
+        for old, new in moves:
+            os.rename(point / old, point / new)
+    (point / "gone").mkdir()
+    for i in range(5):
+        (point / "gone" / str(i)).write_bytes(b"")
+    shutil.rmtree(point / "gone")
+    place.umount(point)
+    again = place.mount(source, here("ro"))
+    shown = tree(again)
+    assert shown == {"files/moved": b"small and more", "large": want, "before": b"bef", "files/one": b"1"}
+    keys = {o["Key"] for o in aws.client.list_objects_v2(Bucket=client_bucket, Prefix=f"written-{kind}/")["Contents"]}
+    assert keys - {f"written-{kind}/files/", f"written-{kind}/"} == {f"written-{kind}/{k}" for k in shown}
+    if kind != "mrap":
+        head = aws.client.head_object(Bucket=client_bucket, Key=f"written-{kind}/files/moved")
+        assert int(head["Metadata"]["file-permissions"], 8) & 0o777 == 0o600
+
+
+def test_object_lambda_takes_new_files(aws, here, place):  # noqa: F811
+    """The function makes what is read; what is written goes to the bucket as it is."""
+    point = place.mount(lambda_arn("upper") + "/written-lambda", here())
+    (point / "new").write_bytes(b"new")
+    assert aws.client.get_object(Bucket=BUCKET, Key="written-lambda/new")["Body"].read() == b"new"
+    (point / "new").unlink()
+    place.umount(point)
+    assert "Contents" not in aws.client.list_objects_v2(Bucket=BUCKET, Prefix="written-lambda/new")
+
+
+@pytest.mark.parametrize("kind", [k for k in SOURCES if not k.startswith("directory")])
+def test_strangers_are_denied(aws, here, place, kind):  # noqa: F811
+    """S3 does not say whether a listing is all that is denied, so the mount succeeds; nothing else does."""
+    point = place.mount(SOURCES[kind], here(profile="stranger"))
+    for call in (lambda: os.listdir(point), lambda: (point / "a" / "x").read_bytes()):
+        with pytest.raises(PermissionError):
+            call()
