@@ -21,9 +21,11 @@
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
 #include "s3apfs/cred/settings.h"
+#include "seldom.h"
 
 #define TOKEN_MAX ((size_t)64 << 10)
 #define RENEW_LEFT_S (15 * 60)
+#define RENEW_EVERY_S 60 /* at most, whoever asks and however it ends */
 #define TIMEOUT_MS 10000
 #define ATTEMPTS 2
 
@@ -275,6 +277,9 @@ static int ensure_token(struct sso *s, struct s3_error *error) {
   if (rc != 0 || s->token.expires - now_s(s) >= RENEW_LEFT_S)
     return rc;
   ended = s->token.expires <= now_s(s);
+  if (is_renewable(s) && !seldom_allows(s->path, now_s(s), RENEW_EVERY_S))
+    return ended ? fail(s, -EIO, "the sign-on has ended; a new token was just asked for", error)
+                 : 0;
   if (is_renewable(s)) {
     rc = renew(s, error);
     if (rc == 0)

@@ -421,6 +421,19 @@ def test_refusals_of_the_portal(emu, place, signed_on, operation, code, said):
             env=dict(env, AWS_ENDPOINT_URL_SSO="http://127.0.0.1:1"))
 
 
+def test_a_failing_sign_on_is_renewed_once_a_minute(emu, place, signed_on):
+    """Two identities share the sign-on; its token lasts ten minutes more."""
+    env = signed_on()
+    signon.write(place.dir, "token-of-ann", "refresh-of-ann", seconds=600)
+    emu.admin("POST", "faults", {"operation": "SsoCreateToken", "effect": "error", "status": 400, "count": -1})
+    point = place.mount(place.config(emu, {"s": [f"source = {AP}", "profile = s"],
+                                           "r": [f"source = {AP}", "profile = r"]}), env=env)
+    for name in ("s", "r"):
+        assert (point / name / "file.csv").read_bytes() == b"content"
+    asked = [r["operation"] for r in emu.admin("GET", "requests")]
+    assert asked.count("SsoCreateToken") == 1 and asked.count("SsoGetRoleCredentials") == 2
+
+
 def test_a_sign_on_is_renewed_and_written_back(emu, place, signed_on):
     """Last of its kind: the tokens are others afterwards."""
     env = signed_on()
