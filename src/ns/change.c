@@ -335,6 +335,7 @@ int ns_moved(struct ns *n, uint64_t ino, uint64_t parent, const char *name,
   if (dir != NULL && i != NULL && i->parent != NULL) {
     node_ref_locked(dir);
     node_ref_locked(i);
+    memo_take_from_locked(i, &memo);
     rc = move_locked(n, i, dir, name, attr);
     memo_take_locked(n, i, &memo);
     node_unref_locked(n, i);

@@ -137,11 +137,33 @@ static void above_locked(struct ns_dir *d, uint64_t offset, bool plus, struct ns
   *end = true;
 }
 
+static int show_note_locked(struct ns_dir *d, const struct note *t, bool plus,
+                            struct ns_entry *out) {
+  struct node *i;
+
+  memcpy(out->name, t->name, strlen(t->name) + 1);
+  if (!plus) {
+    out->attr = (struct ns_attr){.ino = node_child_ino_locked(d->ns, d->node, t->name, t->kind),
+                                 .mode = t->kind == NODE_DIR    ? S_IFDIR
+                                         : t->kind == NODE_LINK ? S_IFLNK
+                                                                : S_IFREG};
+    return 0;
+  }
+  i = node_make_locked(d->ns, d->node, t->name, t->kind);
+  if (i == NULL)
+    return -ENOMEM;
+  show_node_locked(d, i, plus, out);
+  return 0;
+}
+
 static int show_item_locked(struct ns_dir *d, const struct item *it, bool plus,
                             struct ns_entry *out) {
   enum node_kind kind = find_item_kind_locked(d->ns, d->node, it);
+  const struct note *t = notes_find_locked(d->node, it->name);
   struct node *i;
 
+  if (note_is_newer(t, d->listing->asof))
+    return show_note_locked(d, t, plus, out); /* another version, or a link now */
   memcpy(out->name, it->name, strlen(it->name) + 1);
   if (!plus) {
     out->attr = (struct ns_attr){.ino = node_child_ino_locked(d->ns, d->node, it->name, kind),
@@ -166,26 +188,6 @@ static bool is_shown_locked(const struct ns_dir *d, const struct item *it) {
   return t->present && it->is_dir == (t->kind == NODE_DIR);
 }
 
-static int show_note_locked(struct ns_dir *d, const struct note *t, bool plus,
-                            struct ns_entry *out) {
-  struct node *i;
-
-  memcpy(out->name, t->name, strlen(t->name) + 1);
-  out->next = OFFSET_NOTES + t->seq + 1;
-  if (!plus) {
-    out->attr = (struct ns_attr){.ino = node_child_ino_locked(d->ns, d->node, t->name, t->kind),
-                                 .mode = t->kind == NODE_DIR    ? S_IFDIR
-                                         : t->kind == NODE_LINK ? S_IFLNK
-                                                                : S_IFREG};
-    return 0;
-  }
-  i = node_make_locked(d->ns, d->node, t->name, t->kind);
-  if (i == NULL)
-    return -ENOMEM;
-  show_node_locked(d, i, plus, out);
-  return 0;
-}
-
 /* What was made here since the listing began, in the order it was made. */
 static int note_locked(struct ns_dir *d, uint64_t seq, bool plus, struct ns_entry *out, bool *end) {
   const struct note *next = NULL;
@@ -200,7 +202,10 @@ static int note_locked(struct ns_dir *d, uint64_t seq, bool plus, struct ns_entr
       next = t;
   }
   *end = next == NULL;
-  return next != NULL ? show_note_locked(d, next, plus, out) : 0;
+  if (next == NULL)
+    return 0;
+  out->next = OFFSET_NOTES + next->seq + 1;
+  return show_note_locked(d, next, plus, out);
 }
 
 static int item_locked(struct ns_dir *d, uint64_t offset, bool plus, const struct patience *p,

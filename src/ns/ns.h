@@ -207,8 +207,12 @@ struct memo {
   const struct root *root;
   char *key; /* NULL: nothing to remember */
   char etag[STORE_ETAG_MAX];
+  char *from; /* a move: under this key, and this version, it was remembered before */
+  char from_etag[STORE_ETAG_MAX];
   struct posix posix;
 };
+/* Before a file or link is moved: where it was. */
+void memo_take_from_locked(const struct node *i, struct memo *out);
 /* Takes what is known of a file or link. */
 void memo_take_locked(struct ns *n, const struct node *i, struct memo *out);
 /* Remembers, and frees the memo's contents. No lock is held. */

@@ -39,25 +39,40 @@ static struct posix posix_of(const struct known *k) {
                         .atime_ns = k->atime_ns};
 }
 
+void memo_take_from_locked(const struct node *i, struct memo *out) {
+  if (node_is_dir(i) || i->file.etag == NULL)
+    return;
+  out->from = node_key_locked(i);
+  memcpy(out->from_etag, i->file.etag, strlen(i->file.etag) + 1);
+}
+
 void memo_take_locked(struct ns *n, const struct node *i, struct memo *out) {
-  if (n->state == NULL || node_is_dir(i) || i->gone || i->local || i->posix == NULL ||
-      !i->posix->has_mode || i->file.etag == NULL || i->file.etag[0] == '\0')
+  bool known = i->posix != NULL && i->posix->has_mode;
+
+  if (n->state == NULL || node_is_dir(i) || i->gone || i->local || (!known && out->from == NULL) ||
+      i->file.etag == NULL || i->file.etag[0] == '\0')
     return;
   out->root = i->root;
-  out->posix = *i->posix;
+  if (known)
+    out->posix = *i->posix;
   memcpy(out->etag, i->file.etag, strlen(i->file.etag) + 1);
   out->key = node_key_locked(i);
 }
 
 void memo_keep(struct ns *n, struct memo *m) {
   struct known k = known_of(&m->posix);
+  int rc = 0;
 
-  if (m->key == NULL)
-    return;
-  if (known_put(n->state, m->root->store->domain, m->key, m->etag, &k, STATE_LAZY) != 0)
+  if (m->key != NULL && m->from != NULL)
+    rc = known_move(n->state, m->root->store->domain, m->from, m->from_etag, m->key, m->etag,
+                    STATE_LAZY);
+  if (m->key != NULL && m->posix.has_mode)
+    rc = known_put(n->state, m->root->store->domain, m->key, m->etag, &k, STATE_LAZY);
+  if (rc != 0)
     log_debug("the attributes of '%s' are not remembered", m->key);
   free(m->key);
-  m->key = NULL;
+  free(m->from);
+  m->key = m->from = NULL;
 }
 
 void memo_drop(struct ns *n, const struct root *r, const char *key) {

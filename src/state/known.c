@@ -116,13 +116,17 @@ int known_drop(struct state *s, const char *domain, const char *key, enum state_
   return db_run(s->db, sync, drop, &r);
 }
 
+/* Also when nothing is known of it: what is noted for the other key is of another object. */
 static int move(struct db *d, void *arg) {
-  static const char sql[] = "UPDATE OR REPLACE known SET key = ?, etag = ? "
+  static const char sql[] = "UPDATE known SET key = ?, etag = ? "
                             "WHERE domain = ? AND key = ? AND etag = ?";
   const struct row *r = arg;
+  struct row target = {.domain = r->domain, .key = r->to_key};
   sqlite3_stmt *st;
-  int rc = db_prepare(d, sql, &st);
+  int rc = drop(d, &target);
 
+  if (rc == 0)
+    rc = db_prepare(d, sql, &st);
   if (rc != 0)
     return rc;
   db_bind_text(st, 1, r->to_key);

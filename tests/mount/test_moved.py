@@ -130,3 +130,20 @@ def test_what_a_kill_left_to_the_next_mount_keeps_its_mode(mounted):
     mounted.again(True, "writeback")
     assert (point / "private").read_text() == "secret"
     assert (point / "private").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_link_takes_a_name_that_a_kept_listing_has(mounted):
+    """What was made here stands over what the listing says of the name."""
+    point = mounted.point
+    (point / "name").write_text("a file")
+    assert tree(point) == ["first", "name"]
+    for step in range(2):
+        mounted.again()
+        assert (point / "name").is_file() and tree(point) == ["first", "name"]
+        (point / "name").unlink()
+        (point / "name").symlink_to("first")
+        assert [e.is_symlink() for e in os.scandir(point) if e.name == "name"] == [True]
+        assert os.readlink(point / "name") == "first"
+        (point / "name").unlink()
+        (point / "name").write_text("a file")
+        assert (point / "name").stat().st_size == 6
