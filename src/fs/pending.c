@@ -23,12 +23,25 @@ struct recovering {
   struct fs_recovered *out;
 };
 
+/* What a commit over an older version left as it was, the store knows. */
+static void ask_posix(const struct root *root, const char *key, struct posix *out) {
+  struct store_attr attr;
+  struct kvlist meta;
+
+  kvlist_init(&meta);
+  if (root->store->ops->head(root->store, key, &attr, &meta) == 0)
+    posix_from_meta(&meta, out);
+  kvlist_fini(&meta);
+}
+
 /* Another process with this state would have remembered it. */
 static void remember(struct fs *fs, const struct root *root, const struct journal_file *row,
                      const struct recovery *done) {
   struct posix posix;
 
   posix_from_meta(&done->meta, &posix);
+  if (!posix.has_mode)
+    ask_posix(root, row->key, &posix);
   ns_remember(fs->ns, root, row->key, done->etag, &posix);
 }
 
