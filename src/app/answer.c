@@ -180,7 +180,7 @@ static void add_cache(struct answer *a, cJSON *doc) {
   cJSON_AddBoolToObject(o, "failing", st.failing);
 }
 
-static cJSON *status(struct answer *a) {
+cJSON *answer_status(struct answer *a) {
   cJSON *doc = cJSON_CreateObject();
   cJSON *dirs;
 
@@ -204,7 +204,7 @@ static cJSON *status(struct answer *a) {
 }
 
 /* Waits; whoever asks comes back until nothing is left. */
-static cJSON *sync_all(struct answer *a) {
+cJSON *answer_sync(struct answer *a) {
   cJSON *doc = cJSON_CreateObject();
   unsigned failed = 0;
   int rc = fs_sync(a->fs, &failed);
@@ -242,9 +242,9 @@ static cJSON *answer(struct answer *a, const char *request) {
   cJSON *doc;
 
   if (strcmp(request, "status") == 0)
-    return status(a);
+    return answer_status(a);
   if (strcmp(request, "sync") == 0)
-    return sync_all(a);
+    return answer_sync(a);
   if (strcmp(request, "login") == 0)
     return login_list(a->app);
   if (text_has_prefix(request, "login "))

@@ -16,6 +16,9 @@ struct answer {
 
 void answer_init(struct answer *a, struct app *app, struct fs *fs, const char *source,
                  const char *dir);
+/* The documents of two of its answers. */
+struct cJSON *answer_status(struct answer *a);
+struct cJSON *answer_sync(struct answer *a);
 /* A control_fn; arg is a struct answer. */
 void answer_request(void *arg, const char *request, struct buf *reply);
 

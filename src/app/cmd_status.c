@@ -66,12 +66,9 @@ static void print_tier(const cJSON *t) {
   putchar('\n');
 }
 
-static void print_status(const struct mount_entry *e, const cJSON *doc) {
+static void print_served(const cJSON *doc) {
   const cJSON *d;
 
-  printf("%s on %s (process %.0f, up %.0f s%s)\n", e->source, e->dir, number_of(doc, "pid"),
-         number_of(doc, "uptime_s"),
-         cJSON_IsTrue(cJSON_GetObjectItem(doc, "read_only")) ? ", read-only" : "");
   if (*text_of(doc, "read_only_because") != '\0')
     printf("  read-only: %s\n", text_of(doc, "read_only_because"));
   cJSON_ArrayForEach(d, cJSON_GetObjectItem(doc, "directories")) print_directory(d);
@@ -83,6 +80,27 @@ static void print_status(const struct mount_entry *e, const cJSON *doc) {
   printf("  %.0f of %.0f bytes of memory in use\n", number_of(d, "used"), number_of(d, "limit"));
   print_cache(cJSON_GetObjectItem(doc, "cache"));
   print_tier(cJSON_GetObjectItem(cJSON_GetObjectItem(doc, "cache"), "tier"));
+}
+
+static void print_user(const cJSON *u) {
+  const cJSON *own = cJSON_GetObjectItem(u, "status");
+
+  printf("user %s (%.0f)%s%s\n", text_of(u, "user"), number_of(u, "uid"),
+         own == NULL ? " cannot be served now: " : ":", text_of(u, "problem"));
+  if (own != NULL)
+    print_served(own);
+}
+
+static void print_status(const struct mount_entry *e, const cJSON *doc) {
+  const cJSON *users = cJSON_GetObjectItem(doc, "users");
+  const cJSON *d;
+
+  printf("%s on %s (process %.0f, up %.0f s%s)\n", e->source, e->dir, number_of(doc, "pid"),
+         number_of(doc, "uptime_s"),
+         cJSON_IsTrue(cJSON_GetObjectItem(doc, "read_only")) ? ", read-only" : "");
+  if (users == NULL)
+    print_served(doc);
+  cJSON_ArrayForEach(d, users) print_user(d);
   d = cJSON_GetObjectItem(doc, "pending");
   show_pending(d);
   if (cJSON_GetArraySize(d) == 0)

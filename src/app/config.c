@@ -328,6 +328,46 @@ int config_load(const char *source, const char *const *options, size_t option_co
   return 0;
 }
 
+static int copy_dir(struct config_dir *d, const struct config_dir *from) {
+  struct buf why;
+  int rc;
+
+  d->line = from->line;
+  d->path = strdup(from->path);
+  d->source = strdup(from->source);
+  rc = settings_copy(&d->settings, &from->settings);
+  if (rc == 0 && (d->path == NULL || d->source == NULL))
+    rc = -ENOMEM;
+  buf_init(&why, 65536);
+  if (rc == 0)
+    rc = target_parse(d->source, &d->target, &why);
+  buf_fini(&why);
+  return rc;
+}
+
+int config_copy(struct config *dst, const struct config *src) {
+  struct config c = {0};
+  int rc = settings_copy(&c.settings, &src->settings);
+
+  if (rc != 0)
+    return rc;
+  c.count = 0;
+  c.dirs = calloc(src->count, sizeof(*c.dirs));
+  c.file = src->file != NULL ? strdup(src->file) : NULL;
+  if (c.dirs == NULL || (src->file != NULL && c.file == NULL))
+    rc = -ENOMEM;
+  for (size_t i = 0; rc == 0 && i < src->count; i++) {
+    settings_init(&c.dirs[i].settings);
+    c.count = i + 1;
+    rc = copy_dir(&c.dirs[i], &src->dirs[i]);
+  }
+  if (rc != 0)
+    config_fini(&c);
+  else
+    *dst = c;
+  return rc;
+}
+
 void config_fini(struct config *c) {
   for (size_t i = 0; i < c->count; i++) {
     struct config_dir *d = &c->dirs[i];

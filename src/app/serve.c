@@ -9,17 +9,19 @@
 
 #include "answer.h"
 #include "app.h"
-#include "caching.h"
+#include "filesystem.h"
 #include "journaling.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/control/control.h"
 #include "s3apfs/fs/fs.h"
 #include "s3apfs/fuse/mount.h"
 #include "s3apfs/state/state.h"
+#include "users.h"
 
 struct serving {
-  struct app *app;
+  struct app *app; /* NULL: users */
   struct answer answer;
+  struct users *users;
   struct control_server *control;
   const char *dir;
   void (*ready)(void *arg);
@@ -30,7 +32,8 @@ struct serving {
  * still serves files. */
 static void on_mounted(void *arg) {
   struct serving *s = arg;
-  int rc = control_server_start(s->dir, answer_request, &s->answer, &s->control);
+  int rc = s->users != NULL ? control_server_start(s->dir, users_answer, s->users, &s->control)
+                            : control_server_start(s->dir, answer_request, &s->answer, &s->control);
 
   if (rc != 0)
     log_warn("status of this mount will not be available: %s", strerror(-rc));
@@ -59,50 +62,14 @@ static int serve_fs(struct serving *s, struct fs *fs, const struct config *c, co
   return rc;
 }
 
-static int make_fs(struct app *a, const struct config *c, struct state *state, struct fs **out) {
-  struct fs_options o = {.memory = c->settings.memory,
-                         .disk = a->disk,
-                         .shelf = a->shelf,
-                         .tier = tiering_tier(a->tiering),
-                         .deadline_ms = c->settings.deadline_ms,
-                         .state = state,
-                         .staging_size = c->settings.staging_size};
-  struct catalog catalog;
-  int rc = app_catalog(a, &catalog);
-
-  if (rc != 0)
-    return rc;
-  rc = fs_new(&catalog, &o, out);
-  if (rc != 0)
-    catalog_fini(&catalog);
-  return rc;
-}
-
-/* What an earlier process promised comes first. */
-static void recover(struct fs *fs) {
-  struct fs_recovered r;
-  int rc = fs_recover(fs, &r);
-
-  if (rc != 0)
-    log_error("the journal cannot be read: %s", strerror(-rc));
-  else if (r.committed + r.aside + r.left > 0)
-    log_warn("of an earlier mount: %u files were finished, %u copies kept, %u still wait",
-             r.committed, r.aside, r.left);
-}
-
 static int serve_state(struct app *a, const struct config *c, struct state *state,
                        const char *source, struct serving *s, struct buf *why) {
   struct fs *fs;
   int rc;
 
-  caching_open(&c->settings, &a->disk, &a->shelf);
-  rc = make_fs(a, c, state, &fs);
-  if (rc != 0) {
-    buf_printf(why, "cannot build the file system: %s", strerror(-rc));
+  rc = filesystem_new(a, c, state, &fs, why);
+  if (rc != 0)
     return rc;
-  }
-  if (state != NULL)
-    recover(fs);
   answer_init(&s->answer, a, fs, source, s->dir);
   s->app = a;
   rc = serve_fs(s, fs, c, source, why);
@@ -132,6 +99,44 @@ static void bound_allocator(void) {
   mallopt(M_TRIM_THRESHOLD, ALLOCATOR_TRIM);
 }
 
+/* Everybody with what is theirs. */
+static int serve_viewers(struct serving *s, const struct config *c, const char *source,
+                         struct buf *why) {
+  struct fuse_viewers v = users_viewers(s->users);
+  struct fuse_mount_options o = {.dir = s->dir,
+                                 .source = source,
+                                 .kernel_words = buf_cstr(&c->settings.kernel_words),
+                                 .allow_other = true,
+                                 .writable = users_writable(s->users),
+                                 .viewers = &v};
+  struct fuse_mount *m;
+  int rc = fuse_mount_open(NULL, &o, &m, why);
+
+  if (rc != 0)
+    return rc;
+  rc = users_attach(s->users, m);
+  if (rc == 0)
+    rc = fuse_mount_serve(m, on_mounted, s);
+  users_attach(s->users, NULL);
+  if (rc != 0)
+    buf_printf(why, "serving %s ended: %s", s->dir, strerror(-rc));
+  control_server_stop(s->control);
+  fuse_mount_close(m);
+  return rc;
+}
+
+static int serve_users(const struct config *c, const char *source, const char *dir,
+                       struct watch *watch, void (*ready)(void *arg), void *arg, struct buf *why) {
+  struct serving s = {.dir = dir, .ready = ready, .ready_arg = arg};
+  int rc = users_open(c, source, dir, &s.users, why);
+
+  watch_stop(watch);
+  if (rc == 0)
+    rc = serve_viewers(&s, c, source, why);
+  users_close(s.users);
+  return rc;
+}
+
 int serve_mount(struct config *c, const char *source, const char *dir, struct watch *watch,
                 void (*ready)(void *arg), void *arg, struct buf *why) {
   struct state *state = NULL;
@@ -140,6 +145,8 @@ int serve_mount(struct config *c, const char *source, const char *dir, struct wa
   int rc;
 
   bound_allocator();
+  if (c->settings.per_user != NULL)
+    return serve_users(c, source, dir, watch, ready, arg, why);
   buf_init(&because, 65536);
   rc = journaling_open(c, dir, &state, &because, why);
   if (rc == 0)

@@ -62,6 +62,7 @@ struct settings {
   mode_t file_mode;
   mode_t dir_mode;
   bool allow_other;
+  char *per_user; /* file that maps users to identities; NULL: one identity for all */
   bool read_only;
   /* writing */
   char *state_dir; /* NULL: the default one */

@@ -105,6 +105,7 @@ int fs_new(struct catalog *catalog, const struct fs_options *o, struct fs **out)
 }
 
 void fs_handle_add(struct fs *fs, struct fs_handle *h) {
+  h->fs = fs;
   mtx_lock(&fs->synced.lock);
   DL_PREPEND(fs->synced.handles, h);
   mtx_unlock(&fs->synced.lock);
@@ -114,6 +115,10 @@ void fs_handle_remove(struct fs *fs, struct fs_handle *h) {
   mtx_lock(&fs->synced.lock);
   DL_DELETE(fs->synced.handles, h);
   mtx_unlock(&fs->synced.lock);
+}
+
+struct fs *fs_of(uint64_t handle) {
+  return ((const struct fs_handle *)(uintptr_t)handle)->fs;
 }
 
 void fs_free(struct fs *fs) {

@@ -30,6 +30,7 @@ struct version {
  * releases of the last handles may never come when a mount ends. */
 struct fs_handle {
   void (*end)(struct fs *fs, struct fs_handle *h); /* gives up the kernel's share */
+  struct fs *fs;
   struct fs_handle *prev;
   struct fs_handle *next;
 };

@@ -18,8 +18,10 @@
 #include "ops.h"
 #include "passthrough.h"
 #include "readahead.h"
+#include "s3apfs/base/lock.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/pool.h"
+#include "viewers.h"
 
 /* Ten slow requests must not block everybody (libfuse's default is 10). */
 #define THREADS_MAX 64
@@ -31,16 +33,35 @@
 /* More makes each random page fault fetch megabytes. */
 #define READAHEAD_MAX (1024 * 1024)
 
+/* Who tells what changed in one file system. */
+struct teller {
+  struct fuse_mount *mount;
+  struct fs *fs;
+  struct teller *next;
+};
+
 struct fuse_mount {
   struct ops_context context;
   struct fuse_session *session;
   struct pool *notifier; /* notifications must not come from a request's thread */
   atomic_bool closing;   /* what is not sent yet need not be */
+  struct {
+    struct mtx lock;
+    struct teller *tellers;
+  } synced;
 };
 
 static void want(struct fuse_conn_info *conn, unsigned flag) {
   if ((conn->capable & flag) != 0)
     conn->want |= flag;
+}
+
+/* What the kernel may know and use for everybody alike. */
+static void want_shared(struct ops_context *c, struct fuse_conn_info *conn) {
+  want(conn, FUSE_CAP_READDIRPLUS);
+  want(conn, FUSE_CAP_READDIRPLUS_AUTO);
+  want(conn, FUSE_CAP_EXPORT_SUPPORT);
+  passthrough_offer(c->session, conn, c->fs);
 }
 
 static void op_init(void *userdata, struct fuse_conn_info *conn) {
@@ -53,12 +74,10 @@ static void op_init(void *userdata, struct fuse_conn_info *conn) {
   conn->max_readahead = READAHEAD_MAX;
   want(conn, FUSE_CAP_ASYNC_READ);
   want(conn, FUSE_CAP_PARALLEL_DIROPS);
-  want(conn, FUSE_CAP_READDIRPLUS);
-  want(conn, FUSE_CAP_READDIRPLUS_AUTO);
   want(conn, FUSE_CAP_AUTO_INVAL_DATA);
   want(conn, FUSE_CAP_ASYNC_DIO);
-  want(conn, FUSE_CAP_EXPORT_SUPPORT);
-  passthrough_offer(c->session, conn, c->fs);
+  if (c->viewers == NULL)
+    want_shared(c, conn);
   if (c->ready != NULL)
     c->ready(c->ready_arg);
 }
@@ -89,13 +108,22 @@ static void notice_send(void *arg) {
   free(n);
 }
 
+/* The kernel's number; 0: it has none. */
+static uint64_t kernel_id(const struct teller *t, uint64_t ino) {
+  struct viewers *v = t->mount->context.viewers;
+
+  return v != NULL ? viewers_id(v, t->fs, ino) : ino;
+}
+
 static void on_changed(void *arg, uint64_t ino) {
-  struct fuse_mount *m = arg;
-  struct notice *n = malloc(sizeof(*n));
+  struct teller *t = arg;
+  struct fuse_mount *m = t->mount;
+  uint64_t id = kernel_id(t, ino);
+  struct notice *n = id != 0 ? malloc(sizeof(*n)) : NULL;
 
   if (n == NULL)
     return; /* the kernel's attributes end by their time to live */
-  *n = (struct notice){m, ino};
+  *n = (struct notice){m, id};
   if (pool_submit(m->notifier, notice_send, n) != 0)
     free(n);
 }
@@ -113,19 +141,23 @@ struct vanishing {
 static void vanishing_send(void *arg) {
   struct vanishing *v = arg;
 
-  fuse_lowlevel_notify_inval_entry(v->session, v->parent, v->name, v->len);
-  fuse_lowlevel_notify_inval_inode(v->session, v->ino, 0, 0);
+  if (v->parent != 0)
+    fuse_lowlevel_notify_inval_entry(v->session, v->parent, v->name, v->len);
+  if (v->ino != 0)
+    fuse_lowlevel_notify_inval_inode(v->session, v->ino, 0, 0);
   free(v);
 }
 
 static void on_vanished(void *arg, uint64_t parent, const char *name, uint64_t ino) {
-  struct fuse_mount *m = arg;
+  struct teller *t = arg;
+  struct fuse_mount *m = t->mount;
   size_t len = strlen(name);
   struct vanishing *v = malloc(sizeof(*v) + len + 1);
 
   if (v == NULL)
     return; /* the kernel's knowledge ends by its time to live */
-  *v = (struct vanishing){.session = m->session, .parent = parent, .ino = ino, .len = len};
+  *v = (struct vanishing){
+      .session = m->session, .parent = kernel_id(t, parent), .ino = kernel_id(t, ino), .len = len};
   memcpy(v->name, name, len + 1);
   if (pool_submit(m->notifier, vanishing_send, v) != 0)
     free(v);
@@ -141,7 +173,8 @@ static int mount_words(const struct fuse_mount_options *o, char **out) {
   bad |= buf_error(&fsname);
   bad |= fuse_opt_add_opt(&words, "subtype=s3apfs");
   bad |= fuse_opt_add_opt_escaped(&words, buf_cstr(&fsname));
-  bad |= fuse_opt_add_opt(&words, "default_permissions");
+  /* with viewers the bits of a file are another one's business */
+  bad |= fuse_opt_add_opt(&words, o->viewers == NULL ? "default_permissions" : "nosuid,nodev");
   if (!o->writable)
     bad |= fuse_opt_add_opt(&words, "ro");
   bad |= fuse_opt_add_opt(&words, "max_read=1048576");
@@ -162,7 +195,12 @@ static int session_new(struct fuse_mount *m, const struct fuse_mount_options *o)
   struct fuse_args args = FUSE_ARGS_INIT(0, NULL);
   struct fuse_lowlevel_ops ops = {.init = op_init};
   char *words;
-  int rc = mount_words(o, &words);
+  int rc = 0;
+
+  if (o->viewers != NULL)
+    rc = viewers_new(o->viewers, &m->context.viewers);
+  if (rc == 0)
+    rc = mount_words(o, &words);
 
   if (rc != 0)
     return rc;
@@ -202,7 +240,41 @@ static void mount_release(struct fuse_mount *m) {
   pool_free(m->notifier);
   if (m->session != NULL)
     fuse_session_destroy(m->session);
+  while (m->synced.tellers != NULL) {
+    struct teller *t = m->synced.tellers;
+
+    m->synced.tellers = t->next;
+    free(t);
+  }
+  viewers_free(m->context.viewers);
+  mtx_fini(&m->synced.lock);
   free(m);
+}
+
+int fuse_mount_attach(struct fuse_mount *m, struct fs *fs) {
+  struct teller *t = calloc(1, sizeof(*t));
+
+  if (t == NULL)
+    return -ENOMEM;
+  *t = (struct teller){.mount = m, .fs = fs};
+  mtx_lock(&m->synced.lock);
+  t->next = m->synced.tellers;
+  m->synced.tellers = t;
+  mtx_unlock(&m->synced.lock);
+  fs_set_changed(fs, on_changed, t);
+  fs_set_vanished(fs, on_vanished, t);
+  fs_set_interrupted(fs, ops_interrupted, &m->context);
+  return 0;
+}
+
+/* No request is under way. */
+static void detach_all(struct fuse_mount *m) {
+  for (const struct teller *t = m->synced.tellers; t != NULL; t = t->next) {
+    fs_set_changed(t->fs, NULL, NULL);
+    fs_set_vanished(t->fs, NULL, NULL);
+    fs_set_interrupted(t->fs, NULL, NULL);
+    fs_set_backing(t->fs, &(struct fs_backing){NULL, NULL, NULL});
+  }
 }
 
 int fuse_mount_open(struct fs *fs, const struct fuse_mount_options *o, struct fuse_mount **out,
@@ -214,6 +286,7 @@ int fuse_mount_open(struct fs *fs, const struct fuse_mount_options *o, struct fu
     return -ENOMEM;
   fuse_set_log_func(log_from_libfuse);
   m->context.fs = fs;
+  mtx_init(&m->synced.lock, RANK_FUSE);
   rc = pool_new("s3apfs-notify", 1, &m->notifier);
   if (rc == 0)
     rc = pool_new("s3apfs-slow", SLOW_THREADS, &m->context.slow);
@@ -231,9 +304,11 @@ int fuse_mount_open(struct fs *fs, const struct fuse_mount_options *o, struct fu
   }
   m->context.session = m->session;
   readahead_raise(o->dir);
-  fs_set_changed(fs, on_changed, m);
-  fs_set_vanished(fs, on_vanished, m);
-  fs_set_interrupted(fs, ops_interrupted, &m->context);
+  rc = fs != NULL ? fuse_mount_attach(m, fs) : 0;
+  if (rc != 0) {
+    fuse_mount_close(m);
+    return rc;
+  }
   *out = m;
   return 0;
 }
@@ -281,10 +356,7 @@ void fuse_mount_close(struct fuse_mount *m) {
     return;
   pool_free(m->context.slow); /* the last requests: they are answered through the session */
   m->context.slow = NULL;
-  fs_set_changed(m->context.fs, NULL, NULL);
-  fs_set_vanished(m->context.fs, NULL, NULL);
-  fs_set_interrupted(m->context.fs, NULL, NULL);
-  fs_set_backing(m->context.fs, &(struct fs_backing){NULL, NULL, NULL});
+  detach_all(m);
   /* The session's descriptor is closed by unmounting: nobody may write to it then. */
   m->closing = true;
   pool_free(m->context.slow);

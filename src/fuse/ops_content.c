@@ -43,7 +43,7 @@ struct slow {
   fuse_req_t req;
   void (*run)(struct slow *s);
   struct fs *fs;
-  fuse_ino_t ino;
+  uint64_t ino;
   uint64_t handle;
   uint64_t size;
   uint64_t offset;
@@ -55,7 +55,7 @@ struct slow {
 static void slow_run(void *arg) {
   struct slow *s = arg;
 
-  ops_fs(s->req); /* this thread works for it now */
+  ops_work(s->req);
   s->run(s);
   free(s);
 }
@@ -67,7 +67,7 @@ static void slow_start(fuse_req_t req, struct slow with) {
   if (s != NULL) {
     *s = with;
     s->req = req;
-    s->fs = c->fs;
+    s->fs = with.fs != NULL ? with.fs : fs_of(with.handle);
   }
   if (s == NULL || pool_submit(c->slow, slow_run, s) != 0) {
     free(s);
@@ -75,16 +75,11 @@ static void slow_start(fuse_req_t req, struct slow with) {
   }
 }
 
-static void reply_attr(fuse_req_t req, struct fs *fs, fuse_ino_t ino, int rc) {
-  struct stat st;
-  double ttl;
-
-  if (rc == 0)
-    rc = fs_getattr(fs, ino, &st, &ttl);
+static void reply_attr(fuse_req_t req, struct fs *fs, uint64_t ino, int rc) {
   if (rc != 0)
     fuse_reply_err(req, -rc);
   else
-    fuse_reply_attr(req, &st, ttl);
+    ops_reply_attr(req, fs, ino);
 }
 
 static void run_flush(struct slow *s) {
@@ -114,10 +109,14 @@ static void run_fsyncdir(struct slow *s) {
   fuse_reply_err(s->req, -fs_fsyncdir(s->fs, s->ino));
 }
 
-static void op_fsyncdir(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi) {
+static void op_fsyncdir(fuse_req_t req, fuse_ino_t id, int datasync, struct fuse_file_info *fi) {
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, id, &ino);
+
   (void)datasync;
   (void)fi;
-  slow_start(req, (struct slow){.run = run_fsyncdir, .ino = ino});
+  if (fs != NULL)
+    slow_start(req, (struct slow){.run = run_fsyncdir, .fs = fs, .ino = ino});
 }
 
 static void run_release(struct slow *s) {
@@ -131,7 +130,7 @@ static void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
     slow_start(req, (struct slow){.run = run_release, .handle = fi->fh});
     return;
   }
-  fs_release(ops_fs(req), fi->fh);
+  fs_release(ops_handle_fs(req, fi->fh), fi->fh);
   fuse_reply_err(req, 0);
 }
 
@@ -139,11 +138,16 @@ static void run_truncate(struct slow *s) {
   reply_attr(s->req, s->fs, s->ino, fs_truncate(s->fs, s->ino, 0, s->size));
 }
 
-void ops_truncate(fuse_req_t req, fuse_ino_t ino, uint64_t size, struct fuse_file_info *fi) {
-  struct fs *fs = ops_fs(req);
+void ops_truncate(fuse_req_t req, fuse_ino_t id, uint64_t size, struct fuse_file_info *fi) {
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, id, &ino);
 
+  if (fs == NULL)
+    return;
   if (fi == NULL)
-    slow_start(req, (struct slow){.run = run_truncate, .ino = ino, .size = size});
+    slow_start(req, (struct slow){.run = run_truncate, .fs = fs, .ino = ino, .size = size});
+  else if (fs_of(fi->fh) != fs)
+    fuse_reply_err(req, EACCES);
   else
     reply_attr(req, fs, ino, fs_truncate(fs, ino, fi->fh, size));
 }
@@ -164,6 +168,10 @@ static void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
   (void)ino_in;
   (void)ino_out;
   (void)flags;
+  if (fs_of(fi_in->fh) != fs_of(fi_out->fh)) {
+    fuse_reply_err(req, EXDEV);
+    return;
+  }
   slow_start(req, (struct slow){.run = run_copy,
                                 .handle = fi_out->fh,
                                 .offset = (uint64_t)off_out,
@@ -174,54 +182,76 @@ static void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t off_in,
 
 /* --- quick ones --- */
 
-static void opened(const struct fs_opened *o, struct fuse_file_info *fi) {
+/* With viewers no page may be left behind in the kernel: the next one who reads would
+ * get it. */
+static void opened(const struct ops_context *c, const struct fs_opened *o,
+                   struct fuse_file_info *fi) {
   fi->fh = o->handle;
-  fi->keep_cache = o->keep_cache;
-  fi->direct_io = o->direct_io;
+  fi->keep_cache = o->keep_cache && c->viewers == NULL;
+  fi->direct_io = o->direct_io || c->viewers != NULL;
   passthrough_reply(o->backing, fi);
 }
 
-static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
-  struct fs *fs = ops_fs(req);
+static void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi) {
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, id, &ino);
   struct fs_opened o;
-  int rc = fs_open(fs, ino, fi->flags, &o);
+  int rc;
 
+  if (fs == NULL)
+    return;
+  rc = fs_open(fs, ino, fi->flags, &o);
   if (rc != 0) {
     fuse_reply_err(req, -rc);
     return;
   }
-  opened(&o, fi);
+  opened(fuse_req_userdata(req), &o, fi);
   if (fs_is_writable(o.handle))
     fs_set_opener(o.handle, process_of(req));
   if (fuse_reply_open(req, fi) != 0)
     fs_release(fs, o.handle);
 }
 
+static void reply_created(fuse_req_t req, struct fs *fs, fuse_ino_t parent, const char *name,
+                          const struct fs_entry *e, struct fuse_file_info *fi) {
+  struct ops_context *c = fuse_req_userdata(req);
+  uint64_t handle = fi->fh;
+  struct fuse_entry_param p;
+  int rc = ops_entry(c, fs, parent, name, e, &p);
+
+  if (rc != 0) {
+    fs_release(fs, handle);
+    fuse_reply_err(req, -rc);
+  } else if (fuse_reply_create(req, &p, fi) != 0) {
+    fs_release(fs, handle);
+    ops_forget(c, p.ino, 1);
+  }
+}
+
 static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
                       struct fuse_file_info *fi) {
-  struct fs *fs = ops_fs(req);
-  struct fuse_entry_param p;
   struct fs_opened o;
   struct fs_entry e;
   struct fs_maker by = {mode, fuse_req_ctx(req)->uid, fuse_req_ctx(req)->gid};
-  int rc = fs_create(fs, parent, name, fi->flags, &by, &e, &o);
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, parent, &ino);
+  int rc;
 
+  if (fs == NULL)
+    return;
+  rc = fs_create(fs, ino, name, fi->flags, &by, &e, &o);
   if (rc != 0) {
     fuse_reply_err(req, -rc);
     return;
   }
-  opened(&o, fi);
+  opened(fuse_req_userdata(req), &o, fi);
   fs_set_opener(o.handle, process_of(req));
-  ops_entry_param(&e, &p);
-  if (fuse_reply_create(req, &p, fi) != 0) {
-    fs_release(fs, o.handle);
-    fs_forget(fs, e.ino, 1);
-  }
+  reply_created(req, fs, parent, name, &e, fi);
 }
 
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off,
                      struct fuse_file_info *fi) {
-  int rc = fs_write(ops_fs(req), fi->fh, (uint64_t)off, data, size);
+  int rc = fs_write(ops_handle_fs(req, fi->fh), fi->fh, (uint64_t)off, data, size);
 
   (void)ino;
   if (rc != 0)
@@ -233,13 +263,14 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t si
 static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
                          struct fuse_file_info *fi) {
   (void)ino;
-  fuse_reply_err(req, -fs_allocate(ops_fs(req), fi->fh, mode, (uint64_t)offset, (uint64_t)length));
+  fuse_reply_err(req, -fs_allocate(ops_handle_fs(req, fi->fh), fi->fh, mode, (uint64_t)offset,
+                                   (uint64_t)length));
 }
 
 static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
                      struct fuse_file_info *fi) {
   uint64_t at;
-  int rc = fs_seek(ops_fs(req), fi->fh, (uint64_t)off, whence, &at);
+  int rc = fs_seek(ops_handle_fs(req, fi->fh), fi->fh, (uint64_t)off, whence, &at);
 
   (void)ino;
   if (rc != 0)

@@ -16,50 +16,62 @@ static struct fs_maker maker_of(fuse_req_t req, mode_t mode) {
   return (struct fs_maker){.mode = mode & 07777, .uid = c->uid, .gid = c->gid};
 }
 
-static void reply_made(fuse_req_t req, struct fs *fs, int rc, const struct fs_entry *e) {
-  struct fuse_entry_param p;
-
-  if (rc != 0) {
+/* Something new in a folder of `fs`, or why it was not made. */
+static void reply_made(fuse_req_t req, struct fs *fs, int rc, fuse_ino_t parent, const char *name,
+                       const struct fs_entry *e) {
+  if (rc != 0)
     fuse_reply_err(req, -rc);
-    return;
-  }
-  ops_entry_param(e, &p);
-  if (fuse_reply_entry(req, &p) != 0)
-    fs_forget(fs, e->ino, 1);
+  else
+    ops_reply_entry(req, fs, parent, name, e);
 }
 
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode) {
-  struct fs *fs = ops_fs(req);
   struct fs_maker by = maker_of(req, mode);
   struct fs_entry e;
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, parent, &ino);
 
-  reply_made(req, fs, fs_mkdir(fs, parent, name, &by, &e), &e);
+  if (fs != NULL)
+    reply_made(req, fs, fs_mkdir(fs, ino, name, &by, &e), parent, name, &e);
 }
 
 static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name) {
-  struct fs *fs = ops_fs(req);
   struct fs_maker by = maker_of(req, 0777);
   struct fs_entry e;
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, parent, &ino);
 
-  reply_made(req, fs, fs_symlink(fs, parent, name, target, &by, &e), &e);
+  if (fs != NULL)
+    reply_made(req, fs, fs_symlink(fs, ino, name, target, &by, &e), parent, name, &e);
 }
 
 /* Regular files only: S3 keeps no devices, pipes or sockets. */
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev) {
-  struct fs *fs = ops_fs(req);
   struct fs_maker by = maker_of(req, mode);
   struct fs_entry e;
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, parent, &ino);
 
   (void)rdev;
-  reply_made(req, fs, S_ISREG(mode) ? fs_mknod(fs, parent, name, &by, &e) : -EPERM, &e);
+  if (fs != NULL)
+    reply_made(req, fs, S_ISREG(mode) ? fs_mknod(fs, ino, name, &by, &e) : -EPERM, parent, name,
+               &e);
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name) {
-  fuse_reply_err(req, -fs_unlink(ops_fs(req), parent, name));
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, parent, &ino);
+
+  if (fs != NULL)
+    fuse_reply_err(req, -fs_unlink(fs, ino, name));
 }
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name) {
-  fuse_reply_err(req, -fs_rmdir(ops_fs(req), parent, name));
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, parent, &ino);
+
+  if (fs != NULL)
+    fuse_reply_err(req, -fs_rmdir(fs, ino, name));
 }
 
 static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const char *newname) {
@@ -73,8 +85,9 @@ static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const 
 
 struct renaming {
   fuse_req_t req;
-  fuse_ino_t parent;
-  fuse_ino_t newparent;
+  struct fs *fs;
+  uint64_t parent;
+  uint64_t newparent;
   unsigned flags;
   char *name;
   char *newname;
@@ -88,24 +101,33 @@ static void renaming_free(struct renaming *r) {
 
 static void renaming_run(void *arg) {
   struct renaming *r = arg;
-  struct fs *fs = ops_fs(r->req);
 
-  fuse_reply_err(r->req, -fs_rename(fs, r->parent, r->name, r->newparent, r->newname, r->flags));
+  ops_work(r->req);
+  fuse_reply_err(r->req, -fs_rename(r->fs, r->parent, r->name, r->newparent, r->newname, r->flags));
   renaming_free(r);
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent,
                       const char *newname, unsigned int flags) {
   struct ops_context *c = fuse_req_userdata(req);
-  struct renaming *r = calloc(1, sizeof(*r));
+  uint64_t from;
+  uint64_t to;
+  struct fs *fs = ops_fs(req, parent, &from);
+  struct renaming *r;
 
+  if (fs != NULL)
+    fs = ops_fs(req, newparent, &to);
+  if (fs == NULL)
+    return;
+  r = calloc(1, sizeof(*r));
   if (r == NULL) {
     fuse_reply_err(req, ENOMEM);
     return;
   }
   *r = (struct renaming){.req = req,
-                         .parent = parent,
-                         .newparent = newparent,
+                         .fs = fs,
+                         .parent = from,
+                         .newparent = to,
                          .flags = flags,
                          .name = strdup(name),
                          .newname = strdup(newname)};
@@ -136,32 +158,44 @@ static struct fs_set set_of(const struct stat *attr, int to_set) {
   return s;
 }
 
-static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set,
+static void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int to_set,
                        struct fuse_file_info *fi) {
-  struct fs *fs = ops_fs(req);
   struct fs_set set = set_of(attr, to_set);
   struct stat st;
+  struct fs *fs;
   double ttl;
+  uint64_t ino;
   int rc;
 
   if ((to_set & FUSE_SET_ATTR_SIZE) != 0) {
-    ops_truncate(req, ino, (uint64_t)attr->st_size, fi);
+    ops_truncate(req, id, (uint64_t)attr->st_size, fi);
     return;
   }
+  fs = ops_fs(req, id, &ino);
+  if (fs == NULL)
+    return;
   rc = fs_setattr(fs, ino, &set, &st, &ttl);
   if (rc != 0)
     fuse_reply_err(req, -rc);
   else
-    fuse_reply_attr(req, &st, ttl);
+    fuse_reply_attr(req, &st, ops_ttl(fuse_req_userdata(req), ttl));
 }
 
-static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
+static void op_setxattr(fuse_req_t req, fuse_ino_t id, const char *name, const char *value,
                         size_t size, int flags) {
-  fuse_reply_err(req, -fs_setxattr(ops_fs(req), ino, name, value, size, flags));
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, id, &ino);
+
+  if (fs != NULL)
+    fuse_reply_err(req, -fs_setxattr(fs, ino, name, value, size, flags));
 }
 
-static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name) {
-  fuse_reply_err(req, -fs_removexattr(ops_fs(req), ino, name));
+static void op_removexattr(fuse_req_t req, fuse_ino_t id, const char *name) {
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, id, &ino);
+
+  if (fs != NULL)
+    fuse_reply_err(req, -fs_removexattr(fs, ino, name));
 }
 
 void ops_names_fill(struct fuse_lowlevel_ops *ops) {

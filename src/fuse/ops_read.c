@@ -9,14 +9,32 @@
 #include <string.h>
 
 #include "ops.h"
+#include "viewers.h"
 
 static _Thread_local fuse_req_t working_for;
 
-struct fs *ops_fs(fuse_req_t req) {
+void ops_work(fuse_req_t req) {
+  working_for = req;
+}
+
+struct fs *ops_fs(fuse_req_t req, fuse_ino_t id, uint64_t *ino) {
   struct ops_context *c = fuse_req_userdata(req);
+  struct fs *fs = c->fs;
+  int rc = 0;
 
   working_for = req;
-  return c->fs;
+  *ino = id;
+  if (c->viewers != NULL)
+    rc = viewers_find(c->viewers, fuse_req_ctx(req)->uid, id, &fs, ino);
+  if (rc == 0)
+    return fs;
+  fuse_reply_err(req, -rc);
+  return NULL;
+}
+
+struct fs *ops_handle_fs(fuse_req_t req, uint64_t handle) {
+  working_for = req;
+  return fs_of(handle);
 }
 
 bool ops_interrupted(void *arg) {
@@ -26,7 +44,11 @@ bool ops_interrupted(void *arg) {
          (working_for != NULL && fuse_req_interrupted(working_for));
 }
 
-void ops_entry_param(const struct fs_entry *e, struct fuse_entry_param *out) {
+double ops_ttl(const struct ops_context *c, double ttl_s) {
+  return c->viewers == NULL ? ttl_s : 0;
+}
+
+static void entry_param(const struct fs_entry *e, struct fuse_entry_param *out) {
   memset(out, 0, sizeof(*out));
   out->ino = e->ino;
   out->generation = 1;
@@ -35,57 +57,124 @@ void ops_entry_param(const struct fs_entry *e, struct fuse_entry_param *out) {
   out->entry_timeout = e->entry_ttl_s;
 }
 
+int ops_entry(struct ops_context *c, struct fs *fs, fuse_ino_t parent, const char *name,
+              const struct fs_entry *e, struct fuse_entry_param *out) {
+  uint64_t id;
+  int rc;
+
+  entry_param(e, out);
+  if (c->viewers == NULL)
+    return 0;
+  rc = viewers_note(c->viewers, fs, parent, name, e, &id);
+  if (rc != 0) {
+    fs_forget(fs, e->ino, 1);
+    return rc;
+  }
+  out->ino = id;
+  out->attr_timeout = out->entry_timeout = 0;
+  return 0;
+}
+
+void ops_forget(struct ops_context *c, fuse_ino_t id, uint64_t count) {
+  if (c->viewers != NULL)
+    viewers_forget(c->viewers, id, count);
+  else
+    fs_forget(c->fs, id, count);
+}
+
+void ops_reply_entry(fuse_req_t req, struct fs *fs, fuse_ino_t parent, const char *name,
+                     const struct fs_entry *e) {
+  struct ops_context *c = fuse_req_userdata(req);
+  struct fuse_entry_param p;
+  int rc = ops_entry(c, fs, parent, name, e, &p);
+
+  if (rc != 0)
+    fuse_reply_err(req, -rc);
+  else if (fuse_reply_entry(req, &p) != 0) /* the kernel gave up: it will not forget this one */
+    ops_forget(c, p.ino, 1);
+}
+
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name) {
+  struct ops_context *c = fuse_req_userdata(req);
   struct fuse_entry_param p;
   struct fs_entry e;
-  struct fs *fs = ops_fs(req);
   double negative_ttl = 0;
-  int rc = fs_lookup(fs, parent, name, &e, &negative_ttl);
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, parent, &ino);
+  int rc;
 
-  if (rc == -ENOENT && negative_ttl > 0) {
+  if (fs == NULL)
+    return;
+  rc = fs_lookup(fs, ino, name, &e, &negative_ttl);
+  if (rc == -ENOENT && ops_ttl(c, negative_ttl) > 0) {
     memset(&p, 0, sizeof(p));
     p.entry_timeout = negative_ttl;
     fuse_reply_entry(req, &p);
-    return;
-  }
-  if (rc != 0) {
+  } else if (rc != 0) {
     fuse_reply_err(req, -rc);
-    return;
+  } else {
+    ops_reply_entry(req, fs, parent, name, &e);
   }
-  ops_entry_param(&e, &p);
-  if (fuse_reply_entry(req, &p) != 0) /* the kernel gave up: it will not forget this one */
-    fs_forget(fs, e.ino, 1);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup) {
-  fs_forget(ops_fs(req), ino, nlookup);
+  ops_forget(fuse_req_userdata(req), ino, nlookup);
   fuse_reply_none(req);
 }
 
 static void op_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets) {
   for (size_t i = 0; i < count; i++)
-    fs_forget(ops_fs(req), forgets[i].ino, forgets[i].nlookup);
+    ops_forget(fuse_req_userdata(req), forgets[i].ino, forgets[i].nlookup);
   fuse_reply_none(req);
 }
 
-static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
+void ops_reply_attr(fuse_req_t req, struct fs *fs, uint64_t ino) {
   struct stat st;
   double ttl;
-  int rc = fs_getattr(ops_fs(req), ino, &st, &ttl);
+  int rc = fs_getattr(fs, ino, &st, &ttl);
 
-  (void)fi;
   if (rc != 0)
     fuse_reply_err(req, -rc);
   else
-    fuse_reply_attr(req, &st, ttl);
+    fuse_reply_attr(req, &st, ops_ttl(fuse_req_userdata(req), ttl));
 }
 
-static void op_readlink(fuse_req_t req, fuse_ino_t ino) {
+static void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi) {
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, id, &ino);
+
+  (void)fi;
+  if (fs != NULL)
+    ops_reply_attr(req, fs, ino);
+}
+
+/* Asked only where the kernel does not decide by itself: with viewers. Who asks sees an
+ * own file system, so the bits of the owner count. */
+static void op_access(fuse_req_t req, fuse_ino_t id, int mask) {
+  struct stat st;
+  double ttl;
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, id, &ino);
+  int rc;
+
+  if (fs == NULL)
+    return;
+  rc = fs_getattr(fs, ino, &st, &ttl);
+  if (rc == 0 && (mask & ~(int)((st.st_mode | st.st_mode >> 3 | st.st_mode >> 6) & 7)) != 0)
+    rc = -EACCES;
+  fuse_reply_err(req, -rc);
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t id) {
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, id, &ino);
   struct buf target;
   int rc;
 
+  if (fs == NULL)
+    return;
   buf_init(&target, 65536);
-  rc = fs_readlink(ops_fs(req), ino, &target);
+  rc = fs_readlink(fs, ino, &target);
   if (rc != 0)
     fuse_reply_err(req, -rc);
   else
@@ -93,10 +182,14 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino) {
   buf_fini(&target);
 }
 
-static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
-  struct fs *fs = ops_fs(req);
-  int rc = fs_opendir(fs, ino, &fi->fh);
+static void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi) {
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, id, &ino);
+  int rc;
 
+  if (fs == NULL)
+    return;
+  rc = fs_opendir(fs, ino, &fi->fh);
   if (rc != 0) {
     fuse_reply_err(req, -rc);
     return;
@@ -119,7 +212,7 @@ static bool dir_add(void *arg, const char *name, const struct fs_entry *e, uint6
   struct fuse_entry_param p;
   size_t need;
 
-  ops_entry_param(e, &p);
+  entry_param(e, &p);
   if (d->plus)
     need =
         fuse_add_direntry_plus(d->req, d->data + d->used, d->size - d->used, name, &p, (off_t)next);
@@ -134,8 +227,9 @@ static bool dir_add(void *arg, const char *name, const struct fs_entry *e, uint6
 
 static void read_dir(fuse_req_t req, size_t size, off_t off, uint64_t handle, bool plus) {
   struct dir_fill d = {.req = req, .plus = plus, .size = size, .data = malloc(size)};
-  int rc =
-      d.data == NULL ? -ENOMEM : fs_readdir(ops_fs(req), handle, (uint64_t)off, plus, dir_add, &d);
+  int rc = d.data == NULL
+               ? -ENOMEM
+               : fs_readdir(ops_handle_fs(req, handle), handle, (uint64_t)off, plus, dir_add, &d);
 
   /* an error behind entries that were taken comes with the next call */
   if (rc != 0 && d.used == 0)
@@ -159,7 +253,7 @@ static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
 
 static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
   (void)ino;
-  fs_releasedir(ops_fs(req), fi->fh);
+  fs_releasedir(ops_handle_fs(req, fi->fh), fi->fh);
   fuse_reply_err(req, 0);
 }
 
@@ -170,17 +264,22 @@ static int read_reply(void *arg, const struct iovec *iov, int count) {
 
 static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
                     struct fuse_file_info *fi) {
-  int rc = fs_read(ops_fs(req), fi->fh, (uint64_t)off, size, read_reply, req);
+  int rc = fs_read(ops_handle_fs(req, fi->fh), fi->fh, (uint64_t)off, size, read_reply, req);
 
   (void)ino;
   if (rc != 0)
     fuse_reply_err(req, -rc);
 }
 
-static void op_statfs(fuse_req_t req, fuse_ino_t ino) {
+static void op_statfs(fuse_req_t req, fuse_ino_t id) {
   struct statvfs st;
-  int rc = fs_statfs(ops_fs(req), ino, &st);
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, id, &ino);
+  int rc;
 
+  if (fs == NULL)
+    return;
+  rc = fs_statfs(fs, ino, &st);
   if (rc != 0)
     fuse_reply_err(req, -rc);
   else
@@ -200,18 +299,26 @@ static void reply_xattr(fuse_req_t req, int rc, struct buf *value, size_t size) 
   buf_fini(value);
 }
 
-static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size) {
+static void op_getxattr(fuse_req_t req, fuse_ino_t id, const char *name, size_t size) {
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, id, &ino);
   struct buf value;
 
+  if (fs == NULL)
+    return;
   buf_init(&value, 65536);
-  reply_xattr(req, fs_getxattr(ops_fs(req), ino, name, &value), &value, size);
+  reply_xattr(req, fs_getxattr(fs, ino, name, &value), &value, size);
 }
 
-static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size) {
+static void op_listxattr(fuse_req_t req, fuse_ino_t id, size_t size) {
+  uint64_t ino;
+  struct fs *fs = ops_fs(req, id, &ino);
   struct buf names;
 
+  if (fs == NULL)
+    return;
   buf_init(&names, 65536);
-  reply_xattr(req, fs_listxattr(ops_fs(req), ino, &names), &names, size);
+  reply_xattr(req, fs_listxattr(fs, ino, &names), &names, size);
 }
 
 void ops_read_fill(struct fuse_lowlevel_ops *ops) {
@@ -219,6 +326,7 @@ void ops_read_fill(struct fuse_lowlevel_ops *ops) {
   ops->forget = op_forget;
   ops->forget_multi = op_forget_multi;
   ops->getattr = op_getattr;
+  ops->access = op_access;
   ops->readlink = op_readlink;
   ops->opendir = op_opendir;
   ops->readdir = op_readdir;

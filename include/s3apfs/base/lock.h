@@ -14,6 +14,7 @@
 enum lock_rank {
   RANK_APP = 10,
   RANK_CONTROL = 20,
+  RANK_FUSE = 25,   /* whose inodes the kernel knows */
   RANK_FS = 30,     /* handle tables */
   RANK_HANDLE = 40, /* one open file */
   RANK_NS = 50,     /* inode table, listings */

@@ -86,6 +86,9 @@ int fs_getattr(struct fs *fs, uint64_t ino, struct stat *out, double *attr_ttl_s
 /* The target of a symbolic link, without an end mark; appended. */
 int fs_readlink(struct fs *fs, uint64_t ino, struct buf *out);
 
+/* The file system that gave the handle out, of a file or a directory. */
+struct fs *fs_of(uint64_t handle);
+
 /* Directories. A handle streams the listing page by page; offsets stay valid
  * for seekdir within the handle's life. */
 int fs_opendir(struct fs *fs, uint64_t ino, uint64_t *handle);
