@@ -60,6 +60,9 @@ static int edit_once(const struct ns_child *c, const struct edit *e, struct stor
   rc = e->apply(e, &d.meta);
   if (rc == 0) {
     posix_from_meta(&d.meta, posix);
+    posix_keep_bits(posix, c->has_posix ? &c->posix : NULL);
+    if (e->posix != NULL)
+      posix_lay_over(posix, e->posix);
     rc = copy_onto_itself(c, &d, out);
   }
   store_detail_fini(&d);
@@ -129,7 +132,7 @@ static int apply_posix(const struct edit *e, struct kvlist *meta) {
 
 static struct posix wanted(const struct fs_set *set) {
   return (struct posix){.has_mode = (set->what & FS_SET_MODE) != 0,
-                        .mode = set->mode & 01777,
+                        .mode = set->mode & 07777,
                         .has_uid = (set->what & FS_SET_UID) != 0,
                         .uid = set->uid,
                         .has_gid = (set->what & FS_SET_GID) != 0,
@@ -141,7 +144,13 @@ static struct posix wanted(const struct fs_set *set) {
 }
 
 static mode_t type_bits(enum ns_type type) {
-  return type == NS_DIR ? S_IFDIR : type == NS_LINK ? S_IFLNK : S_IFREG;
+  static const mode_t bits[] = {[NS_FILE] = S_IFREG,
+                                [NS_DIR] = S_IFDIR,
+                                [NS_LINK] = S_IFLNK,
+                                [NS_FIFO] = S_IFIFO,
+                                [NS_SOCKET] = S_IFSOCK};
+
+  return bits[type];
 }
 
 int fs_setattr(struct fs *fs, uint64_t ino, const struct fs_set *set, struct stat *out,

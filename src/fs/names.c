@@ -50,7 +50,7 @@ int names_child(struct fs *fs, uint64_t parent, const char *name, struct ns_chil
 
 struct posix names_made_by(const struct fs_maker *by, mode_t type) {
   return (struct posix){.has_mode = true,
-                        .mode = type | (by->mode & 01777),
+                        .mode = type | (by->mode & 07777),
                         .has_uid = true,
                         .uid = by->uid,
                         .has_gid = true,
@@ -131,15 +131,23 @@ int fs_symlink(struct fs *fs, uint64_t parent, const char *name, const char *tar
   return rc != 0 ? rc : tell_made(fs, parent, name, &m, out);
 }
 
+static enum ns_type type_made(mode_t type) {
+  return type == S_IFIFO ? NS_FIFO : type == S_IFSOCK ? NS_SOCKET : NS_FILE;
+}
+
 int fs_mknod(struct fs *fs, uint64_t parent, const char *name, const struct fs_maker *by,
              struct fs_entry *out) {
-  struct posix posix = names_made_by(by, S_IFREG);
+  mode_t type = (by->mode & S_IFMT) != 0 ? by->mode & S_IFMT : S_IFREG;
+  struct posix posix = names_made_by(by, type);
   struct store_attr attr;
-  const struct ns_made m = {.type = NS_FILE, .attr = &attr, .posix = &posix};
+  const struct ns_made m = {.type = type_made(type), .attr = &attr, .posix = &posix};
   const struct root *r;
   char *key;
-  int rc = names_place(fs, parent, name, &r, &key);
+  int rc;
 
+  if (type != S_IFREG && type != S_IFIFO && type != S_IFSOCK)
+    return -EPERM; /* a device of this host would be one of every host */
+  rc = names_place(fs, parent, name, &r, &key);
   if (rc != 0)
     return rc;
   rc = put_new(r, key, "", FILE_TYPE, &posix, &attr);

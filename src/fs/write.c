@@ -30,7 +30,7 @@ static struct writing *writable(struct fs_file *f) {
 
 static struct posix made_by(const struct fs_maker *by) {
   return (struct posix){.has_mode = true,
-                        .mode = S_IFREG | (by->mode & 01777),
+                        .mode = S_IFREG | (by->mode & 07777),
                         .has_uid = true,
                         .uid = by->uid,
                         .has_gid = true,
@@ -103,10 +103,11 @@ static int create_new(struct fs *fs, uint64_t parent, const char *name, int flag
   return 0;
 }
 
-/* The object is made before the open returns, so one host alone succeeds. */
-static int create_exclusive(struct fs *fs, uint64_t parent, const char *name, int flags,
-                            const struct fs_maker *by, struct fs_entry *out,
-                            struct fs_opened *opened) {
+/* The object is made before the open returns: so that one host alone succeeds, or because
+ * a handle that only reads commits nothing. */
+static int create_at_once(struct fs *fs, uint64_t parent, const char *name, int flags,
+                          const struct fs_maker *by, struct fs_entry *out,
+                          struct fs_opened *opened) {
   int rc = fs_mknod(fs, parent, name, by, out);
 
   if (rc == -EEXIST)
@@ -117,6 +118,10 @@ static int create_exclusive(struct fs *fs, uint64_t parent, const char *name, in
   if (rc != 0)
     fs_forget(fs, out->ino, 1);
   return rc;
+}
+
+static bool is_made_at_once(const struct root *r, int flags) {
+  return (flags & O_ACCMODE) == O_RDONLY || ((flags & O_EXCL) != 0 && r->options.exclusive_open);
 }
 
 int fs_create(struct fs *fs, uint64_t parent, const char *name, int flags,
@@ -133,8 +138,12 @@ int fs_create(struct fs *fs, uint64_t parent, const char *name, int flags,
   if (rc != 0)
     return rc;
   rc = fs_lookup(fs, parent, name, out, &negative_ttl);
-  if (rc == -ENOENT && (flags & O_EXCL) != 0 && r->options.exclusive_open)
-    return create_exclusive(fs, parent, name, flags, by, out, opened);
+  if (rc == -ENOENT && is_made_at_once(r, flags)) {
+    rc = create_at_once(fs, parent, name, flags, by, out, opened);
+    if (rc != -EEXIST || (flags & O_EXCL) != 0)
+      return rc;
+    rc = fs_lookup(fs, parent, name, out, &negative_ttl); /* another host was faster */
+  }
   if (rc == -ENOENT)
     return create_new(fs, parent, name, flags, by, out, opened);
   if (rc != 0)

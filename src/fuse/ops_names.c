@@ -45,7 +45,6 @@ static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, co
     reply_made(req, fs, fs_symlink(fs, ino, name, target, &by, &e), parent, name, &e);
 }
 
-/* Regular files only: S3 keeps no devices, pipes or sockets. */
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev) {
   struct fs_maker by = maker_of(req, mode);
   struct fs_entry e;
@@ -53,9 +52,9 @@ static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
   struct fs *fs = ops_fs(req, parent, &ino);
 
   (void)rdev;
+  by.mode |= mode & S_IFMT;
   if (fs != NULL)
-    reply_made(req, fs, S_ISREG(mode) ? fs_mknod(fs, ino, name, &by, &e) : -EPERM, parent, name,
-               &e);
+    reply_made(req, fs, fs_mknod(fs, ino, name, &by, &e), parent, name, &e);
 }
 
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name) {

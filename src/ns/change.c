@@ -17,11 +17,21 @@
 #define KEEP_FILE ".s3keep"
 
 static enum node_kind kind_of(enum ns_type type) {
-  return type == NS_DIR ? NODE_DIR : type == NS_LINK ? NODE_LINK : NODE_FILE;
+  static const enum node_kind kinds[] = {[NS_FILE] = NODE_FILE,
+                                         [NS_DIR] = NODE_DIR,
+                                         [NS_LINK] = NODE_LINK,
+                                         [NS_FIFO] = NODE_FIFO,
+                                         [NS_SOCKET] = NODE_SOCKET};
+
+  return kinds[type];
 }
 
 static enum ns_type type_of(const struct node *i) {
-  return node_is_dir(i) ? NS_DIR : i->kind == NODE_LINK ? NS_LINK : NS_FILE;
+  static const enum ns_type types[NODE_KINDS] = {
+      [NODE_ABOVE] = NS_DIR, [NODE_DIR] = NS_DIR,   [NODE_FILE] = NS_FILE,
+      [NODE_LINK] = NS_LINK, [NODE_FIFO] = NS_FIFO, [NODE_SOCKET] = NS_SOCKET};
+
+  return types[i->kind];
 }
 
 int ns_place(struct ns *n, uint64_t parent, const char *name, const struct root **root,
@@ -165,15 +175,14 @@ static bool set_version_locked(struct ns *n, struct node *i, const struct store_
 /* Whatever has the name loses it. */
 static void take_name_locked(struct ns *n, struct node *dir, const char *name,
                              const struct node *but) {
-  static const enum node_kind kinds[] = {NODE_DIR, NODE_FILE, NODE_LINK};
-
-  for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
-    struct node *i = node_child_locked(n, dir, name, kinds[k]);
+  for (enum node_kind kind = NODE_DIR; kind < NODE_KINDS; kind++) {
+    struct node *i = node_child_locked(n, dir, name, kind);
 
     if (i == NULL || i == but)
       continue;
     if (i->kind == NODE_DIR)
       listing_forget_locked(n, i, true);
+    folder_forget_locked(n, i);
     node_detach_locked(i);
     node_settle_locked(n, i);
   }
@@ -185,8 +194,16 @@ static struct node *parent_locked(struct ns *n, uint64_t ino) {
   return dir != NULL && dir->kind == NODE_DIR ? dir : NULL;
 }
 
+/* A directory that was made has its times from now on. */
+static void date_made_locked(const struct ns *n, struct node *i) {
+  if (i->kind != NODE_DIR || i->posix == NULL)
+    return;
+  i->posix->has_ctime = true;
+  i->posix->ctime_ns = i->posix->has_mtime ? i->posix->mtime_ns : clock_wall_ms(n->clock) * 1000000;
+}
+
 static int make_locked(struct ns *n, struct node *dir, const char *name, const struct ns_made *m,
-                       struct ns_attr *out, struct memo *memo) {
+                       struct ns_attr *out, struct memo memos[2]) {
   struct node *i;
 
   take_name_locked(n, dir, name, NULL);
@@ -207,7 +224,10 @@ static int make_locked(struct ns *n, struct node *dir, const char *name, const s
   }
   notes_put_locked(n, dir, name, i->kind, true);
   absent_drop_locked(n, node_child_hash(dir, name));
-  memo_take_locked(n, i, memo);
+  date_made_locked(n, i);
+  memo_take_locked(n, i, &memos[0]);
+  folder_keep_locked(n, i, true, &memos[0]);
+  folder_touch_locked(n, dir, &memos[1]);
   if (out != NULL) {
     i->nlookup++;
     node_attr_locked(n, i, out);
@@ -218,7 +238,7 @@ static int make_locked(struct ns *n, struct node *dir, const char *name, const s
 
 int ns_made(struct ns *n, uint64_t parent, const char *name, const struct ns_made *m,
             struct ns_attr *out) {
-  struct memo memo = {0};
+  struct memo memos[2] = {0};
   struct node *dir;
   int rc = -ESTALE;
 
@@ -226,11 +246,12 @@ int ns_made(struct ns *n, uint64_t parent, const char *name, const struct ns_mad
   dir = parent_locked(n, parent);
   if (dir != NULL) {
     node_ref_locked(dir);
-    rc = make_locked(n, dir, name, m, out, &memo);
+    rc = make_locked(n, dir, name, m, out, memos);
     node_unref_locked(n, dir);
   }
   mtx_unlock(&n->synced.lock);
-  memo_keep(n, &memo);
+  memo_keep(n, &memos[0]);
+  memo_keep(n, &memos[1]);
   shelving_flush(n);
   return rc;
 }
@@ -241,29 +262,39 @@ static void remove_locked(struct ns *n, struct node *dir, const char *name) {
                     dir->root->options.negative_ttl_ms);
 }
 
+static void forget_key(struct ns *n, const struct root *root, const char *above, const char *name,
+                       bool folder) {
+  char *key = text_printf("%s%s%s", above, name, folder ? "/" : "");
+
+  if (key != NULL)
+    memo_drop(n, root, key);
+  free(key);
+}
+
 void ns_removed(struct ns *n, uint64_t parent, const char *name) {
   const struct root *root = NULL;
+  struct memo memo = {0};
   struct node *dir;
   char *above = NULL;
-  char *key = NULL;
+  bool folder = false;
 
   mtx_lock(&n->synced.lock);
   dir = parent_locked(n, parent);
   if (dir != NULL) {
     node_ref_locked(dir);
+    folder = node_child_locked(n, dir, name, NODE_DIR) != NULL;
     take_name_locked(n, dir, name, NULL);
     remove_locked(n, dir, name);
+    folder_touch_locked(n, dir, &memo);
     root = dir->root;
     above = node_key_locked(dir);
     node_unref_locked(n, dir);
   }
   mtx_unlock(&n->synced.lock);
+  memo_keep(n, &memo);
   if (above != NULL)
-    key = text_printf("%s%s", above, name);
-  if (key != NULL)
-    memo_drop(n, root, key);
+    forget_key(n, root, above, name, folder);
   shelving_flush(n);
-  free(key);
   free(above);
 }
 
@@ -288,6 +319,33 @@ static void expire_below(struct node *i, void *arg) {
   i->fresh_until = INT64_MIN;
 }
 
+/* What a move leaves to be remembered: the node, and where it was and is. */
+struct moved_memos {
+  struct memo self;
+  struct memo from;
+  struct memo to;
+};
+
+static void moved_memos_keep(struct ns *n, struct moved_memos *m) {
+  memo_keep(n, &m->self);
+  memo_keep(n, &m->from);
+  memo_keep(n, &m->to);
+}
+
+/* The node has its new place; `old` is where it was. */
+static void date_moved_locked(struct ns *n, struct node *i, struct node *old,
+                              struct moved_memos *m) {
+  memo_take_locked(n, i, &m->self);
+  if (i->kind == NODE_DIR && i->posix != NULL) {
+    i->posix->has_ctime = true;
+    i->posix->ctime_ns = clock_wall_ms(n->clock) * 1000000;
+    folder_keep_locked(n, i, true, &m->self);
+  }
+  folder_touch_locked(n, old, &m->from);
+  if (i->parent != old)
+    folder_touch_locked(n, i->parent, &m->to);
+}
+
 static int settle_moved_locked(struct ns *n, struct node *i, const struct store_attr *attr) {
   struct subtree below = {.ns = n, .top = i};
 
@@ -302,7 +360,7 @@ static int settle_moved_locked(struct ns *n, struct node *i, const struct store_
 }
 
 static int move_locked(struct ns *n, struct node *i, struct node *dir, const char *name,
-                       const struct store_attr *attr) {
+                       const struct store_attr *attr, struct moved_memos *memos) {
   struct node *old = i->parent;
   char *old_name = strdup(i->name);
   int rc = -ENOMEM;
@@ -310,11 +368,13 @@ static int move_locked(struct ns *n, struct node *i, struct node *dir, const cha
   node_ref_locked(old);
   if (old_name != NULL) {
     take_name_locked(n, dir, name, i);
+    folder_forget_locked(n, i);
     if (node_move_locked(n, i, dir, name)) {
       remove_locked(n, old, old_name);
       notes_put_locked(n, dir, name, i->kind, true);
       absent_drop_locked(n, node_child_hash(dir, name));
       rc = settle_moved_locked(n, i, attr);
+      date_moved_locked(n, i, old, memos);
     }
   }
   node_unref_locked(n, old);
@@ -324,7 +384,7 @@ static int move_locked(struct ns *n, struct node *i, struct node *dir, const cha
 
 int ns_moved(struct ns *n, uint64_t ino, uint64_t parent, const char *name,
              const struct store_attr *attr) {
-  struct memo memo = {0};
+  struct moved_memos memos = {0};
   struct node *dir;
   struct node *i;
   int rc = -ESTALE;
@@ -335,26 +395,28 @@ int ns_moved(struct ns *n, uint64_t ino, uint64_t parent, const char *name,
   if (dir != NULL && i != NULL && i->parent != NULL) {
     node_ref_locked(dir);
     node_ref_locked(i);
-    memo_take_from_locked(i, &memo);
-    rc = move_locked(n, i, dir, name, attr);
-    memo_take_locked(n, i, &memo);
+    memo_take_from_locked(i, &memos.self);
+    rc = move_locked(n, i, dir, name, attr, &memos);
     node_unref_locked(n, i);
     node_unref_locked(n, dir);
   }
   mtx_unlock(&n->synced.lock);
-  memo_keep(n, &memo);
+  moved_memos_keep(n, &memos);
   shelving_flush(n);
   return rc;
 }
 
 static int swap_locked(struct ns *n, struct node *a, const struct store_attr *attr_a,
-                       struct node *b, const struct store_attr *attr_b) {
+                       struct node *b, const struct store_attr *attr_b,
+                       struct moved_memos memos[2]) {
   struct node *dir_a = a->parent;
   char *name_a = strdup(a->name);
   char *name_b = strdup(b->name);
   int rc = -ENOMEM;
 
   node_ref_locked(dir_a);
+  folder_forget_locked(n, a);
+  folder_forget_locked(n, b);
   if (name_a != NULL && name_b != NULL && node_move_locked(n, a, b->parent, name_b)) {
     if (!node_move_locked(n, b, dir_a, name_a))
       node_detach_locked(b); /* it is found again by its name */
@@ -363,6 +425,8 @@ static int swap_locked(struct ns *n, struct node *a, const struct store_attr *at
     rc = settle_moved_locked(n, a, attr_a);
     if (rc == 0 && !b->gone)
       rc = settle_moved_locked(n, b, attr_b);
+    date_moved_locked(n, a, dir_a, &memos[0]);
+    date_moved_locked(n, b, b->parent, &memos[1]);
   }
   node_unref_locked(n, dir_a);
   free(name_a);
@@ -372,7 +436,7 @@ static int swap_locked(struct ns *n, struct node *a, const struct store_attr *at
 
 int ns_swapped(struct ns *n, uint64_t a, const struct store_attr *attr_a, uint64_t b,
                const struct store_attr *attr_b) {
-  struct memo memos[2] = {0};
+  struct moved_memos memos[2] = {0};
   struct node *i;
   struct node *j;
   int rc = -ESTALE;
@@ -383,15 +447,13 @@ int ns_swapped(struct ns *n, uint64_t a, const struct store_attr *attr_a, uint64
   if (i != NULL && j != NULL && i->parent != NULL && j->parent != NULL) {
     node_ref_locked(i);
     node_ref_locked(j);
-    rc = swap_locked(n, i, attr_a, j, attr_b);
-    memo_take_locked(n, i, &memos[0]);
-    memo_take_locked(n, j, &memos[1]);
+    rc = swap_locked(n, i, attr_a, j, attr_b, memos);
     node_unref_locked(n, j);
     node_unref_locked(n, i);
   }
   mtx_unlock(&n->synced.lock);
-  memo_keep(n, &memos[0]);
-  memo_keep(n, &memos[1]);
+  moved_memos_keep(n, &memos[0]);
+  moved_memos_keep(n, &memos[1]);
   shelving_flush(n);
   return rc;
 }

@@ -36,6 +36,7 @@ void ns_written(struct ns *n, uint64_t ino, uint64_t size, int64_t mtime_ns) {
 }
 
 int ns_dressed(struct ns *n, uint64_t ino, const struct posix *posix) {
+  struct memo memo = {0};
   struct node *i;
   struct posix *p = NULL;
 
@@ -45,7 +46,13 @@ int ns_dressed(struct ns *n, uint64_t ino, const struct posix *posix) {
     p = posix_locked(i);
   if (p != NULL)
     posix_lay_over(p, posix);
+  if (p != NULL && node_is_dir(i)) {
+    p->has_ctime = true;
+    p->ctime_ns = clock_wall_ms(n->clock) * 1000000;
+    folder_keep_locked(n, i, true, &memo);
+  }
   mtx_unlock(&n->synced.lock);
+  memo_keep(n, &memo);
   if (i == NULL)
     return -ESTALE;
   return p != NULL ? 0 : -ENOMEM;

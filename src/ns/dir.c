@@ -144,9 +144,7 @@ static int show_note_locked(struct ns_dir *d, const struct note *t, bool plus,
   memcpy(out->name, t->name, strlen(t->name) + 1);
   if (!plus) {
     out->attr = (struct ns_attr){.ino = node_child_ino_locked(d->ns, d->node, t->name, t->kind),
-                                 .mode = t->kind == NODE_DIR    ? S_IFDIR
-                                         : t->kind == NODE_LINK ? S_IFLNK
-                                                                : S_IFREG};
+                                 .mode = node_kind_mode(t->kind)};
     return 0;
   }
   i = node_make_locked(d->ns, d->node, t->name, t->kind);
@@ -167,9 +165,7 @@ static int show_item_locked(struct ns_dir *d, const struct item *it, bool plus,
   memcpy(out->name, it->name, strlen(it->name) + 1);
   if (!plus) {
     out->attr = (struct ns_attr){.ino = node_child_ino_locked(d->ns, d->node, it->name, kind),
-                                 .mode = kind == NODE_DIR    ? S_IFDIR
-                                         : kind == NODE_LINK ? S_IFLNK
-                                                             : S_IFREG};
+                                 .mode = node_kind_mode(kind)};
     return 0;
   }
   i = find_attach_locked(d->ns, d->node, it, d->listing);

@@ -39,7 +39,7 @@ struct answer {
   enum node_kind kind;
   struct store_attr attr;
   struct posix posix;
-  bool has_posix;  /* the metadata was seen */
+  bool has_posix;  /* the metadata was seen; of a folder: is remembered */
   bool marker;     /* a folder has an object of its own */
   bool denied;     /* LIST of the folder was denied now */
   bool unprovable; /* a directory only because nothing says otherwise */
@@ -144,7 +144,7 @@ static int ask_both(struct question *q, struct answer *out, int *list) {
 }
 
 static enum node_kind file_kind(const struct answer *a) {
-  return a->has_posix && a->posix.has_mode && S_ISLNK(a->posix.mode) ? NODE_LINK : NODE_FILE;
+  return node_kind_of(a->has_posix ? &a->posix : NULL, a->attr.size);
 }
 
 static int judge(struct question *q, int head, int list, struct answer *out) {
@@ -195,18 +195,21 @@ static int ask(struct question *q, bool folder_denied, struct answer *out) {
   return judge(q, head, list, out);
 }
 
-/* LIST does not tell links from files; a HEAD of the same version may have. */
+/* LIST does not tell links, fifos and sockets from files; a HEAD of the same version may have. */
 enum node_kind find_item_kind_locked(struct ns *n, struct node *dir, const struct item *it) {
-  const struct node *link;
+  static const enum node_kind unlisted[] = {NODE_LINK, NODE_FIFO, NODE_SOCKET};
 
   if (it->is_dir)
     return NODE_DIR;
-  if (it->posix != NULL && it->posix->has_mode && S_ISLNK(it->posix->mode))
-    return NODE_LINK;
-  link = node_child_locked(n, dir, it->name, NODE_LINK);
-  if (link != NULL && link->file.etag != NULL && it->etag[0] != '\0' &&
-      strcmp(link->file.etag, it->etag) == 0)
-    return NODE_LINK;
+  if (it->posix != NULL && it->posix->has_mode)
+    return node_kind_of(it->posix, it->size);
+  for (size_t k = 0; k < sizeof(unlisted) / sizeof(unlisted[0]); k++) {
+    const struct node *i = node_child_locked(n, dir, it->name, unlisted[k]);
+
+    if (i != NULL && i->file.etag != NULL && it->etag[0] != '\0' &&
+        strcmp(i->file.etag, it->etag) == 0)
+      return unlisted[k];
+  }
   return NODE_FILE;
 }
 
@@ -222,15 +225,15 @@ struct node *find_attach_locked(struct ns *n, struct node *dir, const struct ite
     node_settle_locked(n, i);
     return NULL;
   }
+  folder_restore_locked(n, i, it->posix);
   return i;
 }
 
 static struct node *fresh_child_locked(struct ns *n, struct node *dir, const char *name) {
-  static const enum node_kind kinds[] = {NODE_DIR, NODE_FILE, NODE_LINK};
   struct node *newest = NULL;
 
-  for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
-    struct node *i = node_child_locked(n, dir, name, kinds[k]);
+  for (enum node_kind kind = NODE_DIR; kind < NODE_KINDS; kind++) {
+    struct node *i = node_child_locked(n, dir, name, kind);
 
     if (i != NULL && i->fresh_until > ns_now(n) && (newest == NULL || i->asof > newest->asof))
       newest = i;
@@ -295,6 +298,7 @@ static int note_answer_locked(struct ns *n, struct node *dir, const char *name,
   }
   if (a->kind == NODE_DIR)
     i->dir.marker |= a->marker;
+  folder_restore_locked(n, i, a->has_posix ? &a->posix : NULL);
   absent_drop_locked(n, node_child_hash(dir, name));
   *out = i;
   return 0;
@@ -369,6 +373,8 @@ static int find_remote_locked(struct ns *n, struct node *dir, const char *name,
   mtx_unlock(&n->synced.lock);
   if (rc == 0)
     rc = ask(&q, denied, &a);
+  if (rc == 0 && a.kind == NODE_DIR)
+    a.has_posix = memo_find(n, q.root, q.folder, &a.posix);
   question_fini(&q);
   mtx_lock(&n->synced.lock);
   t = notes_find_locked(dir, name);

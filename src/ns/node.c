@@ -38,11 +38,32 @@ uint64_t node_child_hash(const struct node *parent, const char *name) {
 }
 
 static uint64_t child_hash(const struct node *parent, const char *name, enum node_kind kind) {
+  static const char *const marks[NODE_KINDS] = {[NODE_ABOVE] = "/",
+                                                [NODE_DIR] = "/",
+                                                [NODE_LINK] = "@",
+                                                [NODE_FIFO] = "|",
+                                                [NODE_SOCKET] = "="};
   uint64_t h = hash_bytes(parent->dir.hash, name, strlen(name));
 
-  if (kind == NODE_FILE)
-    return h;
-  return hash_bytes(h, kind == NODE_LINK ? "@" : "/", 1);
+  return kind == NODE_FILE ? h : hash_bytes(h, marks[kind], 1);
+}
+
+mode_t node_kind_mode(enum node_kind kind) {
+  static const mode_t modes[NODE_KINDS] = {
+      [NODE_ABOVE] = S_IFDIR, [NODE_DIR] = S_IFDIR,  [NODE_FILE] = S_IFREG,
+      [NODE_LINK] = S_IFLNK,  [NODE_FIFO] = S_IFIFO, [NODE_SOCKET] = S_IFSOCK};
+
+  return modes[kind];
+}
+
+enum node_kind node_kind_of(const struct posix *posix, uint64_t size) {
+  mode_t type = posix != NULL && posix->has_mode ? posix->mode & S_IFMT : 0;
+
+  if (type == S_IFLNK)
+    return NODE_LINK;
+  if (size > 0)
+    return NODE_FILE;
+  return type == S_IFIFO ? NODE_FIFO : type == S_IFSOCK ? NODE_SOCKET : NODE_FILE;
 }
 
 int node_table_new(struct ns *n) {
@@ -378,13 +399,13 @@ static mode_t node_mode_locked(struct ns *n, const struct node *i) {
     return S_IFDIR | 0555;
   if (i->kind == NODE_LINK)
     return S_IFLNK | 0777;
-  mode = i->kind == NODE_FILE ? r->options.file_mode : r->options.dir_mode;
+  mode = node_is_dir(i) ? r->options.dir_mode : r->options.file_mode;
   if (i->posix != NULL && i->posix->has_mode)
     mode = i->posix->mode;
   if (!may_write_locked(i))
     mode &= ~(mode_t)0222;
-  if (i->kind == NODE_FILE)
-    return S_IFREG | (mode & 07777);
+  if (!node_is_dir(i))
+    return node_kind_mode(i->kind) | (mode & 07777);
   if (i->dir.denied_until > ns_now(n))
     mode &= 0111;
   return S_IFDIR | (mode & 07777);
@@ -395,6 +416,10 @@ static void node_times_locked(struct ns *n, const struct node *i, struct ns_attr
   const struct posix *p = i->posix;
 
   out->ctime_ns = (node_is_dir(i) ? n->mount_time : i->file.mtime) * NS_PER_S;
+  if (node_is_dir(i) && p != NULL && p->has_ctime)
+    out->ctime_ns = p->ctime_ns;
+  if (i->local && p != NULL && p->has_mtime && p->mtime_ns > out->ctime_ns)
+    out->ctime_ns = p->mtime_ns;
   out->mtime_ns = p != NULL && p->has_mtime ? p->mtime_ns : out->ctime_ns;
   out->atime_ns = p != NULL && p->has_atime ? p->atime_ns : out->mtime_ns;
 }
@@ -429,8 +454,11 @@ static bool take_object(struct node *i, const struct store_attr *a, const struct
     free(p);
     return false;
   }
-  if (p != NULL)
+  if (p != NULL) {
     *p = *posix;
+    if (same)
+      posix_keep_bits(p, i->posix);
+  }
   if (p != NULL || !same) {
     free(i->posix);
     i->posix = p;

@@ -64,6 +64,17 @@ static int add_roots(struct ns *n) {
   return rc;
 }
 
+/* What an earlier mount did in the roots themselves. Nobody else is here yet. */
+static void restore_tops(struct ns *n) {
+  for (size_t k = 0; k < n->synced.fixed_count; k++) {
+    struct node *i = n->synced.fixed[k];
+    struct posix kept;
+
+    if (i->kind == NODE_DIR && memo_find(n, i->root, "", &kept))
+      folder_restore_locked(n, i, &kept);
+  }
+}
+
 static int ns_init(struct ns *n, const struct ns_options *o) {
   int rc = node_table_new(n);
 
@@ -78,6 +89,8 @@ static int ns_init(struct ns *n, const struct ns_options *o) {
     rc = pool_new("ns", o->threads != 0 ? o->threads : DEFAULT_THREADS, &n->pool);
   if (rc == 0)
     rc = pool_new("ns-ahead", AHEAD_THREADS, &n->ahead);
+  if (rc == 0)
+    restore_tops(n);
   if (rc == 0 && n->shelf != NULL)
     rc = pool_new("ns-shelver", 1, &n->shelver);
   return rc;
@@ -123,6 +136,7 @@ void ns_free(struct ns *n) {
   pool_free(n->pool);
   n->told = NULL;
   shelving_flush(n);
+  folders_free(n);
   node_table_free(n);
   free(n->synced.roots);
   free(n->synced.absent);

@@ -20,7 +20,10 @@ enum node_kind {
   NODE_DIR,
   NODE_FILE,
   NODE_LINK, /* a symbolic link: an object whose metadata says so */
+  NODE_FIFO, /* the same, of empty objects */
+  NODE_SOCKET,
 };
+#define NODE_KINDS (NODE_SOCKET + 1)
 
 /* What this mount itself did to a name: newer than any listing that began before. */
 struct note {
@@ -119,6 +122,7 @@ struct ns {
     struct root_state *roots; /* as the catalog's */
     struct errand *errands;   /* to be done without the lock (shelving.c) */
     bool ending;
+    struct folder *folders;   /* what was done to directories, oldest first (folders.c) */
     struct listing *listings; /* least recently used first */
     size_t listing_count;
     size_t listing_bytes;
@@ -131,6 +135,11 @@ static inline bool node_is_dir(const struct node *i) {
   return i->kind == NODE_ABOVE || i->kind == NODE_DIR;
 }
 
+/* What S3 keeps as an object without a '/' at its end. */
+static inline bool node_kind_is_object(enum node_kind kind) {
+  return kind != NODE_ABOVE && kind != NODE_DIR;
+}
+
 static inline int64_t ns_now(const struct ns *n) {
   return clock_mono_ms(n->clock);
 }
@@ -140,6 +149,11 @@ static inline int64_t ns_tick_locked(struct ns *n) {
 }
 
 /* --- node.c --- */
+/* S_IFREG, S_IFDIR, ... */
+mode_t node_kind_mode(enum node_kind kind);
+/* What an object of that size is; posix NULL: its metadata is not known. Only an empty
+ * one is a fifo or socket: no bytes are hidden behind a type. */
+enum node_kind node_kind_of(const struct posix *posix, uint64_t size);
 int node_table_new(struct ns *n);
 /* Frees every node; none is in use. */
 void node_table_free(struct ns *n);
@@ -221,6 +235,21 @@ void memo_keep(struct ns *n, struct memo *m);
 void memo_drop(struct ns *n, const struct root *r, const char *key);
 /* Adds to a page of this folder what is remembered of its versions. No lock is held. */
 void memo_fill(struct ns *n, const struct root *r, const char *prefix, struct page *page);
+
+/* What is remembered of a folder (key with its '/'). False: nothing. No lock is held. */
+bool memo_find(struct ns *n, const struct root *r, const char *folder, struct posix *out);
+
+/* --- folders.c --- */
+/* Names in it were changed now. The memo (zeroed) may get something to be kept. */
+void folder_touch_locked(struct ns *n, struct node *i, struct memo *memo);
+/* What is known of the directory is to be remembered; soon: not a second later. */
+void folder_keep_locked(struct ns *n, const struct node *i, bool soon, struct memo *memo);
+/* Gives a new node what was remembered; kept: what the state had, NULL: nothing. */
+void folder_restore_locked(struct ns *n, struct node *i, const struct posix *kept);
+/* The name is going away. */
+void folder_forget_locked(struct ns *n, const struct node *i);
+/* Tells the state what it does not know yet, and frees the table. */
+void folders_free(struct ns *n);
 
 /* --- remote.c --- */
 struct remote; /* one call to a store, under way in the pool */

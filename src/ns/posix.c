@@ -22,8 +22,8 @@ static bool parse_mode(const char *s, int base, mode_t *out) {
   if (*end != '\0' || v > 0177777)
     return false;
   type = (mode_t)v & S_IFMT;
-  if (type != S_IFREG && type != S_IFDIR && type != S_IFLNK)
-    type = 0;
+  if (type != S_IFREG && type != S_IFDIR && type != S_IFLNK && type != S_IFIFO && type != S_IFSOCK)
+    type = 0; /* devices too: whoever may write the object must not make one here */
   *out = type | ((mode_t)v & 01777);
   return true;
 }
@@ -120,6 +120,7 @@ static int set_time(struct kvlist *meta, const char *name, int64_t ns) {
 static int set_mode(struct kvlist *meta, mode_t mode) {
   char text[16];
 
+  mode &= ~(mode_t)(S_ISUID | S_ISGID);
   snprintf(text, sizeof(text), "0%o", (mode & S_IFMT) != 0 ? mode : mode | S_IFREG);
   return kvlist_set_ci(meta, "file-permissions", text);
 }
@@ -140,6 +141,13 @@ int posix_to_meta(const struct posix *p, struct kvlist *meta) {
   return rc;
 }
 
+void posix_keep_bits(struct posix *p, const struct posix *known) {
+  const mode_t own = S_ISUID | S_ISGID;
+
+  if (known != NULL && known->has_mode && p->has_mode && (known->mode & ~own) == (p->mode & ~own))
+    p->mode |= known->mode & own;
+}
+
 void posix_lay_over(struct posix *p, const struct posix *over) {
   if (over->has_mode)
     p->mode = ((over->mode & S_IFMT) != 0 ? over->mode : over->mode | (p->mode & S_IFMT));
@@ -151,6 +159,9 @@ void posix_lay_over(struct posix *p, const struct posix *over) {
     p->mtime_ns = over->mtime_ns;
   if (over->has_atime)
     p->atime_ns = over->atime_ns;
+  if (over->has_ctime)
+    p->ctime_ns = over->ctime_ns;
+  p->has_ctime |= over->has_ctime;
   p->has_mode |= over->has_mode;
   p->has_uid |= over->has_uid;
   p->has_gid |= over->has_gid;

@@ -3,7 +3,8 @@
  * A listing does not tell metadata. What this mount itself wrote it knows, and notes
  * in its state by key and etag: a listed version that is remembered shows its mode,
  * owner, times and type without a request. Absent members are noted as values that
- * nothing has, but without a mode too little is known. Losing such a note costs a HEAD, so failures
+ * nothing has, but without a mode too little is known of a file. Of directories (folders.c) the
+ * version is "": their objects are not looked at. Losing such a note costs a HEAD, so failures
  * are no errors. */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static struct known known_of(const struct posix *p) {
                         .gid = p->has_gid ? p->gid : NO_ID,
                         .mtime_ns = p->has_mtime ? p->mtime_ns : NO_TIME,
                         .atime_ns = p->has_atime ? p->atime_ns : NO_TIME,
-                        .ctime_ns = NO_TIME};
+                        .ctime_ns = p->has_ctime ? p->ctime_ns : NO_TIME};
 }
 
 static struct posix posix_of(const struct known *k) {
@@ -36,7 +37,9 @@ static struct posix posix_of(const struct known *k) {
                         .has_mtime = k->mtime_ns != NO_TIME,
                         .mtime_ns = k->mtime_ns,
                         .has_atime = k->atime_ns != NO_TIME,
-                        .atime_ns = k->atime_ns};
+                        .atime_ns = k->atime_ns,
+                        .has_ctime = k->ctime_ns != NO_TIME,
+                        .ctime_ns = k->ctime_ns};
 }
 
 void memo_take_from_locked(const struct node *i, struct memo *out) {
@@ -66,7 +69,7 @@ void memo_keep(struct ns *n, struct memo *m) {
   if (m->key != NULL && m->from != NULL)
     rc = known_move(n->state, m->root->store->domain, m->from, m->from_etag, m->key, m->etag,
                     STATE_LAZY);
-  if (m->key != NULL && m->posix.has_mode)
+  if (m->key != NULL && (m->posix.has_mode || m->posix.has_ctime)) /* a folder's times suffice */
     rc = known_put(n->state, m->root->store->domain, m->key, m->etag, &k, STATE_LAZY);
   if (rc != 0)
     log_debug("the attributes of '%s' are not remembered", m->key);
@@ -108,17 +111,43 @@ void ns_remember(struct ns *n, const struct root *r, const char *key, const char
     log_debug("the attributes of '%s' are not remembered", key);
 }
 
+bool memo_find(struct ns *n, const struct root *r, const char *folder, struct posix *out) {
+  struct known k;
+
+  if (n->state == NULL || known_get(n->state, r->store->domain, folder, "", &k) != 0)
+    return false;
+  *out = posix_of(&k);
+  known_fini(&k);
+  return true;
+}
+
 struct filling {
   struct page *page;
   size_t prefix;
 };
 
+static struct item *find_item(struct page *page, const char *name, const char *etag) {
+  size_t len = strlen(name);
+  struct item *it;
+  char folder[NS_NAME_MAX + 1];
+
+  if (len > 0 && name[len - 1] == '/') {
+    if (len > sizeof(folder))
+      return NULL;
+    memcpy(folder, name, len - 1);
+    folder[len - 1] = '\0';
+    return page_find(page, folder, true);
+  }
+  it = page_find(page, name, false);
+  return it != NULL && strcmp(it->etag, etag) == 0 ? it : NULL;
+}
+
 static int fill_one(void *arg, const char *key, const char *etag, const struct known *k) {
   struct filling *f = arg;
   struct page *page = f->page;
-  struct item *it = page_find(page, key + f->prefix, false);
+  struct item *it = find_item(page, key + f->prefix, etag);
 
-  if (it == NULL || strcmp(it->etag, etag) != 0)
+  if (it == NULL)
     return 0;
   if (page->posix == NULL) {
     page->posix = calloc(page->count, sizeof(*page->posix));

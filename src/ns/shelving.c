@@ -372,12 +372,9 @@ static bool same(const struct item *a, const struct item *b) {
 }
 
 static void tell_locked(struct ns *n, struct node *dir, const struct item *it) {
-  static const enum node_kind files[] = {NODE_FILE, NODE_LINK};
-  static const enum node_kind folders[] = {NODE_DIR};
-  size_t count = it->is_dir ? 1 : 2;
-
-  for (size_t k = 0; k < count; k++) {
-    struct node *i = node_child_locked(n, dir, it->name, it->is_dir ? folders[k] : files[k]);
+  for (enum node_kind kind = NODE_DIR; kind < NODE_KINDS; kind++) {
+    struct node *i =
+        node_kind_is_object(kind) != it->is_dir ? node_child_locked(n, dir, it->name, kind) : NULL;
 
     if (i == NULL || i->local || i->fresh_until == INT64_MAX)
       continue;

@@ -181,7 +181,7 @@ static int collect(struct db *d, void *arg) {
   static const char sql[] =
       "SELECT key, etag, mode, uid, gid, mtime, atime, ctime, link FROM known "
       "WHERE domain = ?1 AND key >= ?2 AND (?3 = '' OR key < ?3) "
-      "AND (NOT ?4 OR instr(substr(key, length(?2) + 1), '/') = 0) "
+      "AND (NOT ?4 OR instr(rtrim(substr(key, length(?2) + 1), '/'), '/') = 0) "
       "ORDER BY key";
   struct search *l = arg;
   sqlite3_stmt *st;

@@ -121,7 +121,7 @@ int fs_read(struct fs *fs, uint64_t handle, uint64_t off, size_t size, fs_read_f
 void fs_release(struct fs *fs, uint64_t handle);
 
 /* --- changing contents; possible with fs_options.state --- */
-/* Who makes it, and how: mode without the type, the umask applied. */
+/* Who makes it, and how: the umask applied, and no type but for fs_mknod(). */
 struct fs_maker {
   mode_t mode;
   uid_t uid;
@@ -186,7 +186,8 @@ int fs_mkdir(struct fs *fs, uint64_t parent, const char *name, const struct fs_m
              struct fs_entry *out);
 int fs_symlink(struct fs *fs, uint64_t parent, const char *name, const char *target,
                const struct fs_maker *by, struct fs_entry *out);
-/* An empty regular file. */
+/* An empty regular file; a fifo or socket when the maker's mode has that type. Their bytes
+ * stay in the kernel. -EPERM: a device. */
 int fs_mknod(struct fs *fs, uint64_t parent, const char *name, const struct fs_maker *by,
              struct fs_entry *out);
 int fs_unlink(struct fs *fs, uint64_t parent, const char *name);

@@ -7,7 +7,7 @@
 
 #include "s3apfs/ns/ns.h"
 
-enum ns_type { NS_FILE, NS_DIR, NS_LINK };
+enum ns_type { NS_FILE, NS_DIR, NS_LINK, NS_FIFO, NS_SOCKET };
 
 /* Where something of this name is to be made: *key is the caller's, without a '/'
  * at its end. -ESTALE, -ENOTDIR; -EROFS above the roots; -EILSEQ, -ENAMETOOLONG;
@@ -36,7 +36,7 @@ int ns_child_of(struct ns *n, uint64_t ino, const struct patience *p, struct ns_
 
 struct ns_made {
   enum ns_type type;
-  const struct store_attr *attr; /* files and links; NULL: not in the store yet (local) */
+  const struct store_attr *attr; /* all but directories; NULL: not in the store yet (local) */
   const struct posix *posix;     /* NULL: the defaults */
 };
 /* The name is this from now on; what had it before has none any more. `out` gets a

@@ -31,7 +31,7 @@ int known_move(struct state *s, const char *domain, const char *key, const char 
                const char *to_key, const char *to_etag, enum state_sync sync);
 int known_drop(struct state *s, const char *domain, const char *key, enum state_sync sync);
 /* Everything known below the folder `prefix` (ends in '/', or "" for all), by key; with
- * `flat` only what lies directly in it. fn is called on the caller's thread; non-zero
+ * `flat` only what lies directly in it, folders too. fn is called on the caller's thread; non-zero
  * stops and is returned. */
 typedef int (*known_fn)(void *arg, const char *key, const char *etag, const struct known *k);
 int known_each(struct state *s, const char *domain, const char *prefix, bool flat, known_fn fn,

@@ -533,6 +533,24 @@ Test(names, empty_files) {
   cr_expect_eq(fs_mknod(w.fs, FS_ROOT_INO, "f", &me, &e), -EEXIST);
 }
 
+Test(names, fifos_and_sockets) {
+  static const mode_t types[] = {S_IFIFO, S_IFSOCK};
+  struct fs_maker by = me;
+  struct fs_entry e;
+
+  for (size_t i = 0; i < 2; i++) {
+    const char *name = i == 0 ? "fifo" : "socket";
+
+    by.mode = types[i] | 0600;
+    cr_assert_eq(fs_mknod(w.fs, FS_ROOT_INO, name, &by, &e), 0);
+    cr_expect_eq(e.st.st_mode, types[i] | 0600);
+    expect_object(name, "");
+    cr_expect_eq(fs_unlink(w.fs, FS_ROOT_INO, name), 0);
+  }
+  by.mode = S_IFCHR | 0600;
+  cr_expect_eq(fs_mknod(w.fs, FS_ROOT_INO, "dev", &by, &e), -EPERM);
+}
+
 Test(names, nothing_changes_where_only_reading_is_allowed) {
   struct fs_entry e;
 

@@ -32,6 +32,9 @@ Test(posix, of_aws_file_services) {
   cr_expect_eq(p.atime_ns, 1595002920000000000, "milliseconds without the suffix");
   cr_expect_eq(parsed("file-permissions", "040755", NULL).mode, S_IFDIR | 0755);
   cr_expect_eq(parsed("file-permissions", "0120777", NULL).mode, S_IFLNK | 0777);
+  cr_expect_eq(parsed("file-permissions", "010600", NULL).mode, S_IFIFO | 0600);
+  cr_expect_eq(parsed("file-permissions", "0140755", NULL).mode, S_IFSOCK | 0755);
+  cr_expect_eq(parsed("file-permissions", "020600", NULL).mode, 0600, "no devices");
   cr_expect_eq(parsed("file-permissions", "644", NULL).mode, 0644, "no type");
 }
 
@@ -46,6 +49,19 @@ Test(posix, of_s3fs_and_rclone) {
   p = parsed("mtime", "1595002920", NULL);
   cr_expect_not(p.has_mode);
   cr_expect_eq(p.mtime_ns, 1595002920000000000);
+}
+
+Test(posix, set_gid_stays_with_the_mode_it_was_set_with) {
+  struct posix known = {.has_mode = true, .mode = S_IFREG | 02750};
+  struct posix p = {.has_mode = true, .mode = S_IFREG | 0750};
+
+  posix_keep_bits(&p, NULL);
+  cr_expect_eq(p.mode, S_IFREG | 0750);
+  posix_keep_bits(&p, &known);
+  cr_expect_eq(p.mode, S_IFREG | 02750);
+  p.mode = S_IFREG | 0700;
+  posix_keep_bits(&p, &known);
+  cr_expect_eq(p.mode, S_IFREG | 0700, "somebody changed it");
 }
 
 Test(posix, aws_wins) {
