@@ -195,6 +195,14 @@ static int commit_acked(struct staged *f, struct recovery *out) {
   return rc;
 }
 
+/* Nobody was promised it, and the bytes between those that were written are nowhere any more. */
+static int give_up_rest(struct staged *f) {
+  log_warn("'%s' was being changed when an earlier s3apfs ended, and has been replaced since: the "
+           "change, which was not saved, is given up",
+           f->synced.key);
+  return staged_discard(f);
+}
+
 static int keep_rest(struct staged *f, struct recovery *out) {
   struct store_attr attr;
   bool there = false;
@@ -205,6 +213,8 @@ static int keep_rest(struct staged *f, struct recovery *out) {
   if (there)
     return staged_discard(f);
   rc = staged_commit_aside(f, "recovered", &out->aside);
+  if (rc == -ESTALE || rc == -ENOENT)
+    return give_up_rest(f);
   if (rc == 0)
     log_warn("'%s' was being written when an earlier s3apfs ended: what there was is in '%s'",
              f->synced.key, out->aside);

@@ -130,6 +130,33 @@ Test(recover, what_is_only_safe_replaces_nothing) {
   expect_nothing_left();
 }
 
+/* What was changed without a promise cannot be put together when the rest of it is gone. */
+Test(recover, half_a_change_of_what_was_replaced_is_given_up) {
+  struct store_attr attr = desk_put(&desk, "k", (const unsigned char *)"0123456789", 10);
+  struct staged *f;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", &attr, &f), 0);
+  cr_assert_eq(staged_write(f, 3, "abc", 3), 0);
+  desk_put(&desk, "k", (const unsigned char *)"another", 7);
+  cr_expect_eq(crash(f).err, 0);
+  desk_expect(&desk, "k", (const unsigned char *)"another", 7);
+  cr_expect_null(desk_find(&desk, "recovered"));
+  expect_nothing_left();
+}
+
+Test(recover, half_a_change_of_what_was_removed_is_given_up) {
+  struct store_attr attr = desk_put(&desk, "k", (const unsigned char *)"0123456789", 10);
+  struct store_doomed d = {.key = "k"};
+  struct staged *f;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", &attr, &f), 0);
+  cr_assert_eq(staged_write(f, 3, "abc", 3), 0);
+  cr_assert_eq(desk.mem->write->remove(desk.mem, &d, 1), 0);
+  cr_expect_eq(crash(f).err, 0);
+  cr_expect_null(desk_find(&desk, "k"));
+  expect_nothing_left();
+}
+
 Test(recover, both_the_promised_and_the_rest) {
   struct staged *f;
   char *copy;
