@@ -32,15 +32,19 @@ struct loader {
   struct buf *why;
 };
 
-static int fail_at(struct loader *l, unsigned line, const char *what) {
+int config_fail_at(const char *file, unsigned line, const char *what, struct buf *why) {
   struct buf text;
 
   buf_init(&text, 0);
-  buf_printf(&text, "%s:%u: %s", l->file, line, what);
-  buf_reset(l->why);
-  buf_puts(l->why, buf_cstr(&text));
+  buf_printf(&text, "%s:%u: %s", file, line, what);
+  buf_reset(why);
+  buf_puts(why, buf_cstr(&text));
   buf_fini(&text);
-  return -ECANCELED; /* told apart from the parser's own -EINVAL */
+  return -ECANCELED;
+}
+
+static int fail_at(struct loader *l, unsigned line, const char *what) {
+  return config_fail_at(l->file, line, what, l->why);
 }
 
 static int fail_at_why(struct loader *l, unsigned line) {

@@ -27,6 +27,9 @@ struct config {
  * a file is at fault; -ENOMEM. */
 int config_load(const char *source, const char *const *options, size_t option_count,
                 struct config *out, struct buf *why);
+/* "FILE:LINE: WHAT" in *why, which `what` may be part of; returns -ECANCELED, told apart from the
+ * INI parser's own -EINVAL. */
+int config_fail_at(const char *file, unsigned line, const char *what, struct buf *why);
 /* A copy of its own. 0 or -ENOMEM. */
 int config_copy(struct config *dst, const struct config *src);
 void config_fini(struct config *c);

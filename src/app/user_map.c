@@ -33,14 +33,7 @@ struct reading {
 };
 
 static int fail_at(struct reading *r, unsigned line, const char *what) {
-  struct buf text;
-
-  buf_init(&text, 0);
-  buf_printf(&text, "%s:%u: %s", r->file, line, what);
-  buf_reset(r->why);
-  buf_puts(r->why, buf_cstr(&text));
-  buf_fini(&text);
-  return -ECANCELED; /* told apart from the parser's own -EINVAL */
+  return config_fail_at(r->file, line, what, r->why);
 }
 
 static int parse_uid(const char *name, uid_t *uid, gid_t *gid) {

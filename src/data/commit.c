@@ -71,6 +71,10 @@ int commit_expect(struct attempt *a, const char *etag) {
   return staged_note(f, STATE_LAZY);
 }
 
+bool commit_is_open(const struct expectation *e) {
+  return e->has_crc || e->etag[0] != '\0';
+}
+
 bool commit_is_expected(const struct expectation *e, const struct store_detail *d) {
   if (e->size != d->attr.size)
     return false;
@@ -293,7 +297,7 @@ int commit_find_unnoted(struct staged *f) {
   struct store_detail d;
   int rc;
 
-  if (!e->has_crc && e->etag[0] == '\0')
+  if (!commit_is_open(e))
     return 0;
   rc = f->store->write->detail(f->store, f->synced.key, &d);
   if (rc != 0) /* absent, or it may not be asked: then nothing is known */

@@ -7,7 +7,6 @@
 
 #include "commit_internal.h"
 #include "s3apfs/base/clock.h"
-#include "s3apfs/base/crc.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
 
@@ -98,31 +97,6 @@ int staged_commit_aside(struct staged *f, const char *word, char **key) {
 
 /* --- what is there already --- */
 
-static int content_crc(struct attempt *a, uint64_t *crc) {
-  struct patience patience = commit_patience();
-  struct part_memory m;
-  uint64_t at = 0;
-  int rc = part_memory_get(a->file->staging, a->file->staging->part_size, &m);
-
-  if (rc != 0)
-    return rc;
-  *crc = 0;
-  while (rc == 0 && at < a->state.size) {
-    uint64_t end = a->state.size - at > m.len ? at + m.len : a->state.size;
-    struct pieces p;
-
-    rc = snapshot_pieces(&a->state, at, end, &p);
-    if (rc == 0)
-      rc = pieces_fetch(&p, &a->state, a->file, m.data, &patience);
-    if (rc == 0)
-      *crc = crc64nvme(*crc, m.data, (size_t)(end - at));
-    pieces_fini(&p);
-    at = end;
-  }
-  part_memory_put(a->file->staging, &m);
-  return rc;
-}
-
 int staged_is_in_store(struct staged *f, bool *is, struct store_attr *attr) {
   struct store_detail d;
   struct attempt a;
@@ -145,7 +119,7 @@ int staged_is_in_store(struct staged *f, bool *is, struct store_attr *attr) {
   if (rc == 0 && *is) {
     uint64_t ours = 0;
 
-    rc = content_crc(&a, &ours);
+    rc = commit_checksum(&a, 0, a.state.size, false, &ours);
     /* The base is gone: what is there cannot be told from what we have. */
     *is = rc == 0 && ours == crc;
     rc = rc == -ESTALE || rc == -ENOENT ? 0 : rc;
@@ -176,8 +150,7 @@ int staged_discard(struct staged *f) {
 
 /* Nothing of it is in the store, as far as anybody can know. */
 static bool is_unsent(const struct staged *f) {
-  return !f->synced.base->present && f->synced.err == 0 && !f->synced.expect.has_crc &&
-         f->synced.expect.etag[0] == '\0';
+  return !f->synced.base->present && f->synced.err == 0 && !commit_is_open(&f->synced.expect);
 }
 
 /* An upload belongs to a key: it cannot follow. */
@@ -235,7 +208,7 @@ int staged_unlink(struct staged *f, struct store_attr *out, bool *sure) {
     return rc;
   mtx_lock(&f->synced.lock);
   *out = f->synced.base->attr;
-  *sure = f->synced.err == 0 && !f->synced.expect.has_crc && f->synced.expect.etag[0] == '\0';
+  *sure = f->synced.err == 0 && !commit_is_open(&f->synced.expect);
   mtx_unlock(&f->synced.lock);
   return 0;
 }

@@ -47,6 +47,8 @@ void part_memory_put(struct staging *g, struct part_memory *m);
 int commit_by_parts(struct attempt *a, struct store_attr *out);
 /* Notes what the object will be: before the call that makes it so. */
 int commit_expect(struct attempt *a, const char *etag);
+/* Whether a commit may have succeeded without anybody learning of it. */
+bool commit_is_open(const struct expectation *e);
 /* Whether a version is what was expected. */
 bool commit_is_expected(const struct expectation *e, const struct store_detail *d);
 /* Ends the file's upload, if there is one, and what was sent with it. */
@@ -66,6 +68,9 @@ struct job {
 /* Whether a part holds what the file was when `top` was its last layer; UINT32_MAX: what it is
  * now. The lock is held. */
 bool part_is_of_locked(const struct staged *f, const struct sent_part *p, uint32_t top);
+/* CRC64NVME of [from, to) of the attempt's state. -EREMOTE: `local`, and not all of it is here;
+ * -ESTALE, -ENOENT: the base is gone. */
+int commit_checksum(struct attempt *a, uint64_t from, uint64_t to, bool local, uint64_t *crc);
 /* Of the parts that an earlier process sent, those stay valid that hold what the file is now (up
  * to commit_upto). Nobody else uses the file yet. */
 int commit_check_parts(struct staged *f);

@@ -5,11 +5,9 @@
  * journal does not follow every write: of what an earlier process sent, a part is of use when
  * its checksum is that of the bytes that are here now. */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "commit_internal.h"
 #include "s3apfs/base/crc.h"
-#include "s3apfs/data/cache.h"
 
 static bool changes(const struct layer *l, uint64_t from, uint64_t to) {
   return l->keep < to || ranges_within(&l->own, from, to) > 0;
@@ -35,54 +33,54 @@ static bool is_local(const struct pieces *p) {
   return true;
 }
 
-/* The checksum of [from, to); -EREMOTE: not all of it is here. */
-static int checksum(const struct attempt *a, uint64_t from, uint64_t to, void *room,
-                    uint64_t *crc) {
-  const struct patience patience = commit_patience();
-  int rc = 0;
+int commit_checksum(struct attempt *a, uint64_t from, uint64_t to, bool local, uint64_t *crc) {
+  struct patience patience = commit_patience();
+  struct part_memory m;
+  int rc = part_memory_get(a->file->staging, a->file->staging->part_size, &m);
 
+  if (rc != 0)
+    return rc;
   *crc = 0;
-  for (uint64_t at = from; rc == 0 && at < to; at += DATA_READ_MAX) {
-    uint64_t end = to - at > DATA_READ_MAX ? at + DATA_READ_MAX : to;
+  for (uint64_t at = from; rc == 0 && at < to; at += m.len) {
+    uint64_t end = to - at > m.len ? at + m.len : to;
     struct pieces p = {0};
 
     rc = snapshot_pieces(&a->state, at, end, &p);
+    if (rc == 0 && local && !is_local(&p))
+      rc = -EREMOTE;
     if (rc == 0)
-      rc = is_local(&p) ? pieces_read(&p, &a->state, room, &patience) : -EREMOTE;
+      rc = pieces_fetch(&p, &a->state, a->file, m.data, &patience);
     if (rc == 0)
-      *crc = crc64nvme(*crc, room, (size_t)(end - at));
+      *crc = crc64nvme(*crc, m.data, (size_t)(end - at));
     pieces_fini(&p);
   }
+  part_memory_put(a->file->staging, &m);
   return rc;
 }
 
-static bool is_what_is_here(const struct attempt *a, const struct sent_part *p, void *room) {
+static bool is_what_is_here(struct attempt *a, const struct sent_part *p) {
   uint64_t end = p->offset + p->size;
   uint64_t crc;
 
   return p->part.has_crc64nvme && end >= p->offset && end <= a->state.size &&
-         checksum(a, p->offset, end, room, &crc) == 0 && crc == p->part.crc64nvme;
+         commit_checksum(a, p->offset, end, true, &crc) == 0 && crc == p->part.crc64nvme;
 }
 
 int commit_check_parts(struct staged *f) {
   struct upload *u = &f->synced.upload;
   struct attempt a;
-  void *room = malloc(DATA_READ_MAX);
-  int rc = room != NULL ? 0 : -ENOMEM;
+  int rc = attempt_init(&a, f);
 
-  if (rc == 0)
-    rc = attempt_init(&a, f);
   if (rc != 0) {
-    free(room);
+    attempt_fini(&a);
     return rc;
   }
   for (size_t i = 0; i < u->count; i++) {
     struct sent_part *p = u->parts[i];
 
-    p->valid = p->valid && is_what_is_here(&a, p, room);
+    p->valid = p->valid && is_what_is_here(&a, p);
     p->layer = a.state.top;
   }
   attempt_fini(&a);
-  free(room);
   return 0;
 }

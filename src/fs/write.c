@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "fs_internal.h"
+#include "names_internal.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/ns/change.h"
 
@@ -27,17 +28,6 @@ static struct writing *writable(struct fs_file *f) {
 }
 
 /* --- creating --- */
-
-static struct posix made_by(const struct fs_maker *by) {
-  return (struct posix){.has_mode = true,
-                        .mode = S_IFREG | (by->mode & 07777),
-                        .has_uid = true,
-                        .uid = by->uid,
-                        .has_gid = true,
-                        .gid = by->gid,
-                        .has_mtime = true,
-                        .mtime_ns = clock_wall_ms(&clock_system) * 1000000};
-}
 
 static int dress(struct writing *w, const struct posix *posix) {
   struct kvlist meta;
@@ -78,7 +68,7 @@ static int open_new(struct fs *fs, const struct ns_attr *a, const struct root *r
 
 static int create_new(struct fs *fs, uint64_t parent, const char *name, int flags,
                       const struct fs_maker *by, struct fs_entry *out, struct fs_opened *opened) {
-  struct posix posix = made_by(by);
+  struct posix posix = names_made_by(by, S_IFREG);
   const struct ns_made made = {.type = NS_FILE, .posix = &posix};
   const struct root *r;
   struct ns_attr a;
