@@ -124,6 +124,10 @@ static bool stands_alone(const struct question *q) {
 static void name_action(struct question *q) {
   const char *service = "s3";
 
+  if (q->a->kms_key != NULL) {
+    snprintf(q->action, sizeof(q->action), "%s", q->a->action);
+    return;
+  }
   if (is_directory(q)) {
     snprintf(q->action, sizeof(q->action), "s3express:CreateSession");
     return;
@@ -209,10 +213,43 @@ static int tell_refusal(const struct question *q, const struct authorize_verdict
   return rc;
 }
 
+static int judge(const struct question *q, const struct authorize_request *request,
+                 struct s3_verdict *out) {
+  struct authorize_verdict verdict;
+
+  authorize_decide(request, &q->w->synced.assumptions, &verdict);
+  if (!verdict.allowed)
+    return tell_refusal(q, &verdict, out);
+  out->allowed = true;
+  return 0;
+}
+
+/* The account in an ARN. */
+static char *account_of(const char *arn) {
+  for (int i = 0; i < 4 && arn != NULL; i++)
+    arn = strchr(arn, ':') != NULL ? strchr(arn, ':') + 1 : NULL;
+  return text_dup_n(arn != NULL ? arn : "", arn != NULL ? strcspn(arn, ":") : 0);
+}
+
+/* A key without a policy of its own here: its account's identity policies decide. */
+static int ask_key(const struct question *q, const struct authorize_request *base,
+                   struct s3_verdict *out) {
+  char *account = account_of(q->a->kms_key);
+  struct authorize_resource key = {
+      .layer = POLICY_LAYER_RESOURCE, .arn = q->a->kms_key, .account = account};
+  struct authorize_request request = *base;
+  int rc;
+
+  request.action = q->action;
+  request.resource = &key;
+  rc = account != NULL ? judge(q, &request, out) : -ENOMEM;
+  free(account);
+  return rc;
+}
+
 static int ask_policies(const struct question *q, const struct authorize_request *base,
                         struct s3_verdict *out) {
   struct authorize_request request = *base;
-  struct authorize_verdict verdict;
   struct resources resources = {0};
   int rc = fill_resources(q, &resources);
 
@@ -222,13 +259,8 @@ static int ask_policies(const struct question *q, const struct authorize_request
     request.access_point = &resources.access_point;
   if (q->endpoint != NULL)
     request.endpoint = q->endpoint->policy.policy;
-  if (rc == 0) {
-    authorize_decide(&request, &q->w->synced.assumptions, &verdict);
-    if (verdict.allowed)
-      out->allowed = true;
-    else
-      rc = tell_refusal(q, &verdict, out);
-  }
+  if (rc == 0)
+    rc = judge(q, &request, out);
   fini_resources(&resources);
   return rc;
 }
@@ -246,7 +278,9 @@ static int decide_policies(const struct question *q, struct s3_verdict *out) {
   request.caller = &caller.caller;
   request.context = context.keys;
   request.context_count = context.count;
-  rc = context.err != 0 ? context.err : ask_policies(q, &request, out);
+  rc = context.err;
+  if (rc == 0)
+    rc = q->a->kms_key != NULL ? ask_key(q, &request, out) : ask_policies(q, &request, out);
   context_fini(&context);
   access_caller_fini(&caller);
   return rc;

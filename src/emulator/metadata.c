@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "encryption.h"
 #include "s3apfs/base/text.h"
 
 /* S3: user metadata 2 KB (names and values), 10 tags, 128/256 characters. */
@@ -99,7 +100,19 @@ static bool known_class(const char *name) {
   return false;
 }
 
+static bool known_acl(const char *name) {
+  static const char *const acls[] = {
+      "private",       "public-read",       "public-read-write",        "authenticated-read",
+      "aws-exec-read", "bucket-owner-read", "bucket-owner-full-control"};
+  for (size_t i = 0; i < sizeof(acls) / sizeof(acls[0]); i++)
+    if (strcmp(name, acls[i]) == 0)
+      return true;
+  return false;
+}
+
 static int check_acl(struct exchange *x, const char *acl) {
+  if (acl && !known_acl(acl))
+    return reply_error(x, 400, "InvalidArgument", "The canned ACL is not valid");
   if (!acl || x->bucket.ownership != OWNERSHIP_BUCKET_OWNER_ENFORCED ||
       strcmp(acl, "bucket-owner-full-control") == 0)
     return 0;
@@ -176,6 +189,8 @@ int metadata_from_request(struct exchange *x, struct object_info *o) {
     err = keep_system_headers(x, o);
   if (!err)
     err = keep_user_metadata(x, o);
+  if (!err)
+    err = encryption_from_request(x, o);
   if (!err && tagging)
     err = metadata_tags(x, tagging, &o->tags);
   return err;

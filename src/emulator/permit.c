@@ -44,6 +44,11 @@ static void fill(const struct exchange *x, const struct address *at, const char 
   }
 }
 
+static int refuse(struct exchange *x, const struct s3_verdict *v) {
+  return reply_error_with(x, v->http_status, v->code, v->message ? v->message : "Access Denied",
+                          NULL);
+}
+
 int permit_ask(struct exchange *x, const struct address *at, const char *action,
                const struct permit *what, struct s3_verdict *out) {
   struct s3_access a;
@@ -56,9 +61,19 @@ int permit(struct exchange *x, const struct address *at, const char *action,
   struct s3_verdict v;
   if (permit_ask(x, at, action, what, &v))
     return reply_error(x, 500, "InternalError", "Out of memory.");
-  int err = 0;
-  if (!v.allowed)
-    err = reply_error_with(x, v.http_status, v.code, v.message ? v.message : "Access Denied", NULL);
+  int err = v.allowed ? 0 : refuse(x, &v);
+  s3_verdict_fini(&v);
+  return err;
+}
+
+int permit_key(struct exchange *x, const char *kms_key, const char *action) {
+  struct s3_access a;
+  struct s3_verdict v;
+  fill(x, &x->to, action, NULL, &a);
+  a.kms_key = kms_key;
+  if (authorize_s3(x->emulator->world, &a, &v))
+    return reply_error(x, 500, "InternalError", "Out of memory.");
+  int err = v.allowed ? 0 : refuse(x, &v);
   s3_verdict_fini(&v);
   return err;
 }

@@ -19,6 +19,8 @@ int permit(struct exchange *x, const struct address *at, const char *action,
 /* The same without answering; ends with s3_verdict_fini. 0 or -ENOMEM. */
 int permit_ask(struct exchange *x, const struct address *at, const char *action,
                const struct permit *what, struct s3_verdict *out);
+/* May the caller do this (kms:...) with that KMS key? 0, or answered. */
+int permit_key(struct exchange *x, const char *kms_key, const char *action);
 /* Answers for a key that is not there: NoSuchKey, or AccessDenied to who may not list. */
 int permit_refuse_missing(struct exchange *x, const struct address *at);
 

@@ -25,6 +25,7 @@ struct s3_access {
   const char *key;               /* decoded; NULL for operations on the bucket */
   const struct kvlist *tags;     /* the existing object's */
   const struct kvlist *new_tags; /* x-amz-tagging, PutObjectTagging: s3:RequestObjectTag */
+  const char *kms_key;           /* in place of all these, for kms:... actions */
   const char *object_owner;      /* account, when it is not the bucket's owner */
 };
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "conditions.h"
+#include "encryption.h"
 #include "object_checksum.h"
 #include "objects.h"
 #include "operations.h"
@@ -205,6 +206,7 @@ static int build(struct exchange *x, struct completion *c, const struct xml_node
 
 static void tell_completed(struct exchange *x, const struct completion *c) {
   struct buf *out = reply_xml(x, 200), quoted;
+  encryption_tell(x, &c->object);
   buf_init(&quoted, 0);
   buf_printf(&quoted, "\"%s\"", c->object.entry.etag);
   xml_open(out, "CompleteMultipartUploadResult xmlns=\"" S3_XML_NAMESPACE "\"");

@@ -7,6 +7,7 @@
 
 #include "conditions.h"
 #include "copy_source.h"
+#include "encryption.h"
 #include "metadata.h"
 #include "operations.h"
 #include "permit.h"
@@ -40,6 +41,8 @@ static int take_metadata(struct exchange *x, const struct object_info *from,
   } else if (kvlist_copy(&o->headers, &from->headers)) {
     err = no_memory(x);
   }
+  if (!err)
+    err = encryption_from_request(x, o);
   if (err)
     return err;
   if (!replaces(x, "x-amz-tagging-directive"))
@@ -52,6 +55,7 @@ static int check_purpose(struct exchange *x, const struct copy_source *s) {
   if (strcmp(s->at.bucket, x->to.bucket) != 0 || strcmp(s->at.key, x->to.key) != 0 ||
       replaces(x, "x-amz-metadata-directive") || exchange_header(x, "x-amz-storage-class") ||
       exchange_header(x, "x-amz-checksum-algorithm") ||
+      exchange_header(x, "x-amz-server-side-encryption") ||
       exchange_header(x, "x-amz-website-redirect-location"))
     return 0;
   return reply_error(x, 400, "InvalidRequest",
@@ -105,6 +109,14 @@ static enum checksum_kind wanted_checksum(const struct exchange *x,
              : kind;
 }
 
+/* Tags come along for who may read them. */
+static int permit_tags(struct exchange *x, const struct copy_source *s) {
+  struct permit what = {.object = &s->object};
+  if (replaces(x, "x-amz-tagging-directive") || !s->object.tags.count)
+    return 0;
+  return permit(x, &s->at, "s3:GetObjectTagging", &what);
+}
+
 void op_copy_object(struct exchange *x) {
   struct copy_source s;
   struct object_info o;
@@ -113,6 +125,8 @@ void op_copy_object(struct exchange *x) {
   object_info_init(&o);
   struct range all = {.length = s.object.entry.size};
   int err = check_purpose(x, &s);
+  if (!err)
+    err = permit_tags(x, &s);
   if (!err)
     err = take_metadata(x, &s.object, &o);
   if (!err)
@@ -123,8 +137,10 @@ void op_copy_object(struct exchange *x) {
     err = object_take_body(x, &o, wanted_checksum(x, &s.object));
   if (!err)
     err = object_store(x, &o);
-  if (!err)
+  if (!err) {
     tell_result(x, "CopyObjectResult", &o, true);
+    encryption_tell(x, &o);
+  }
   object_info_fini(&o);
   copy_source_close(&s);
 }

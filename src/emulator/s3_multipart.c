@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "encryption.h"
 #include "metadata.h"
 #include "object_checksum.h"
 #include "objects.h"
@@ -67,7 +68,7 @@ static void tell_created(struct exchange *x, const struct object_info *o, const 
     reply_header(x, "x-amz-checksum-algorithm", o->entry.checksum_algorithm);
     reply_header(x, "x-amz-checksum-type", o->entry.checksum_type);
   }
-  reply_header(x, "x-amz-server-side-encryption", "AES256");
+  encryption_tell(x, o);
   xml_open(out, "InitiateMultipartUploadResult xmlns=\"" S3_XML_NAMESPACE "\"");
   xml_element(out, "Bucket", x->to.named);
   xml_element(out, "Key", x->to.key);
@@ -111,9 +112,14 @@ int part_target_find(struct exchange *x, struct part_target *out) {
   err = uploads_find(x->emulator->uploads, x->to.bucket, x->to.key, t.id, &t.upload);
   if (err)
     return upload_refuse(x, err);
-  if (checksum_kind_parse(t.upload.entry.checksum_algorithm, &t.checksum)) {
+  err = encryption_permit(x, &t.upload, "kms:GenerateDataKey");
+  if (!err)
+    err = encryption_permit(x, &t.upload, "kms:Decrypt");
+  if (!err && checksum_kind_parse(t.upload.entry.checksum_algorithm, &t.checksum))
+    err = upload_refuse(x, -EIO);
+  if (err) {
     object_info_fini(&t.upload);
-    return upload_refuse(x, -EIO);
+    return err;
   }
   t.has_checksum = t.upload.checksum && *t.upload.checksum;
   *out = t;
@@ -170,7 +176,7 @@ void op_upload_part(struct exchange *x) {
   if (part_store(x, &t, &part) == 0) {
     reply_status(x, 200);
     reply_headerf(x, "ETag", "\"%s\"", part.entry.etag);
-    reply_header(x, "x-amz-server-side-encryption", "AES256");
+    encryption_tell(x, &t.upload);
     if (t.has_checksum)
       reply_header(x, checksum_header(t.checksum), part.checksum);
   }

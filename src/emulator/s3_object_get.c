@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "conditions.h"
+#include "encryption.h"
 #include "objects.h"
 #include "operations.h"
 #include "permit.h"
@@ -30,6 +31,8 @@ int object_open(struct exchange *x, const struct address *at, const char *action
     return reply_error(x, 500, "InternalError", "The object cannot be read.");
   struct permit what = {.object = info};
   err = permit(x, at, action, &what);
+  if (!err && strcmp(action, "s3:GetObject") == 0)
+    err = encryption_permit(x, info, "kms:Decrypt");
   if (err) {
     close(*fd);
     object_info_fini(info);
@@ -39,18 +42,30 @@ int object_open(struct exchange *x, const struct address *at, const char *action
 
 /* --- what is told of an object --- */
 
+/* Only who may read the tags is told that there are some. */
+static bool may_read_tags(struct exchange *x, const struct object_info *o) {
+  struct permit what = {.object = o};
+  struct s3_verdict v;
+  if (permit_ask(x, &x->to, "s3:GetObjectTagging", &what, &v))
+    return false;
+  bool may = v.allowed;
+  s3_verdict_fini(&v);
+  return may;
+}
+
 void object_tell(struct exchange *x, const struct object_info *o) {
   char date[30];
   for (size_t i = 0; i < o->headers.count; i++)
-    reply_header(x, o->headers.items[i].name, o->headers.items[i].value);
+    if (!encryption_is_header(o->headers.items[i].name))
+      reply_header(x, o->headers.items[i].name, o->headers.items[i].value);
   text_http_date(o->entry.mtime_ms / 1000, date);
   reply_header(x, "Last-Modified", date);
   reply_headerf(x, "ETag", "\"%s\"", o->entry.etag);
   reply_header(x, "Accept-Ranges", "bytes");
-  reply_header(x, "x-amz-server-side-encryption", "AES256");
+  encryption_tell(x, o);
   if (strcmp(o->entry.storage_class, "STANDARD") != 0)
     reply_header(x, "x-amz-storage-class", o->entry.storage_class);
-  if (o->tags.count)
+  if (o->tags.count && may_read_tags(x, o))
     reply_headerf(x, "x-amz-tagging-count", "%zu", o->tags.count);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "conditions.h"
+#include "encryption.h"
 #include "metadata.h"
 #include "object_checksum.h"
 #include "objects.h"
@@ -30,6 +31,11 @@ static int take_etag(struct exchange *x, struct object_info *o) {
   buf_init(&hex, 0);
   text_hex(&hex, md5, sizeof(md5));
   free(o->entry.etag);
+  if (encryption_hides_md5(o)) {
+    digest_once(DIGEST_MD5, buf_cstr(&hex), hex.len, md5);
+    buf_reset(&hex);
+    text_hex(&hex, md5, sizeof(md5));
+  }
   o->entry.etag = buf_take(&hex);
   return o->entry.etag ? 0 : no_memory(x);
 }
@@ -59,6 +65,8 @@ int object_permit_write(struct exchange *x, const struct object_info *o) {
     err = permit(x, &x->to, "s3:PutObjectAcl", &what);
   if (!err && exchange_header(x, "If-Match"))
     err = permit(x, &x->to, "s3:GetObject", NULL);
+  if (!err)
+    err = encryption_permit(x, o, "kms:GenerateDataKey");
   return err;
 }
 
@@ -98,7 +106,7 @@ void op_put_object(struct exchange *x) {
   if (!err) {
     reply_status(x, 200);
     reply_headerf(x, "ETag", "\"%s\"", o.entry.etag);
-    reply_header(x, "x-amz-server-side-encryption", "AES256");
+    encryption_tell(x, &o);
     object_tell_checksum(x, &o);
   }
   object_info_fini(&o);
