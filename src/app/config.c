@@ -203,6 +203,12 @@ static int dir_target(struct config_dir *d, struct buf *why) {
     memset(&d->target, 0, sizeof(d->target));
     return -EINVAL;
   }
+  rc = settings_check_writing(&d->settings, &d->target, why);
+  if (rc != 0) {
+    target_fini(&d->target);
+    memset(&d->target, 0, sizeof(d->target));
+    return rc;
+  }
   return d->target.kind == TARGET_GRANTS ? take_instance(d) : 0;
 }
 

@@ -14,40 +14,7 @@
 
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
-
-enum kind {
-  STRING,
-  URL,
-  FLAG,
-  SIZE,
-  SHARE, /* a size, or a percentage */
-  COUNT,
-  DURATION,
-  MODE,
-  NUMBER_ID,
-  ACCOUNT_ID,
-  EITHER, /* one of two words; true: the second */
-  PERMISSION,
-  LEVEL,
-  KERNEL,  /* handed to the kernel as it is */
-  IGNORED, /* fstab's words that mean nothing to the daemon */
-  READ_WRITE,
-  LATER, /* named in the manual, not in this version */
-};
-
-enum place { MOUNT_ONLY, ANYWHERE };
-
-struct row {
-  const char *name;
-  enum kind kind;
-  enum place place;
-  size_t at;
-  uint64_t min;
-  uint64_t max;
-  const char *help;
-};
-
-#define AT(member) offsetof(struct settings, member)
+#include "settings_internal.h"
 
 static const struct row rows[] = {
     {"profile", STRING, ANYWHERE, AT(profile), 0, 0, "profile of the AWS configuration files"},
@@ -161,12 +128,7 @@ static const struct row rows[] = {
     {"part-size", LATER, ANYWHERE, 0, 0, 0, NULL},
     {"bandwidth", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
     {"umount-timeout", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
-    {"sse", LATER, ANYWHERE, 0, 0, 0, NULL},
-    {"kms-key", LATER, ANYWHERE, 0, 0, 0, NULL},
-    {"storage-class", LATER, ANYWHERE, 0, 0, 0, NULL},
     {"checksum", LATER, ANYWHERE, 0, 0, 0, NULL},
-    {"acl", LATER, ANYWHERE, 0, 0, 0, NULL},
-    {"tags", LATER, ANYWHERE, 0, 0, 0, NULL},
     {"posix-metadata", LATER, ANYWHERE, 0, 0, 0, NULL},
     {"local-patterns", LATER, ANYWHERE, 0, 0, 0, NULL},
     {"odd-keys", LATER, ANYWHERE, 0, 0, 0, NULL},
@@ -175,7 +137,12 @@ static const struct row rows[] = {
     {"remount", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
 };
 
-#define ROWS (sizeof(rows) / sizeof(rows[0]))
+#define OWN_ROWS (sizeof(rows) / sizeof(rows[0]))
+#define ROWS (OWN_ROWS + settings_writing_count)
+
+static const struct row *row_at(size_t i) {
+  return i < OWN_ROWS ? &rows[i] : &settings_writing_rows[i - OWN_ROWS];
+}
 
 #define DEFAULT_MEMORY ((uint64_t)192 << 20)
 #define DEFAULT_METADATA_TTL_MS 60000
@@ -207,7 +174,7 @@ void settings_init(struct settings *s) {
 }
 
 static bool is_string(enum kind k) {
-  return k == STRING || k == URL || k == ACCOUNT_ID || k == LEVEL;
+  return k == STRING || k == URL || k == ACCOUNT_ID || k == LEVEL || k == CHOICE || k == KMS_KEY;
 }
 
 static char **string_at(const struct settings *s, const struct row *r) {
@@ -216,8 +183,8 @@ static char **string_at(const struct settings *s, const struct row *r) {
 
 void settings_fini(struct settings *s) {
   for (size_t i = 0; i < ROWS; i++)
-    if (is_string(rows[i].kind))
-      free(*string_at(s, &rows[i]));
+    if (is_string(row_at(i)->kind))
+      free(*string_at(s, row_at(i)));
   buf_fini(&s->kernel_words);
   memset(s, 0, sizeof(*s));
 }
@@ -229,12 +196,12 @@ int settings_copy(struct settings *dst, const struct settings *src) {
   buf_init(&copy.kernel_words, 4096);
   buf_puts(&copy.kernel_words, buf_cstr(&src->kernel_words));
   for (size_t i = 0; i < ROWS; i++) {
-    char *const *from = is_string(rows[i].kind) ? string_at(src, &rows[i]) : NULL;
+    char *const *from = is_string(row_at(i)->kind) ? string_at(src, row_at(i)) : NULL;
 
     if (from == NULL)
       continue;
-    *string_at(&copy, &rows[i]) = *from != NULL ? strdup(*from) : NULL;
-    if (*from != NULL && *string_at(&copy, &rows[i]) == NULL)
+    *string_at(&copy, row_at(i)) = *from != NULL ? strdup(*from) : NULL;
+    if (*from != NULL && *string_at(&copy, row_at(i)) == NULL)
       rc = -ENOMEM;
   }
   if (rc == 0)
@@ -249,8 +216,8 @@ int settings_copy(struct settings *dst, const struct settings *src) {
 
 static const struct row *row_find(const char *name) {
   for (size_t i = 0; i < ROWS; i++)
-    if (strcmp(rows[i].name, name) == 0)
-      return &rows[i];
+    if (strcmp(row_at(i)->name, name) == 0)
+      return row_at(i);
   return NULL;
 }
 
@@ -381,6 +348,25 @@ static int set_either(struct settings *s, const struct row *r, const char *value
   return bad_value(r, value, words, why);
 }
 
+static int set_choice(struct settings *s, const struct row *r, const char *value, struct buf *why) {
+  const char *const *words = settings_words[r->min];
+
+  for (const char *const *w = words; *w != NULL; w++)
+    if (strcmp(*w, value) == 0)
+      return set_string(s, r, value);
+  buf_printf(why, "option '%s': '%s' is not one of", r->name, value);
+  for (const char *const *w = words; *w != NULL; w++)
+    buf_printf(why, "%s %s", w == words ? "" : ",", *w);
+  return -EINVAL;
+}
+
+static int set_kms_key(struct settings *s, const struct row *r, const char *value,
+                       struct buf *why) {
+  if (!settings_is_kms_key(value))
+    return bad_value(r, value, "the ARN of a KMS key, its id, or an alias", why);
+  return set_string(s, r, value);
+}
+
 static int set_permission(struct settings *s, const struct row *r, const char *value,
                           struct buf *why) {
   s->permission_auto = strcmp(value, "auto") == 0;
@@ -436,6 +422,10 @@ static int apply(struct settings *s, const struct row *r, const char *value, str
     return set_mode(s, r, value, why);
   case EITHER:
     return set_either(s, r, value, why);
+  case CHOICE:
+    return set_choice(s, r, value, why);
+  case KMS_KEY:
+    return set_kms_key(s, r, value, why);
   case PERMISSION:
     return set_permission(s, r, value, why);
   case KERNEL:
@@ -527,6 +517,6 @@ bool settings_writable(const struct settings *s) {
 
 void settings_help(struct buf *out) {
   for (size_t i = 0; i < ROWS; i++)
-    if (rows[i].help != NULL)
-      buf_printf(out, "  %-24s %s\n", rows[i].name, rows[i].help);
+    if (row_at(i)->help != NULL)
+      buf_printf(out, "  %-24s %s\n", row_at(i)->name, row_at(i)->help);
 }

@@ -9,7 +9,9 @@
 #include <sys/types.h>
 
 #include "s3apfs/aws/scope.h"
+#include "s3apfs/aws/target.h"
 #include "s3apfs/base/buf.h"
+#include "s3apfs/s3/client.h"
 
 /* Strings are owned, or NULL when not given. */
 struct settings {
@@ -69,6 +71,12 @@ struct settings {
   uint64_t staging_size;
   bool writeback;
   bool exclusive_open; /* exclusive=open */
+  char *sse;           /* S3's words; NULL: the bucket decides */
+  char *kms_key;
+  char *bucket_key; /* "on", "off" */
+  char *storage_class;
+  char *acl;
+  char *tags; /* "keep", "drop"; NULL: keep */
   /* operation */
   char *log_level;
   char *log;
@@ -95,6 +103,10 @@ int64_t settings_metadata_ttl_ms(const struct settings *s);
 int64_t settings_negative_ttl_ms(const struct settings *s);
 /* Whether what stands there may be changed. */
 bool settings_writable(const struct settings *s);
+/* Do the writing options go together, and with this target? 0; -EINVAL with one line. */
+int settings_check_writing(const struct settings *s, const struct target *t, struct buf *why);
+/* How objects are kept; borrows from the settings. */
+void settings_placing(const struct settings *s, struct s3_placing *out);
 /* One line an option, for --help. */
 void settings_help(struct buf *out);
 

@@ -200,6 +200,7 @@ static int open_store(struct source *s, struct caller *c, struct buf *why) {
   struct s3_client *client;
   int rc;
 
+  settings_placing(&d->settings, &co.placing);
   identity_site(s->identity, &d->settings, &co.site);
   complete_site(&d->target, &co.site);
   if (is_directory(d->target.kind) && !co.site.disable_express_session_auth) {

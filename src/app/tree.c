@@ -100,6 +100,7 @@ static int scope_client(struct tree *t, const struct granted *g, const char *buc
   struct buf why;
   int rc;
 
+  settings_placing(set, &co.placing);
   buf_init(&why, 4096);
   rc = s3_client_new(t->caller, g->keys, bucket, &co, out, &why);
   if (rc == -EINVAL)

@@ -148,12 +148,19 @@ static void take_region(struct s3_error *e, const struct xml_node *error) {
   free(guess);
 }
 
-static void add_archive_hint(struct s3_error *e, const struct xml_node *error) {
+/* What AWS's words leave open: what to do about it. */
+static void add_hint(struct s3_error *e, const struct xml_node *error) {
   const char *class = xml_child_text(error, "StorageClass");
-  char *text = text_printf("%s%sthe object is archived%s%s%s; restore it first", e->message,
-                           *e->message != '\0' ? "; " : "", *class != '\0' ? " (" : "", class,
-                           *class != '\0' ? ")" : "");
+  const char *between = *e->message != '\0' ? "; " : "";
+  char *text = NULL;
 
+  if (strcmp(e->code, "InvalidObjectState") == 0)
+    text = text_printf("%s%sthe object is archived%s%s%s; restore it first", e->message, between,
+                       *class != '\0' ? " (" : "", class, *class != '\0' ? ")" : "");
+  else if (strcmp(e->code, "AccessControlListNotSupported") == 0)
+    text = text_printf("%s%sits owner is enforced, which goes with the ACL "
+                       "bucket-owner-full-control only",
+                       e->message, between);
   if (text != NULL)
     assign_line(&e->message, text, LINE_MAX_BYTES);
   free(text);
@@ -181,8 +188,7 @@ static bool take_document(struct s3_error *e, const void *body, size_t len) {
       assign_line(&e->host_id, member_of(root, error, "HostId"), LINE_MAX_BYTES);
     take_region(e, error);
     (void)text_parse_iso8601(xml_child_text(error, "ServerTime"), &e->server_time);
-    if (strcmp(e->code, "InvalidObjectState") == 0)
-      add_archive_hint(e, error);
+    add_hint(e, error);
   }
   xml_free(d);
   return error != NULL;

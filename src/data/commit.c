@@ -214,6 +214,8 @@ int commit_attempt(struct attempt *a, struct store_attr *out) {
   rc = -EAGAIN;
   for (int i = 0; rc == -EAGAIN && i < AGAIN_MAX; i++)
     rc = attempt_once(a, out);
+  if (rc == -EACCES)
+    commit_explain_denial(a);
   if ((rc == -EIO || rc == -ETIMEDOUT || rc == -EPIPE || rc == -ESTALE || rc == -EEXIST) &&
       is_ours(a, out)) {
     commit_abort_upload(a->file);

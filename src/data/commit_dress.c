@@ -33,7 +33,7 @@ static int keep_tags(struct attempt *a, const char *key) {
   rc = s->write->tags(s, key, &tags);
   if (rc == -EACCES)
     log_error("'%s' has tags, which a change would lose because reading them is denied "
-              "(s3:GetObjectTagging): it is not changed",
+              "(s3:GetObjectTagging): it is not changed (tags=drop gives them up)",
               key);
   if (rc == 0)
     rc = buf_error(&tags);
@@ -79,6 +79,13 @@ int commit_dress(struct attempt *a) {
     rc = lay_over(&a->headers, &f->synced.headers);
   mtx_unlock(&f->synced.lock);
   return rc;
+}
+
+void commit_explain_denial(const struct attempt *a) {
+  if (kvlist_get_ci(&a->headers, TAGGING) != NULL)
+    log_error("'%s' has tags, and keeping them may be what was denied (s3:PutObjectTagging): it is "
+              "not changed (tags=drop gives them up)",
+              a->key);
 }
 
 struct store_dress commit_dress_of(const struct attempt *a) {

@@ -58,12 +58,11 @@ static bool is_token(const char *s) {
   return *s != '\0' && strpbrk(s, " \t:()<>@,;\\\"/[]?={}") == NULL && is_one_line(s);
 }
 
-int s3_dress_headers(const struct store_dress *dress, struct kvlist *headers) {
+static int add_meta(const struct kvlist *meta, struct kvlist *headers) {
   int rc = 0;
 
-  for (size_t i = 0; dress != NULL && dress->meta != NULL && i < dress->meta->count && rc == 0;
-       i++) {
-    const struct kv *m = &dress->meta->items[i];
+  for (size_t i = 0; meta != NULL && i < meta->count && rc == 0; i++) {
+    const struct kv *m = &meta->items[i];
     char *name = text_printf("x-amz-meta-%s", m->name);
 
     if (name == NULL)
@@ -71,14 +70,31 @@ int s3_dress_headers(const struct store_dress *dress, struct kvlist *headers) {
     rc = is_token(m->name) && is_one_line(m->value) ? kvlist_add(headers, name, m->value) : -EINVAL;
     free(name);
   }
-  for (size_t i = 0;
-       dress != NULL && dress->headers != NULL && i < dress->headers->count && rc == 0; i++) {
-    const struct kv *h = &dress->headers->items[i];
+  return rc;
+}
 
+static int add_headers(const struct s3_placing *p, const struct kvlist *from,
+                       struct kvlist *headers) {
+  int rc = 0;
+
+  for (size_t i = 0; from != NULL && i < from->count && rc == 0; i++) {
+    const struct kv *h = &from->items[i];
+
+    if (s3_placing_covers(p, h->name))
+      continue;
     rc = is_token(h->name) && is_one_line(h->value) ? kvlist_add(headers, h->name, h->value)
                                                     : -EINVAL;
   }
   return rc;
+}
+
+int s3_dress_headers(const struct s3_client *c, const char *key, const struct store_dress *dress,
+                     struct kvlist *headers) {
+  int rc = dress != NULL ? add_meta(dress->meta, headers) : 0;
+
+  if (rc == 0 && dress != NULL)
+    rc = add_headers(&c->placing, dress->headers, headers);
+  return rc == 0 ? s3_placing_headers(&c->placing, key, headers) : rc;
 }
 
 int s3_condition_headers(const struct store_condition *cond, struct kvlist *headers) {

@@ -72,8 +72,18 @@ int s3_change_delete_many(struct s3_client *c, struct store_doomed *const *items
                           struct s3_try *t);
 
 /* Shared by the files that implement the above. */
-/* Adds what an object is to carry; -EINVAL for what no header can hold. */
-int s3_dress_headers(const struct store_dress *dress, struct kvlist *headers);
+/* Adds what an object is to carry, and how the user wants it kept (placing.c); -EINVAL for
+ * what no header can hold. */
+int s3_dress_headers(const struct s3_client *c, const char *key, const struct store_dress *dress,
+                     struct kvlist *headers);
+/* placing.c */
+/* Does the user's wish stand over this header of an object? */
+bool s3_placing_covers(const struct s3_placing *p, const char *header);
+/* Adds what the user wishes to the headers that an object is to have. */
+int s3_placing_headers(const struct s3_placing *p, const char *key, struct kvlist *headers);
+/* A HEAD does not tell of the class STANDARD: named, so that the object keeps it where new
+ * ones get another. */
+int s3_placing_name_class(const struct s3_placing *p, struct kvlist *headers);
 int s3_condition_headers(const struct store_condition *cond, struct kvlist *headers);
 int s3_crc_header(uint64_t crc, struct kvlist *headers);
 /* op with t's limits and results; the reply's error is in t->error. */

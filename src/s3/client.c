@@ -30,6 +30,23 @@ static int site_copy(const struct s3_site *from, struct s3_site *to) {
   return 0;
 }
 
+static int placing_copy(const struct s3_placing *from, struct s3_placing *to) {
+  *to = (struct s3_placing){.drop_tags = from->drop_tags, .keep_tags = from->keep_tags};
+  if (copy_string(from->sse, &to->sse) != 0 || copy_string(from->kms_key, &to->kms_key) != 0 ||
+      copy_string(from->bucket_key, &to->bucket_key) != 0 ||
+      copy_string(from->storage_class, &to->storage_class) != 0)
+    return -ENOMEM;
+  return copy_string(from->acl, &to->acl);
+}
+
+static void placing_fini(struct s3_placing *p) {
+  free((void *)p->sse);
+  free((void *)p->kms_key);
+  free((void *)p->bucket_key);
+  free((void *)p->storage_class);
+  free((void *)p->acl);
+}
+
 static int where_new(const struct s3_client *c, const char *region, struct s3_where **out,
                      struct buf *why) {
   struct s3_endpoint_params p = {
@@ -96,6 +113,8 @@ int s3_client_new(struct caller *caller, struct key_source *keys, const char *bu
   atomic_init(&c->ranges, S3_RANGES_UNKNOWN);
   c->bucket = strdup(bucket);
   rc = c->bucket == NULL ? -ENOMEM : site_copy(&o->site, &c->site);
+  if (rc == 0)
+    rc = placing_copy(&o->placing, &c->placing);
   if (rc == 0 && c->lambda)
     rc = s3_lambda_sizes_new(&c->sizes);
   if (rc == 0 && o->expected_bucket_owner != NULL) {
@@ -120,6 +139,7 @@ void s3_client_free(struct s3_client *c) {
   mtx_fini(&c->synced.lock);
   free((void *)c->site.region);
   free((void *)c->site.endpoint_url);
+  placing_fini(&c->placing);
   free(c->expected_bucket_owner);
   free(c->bucket);
   free(c);

@@ -29,6 +29,7 @@ struct s3_client {
   struct s3_site site;           /* strings owned */
   bool requester_pays;
   char *expected_bucket_owner;
+  struct s3_placing placing; /* strings owned */
   int64_t deadline_ms;
   bool brief;
   struct {

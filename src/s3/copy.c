@@ -88,12 +88,13 @@ int s3_change_copy_part(struct s3_client *c, const char *key, const char *upload
   return rc;
 }
 
-/* Tags come along by themselves unless the dress has its own. */
-static int directives(const struct s3_copying *w, struct kvlist *headers) {
+/* Tags come along by themselves unless the dress has its own, or they are to be dropped. */
+static int directives(const struct s3_client *c, const struct s3_copying *w,
+                      struct kvlist *headers) {
   const char *tags = kvlist_get_ci(headers, "x-amz-tagging");
   int rc = kvlist_add(headers, "x-amz-metadata-directive", w->replace ? "REPLACE" : "COPY");
 
-  if (rc == 0 && tags != NULL)
+  if (rc == 0 && (tags != NULL || c->placing.drop_tags))
     rc = kvlist_add(headers, "x-amz-tagging-directive", "REPLACE");
   return rc;
 }
@@ -109,9 +110,9 @@ int s3_change_copy(struct s3_client *c, const char *key, const struct s3_copying
   kvlist_init(&headers);
   rc = source_headers(c, w->from, w->match, &headers);
   if (rc == 0)
-    rc = s3_dress_headers(w->dress, &headers);
+    rc = s3_dress_headers(c, key, w->dress, &headers);
   if (rc == 0)
-    rc = directives(w, &headers);
+    rc = directives(c, w, &headers);
   if (rc == 0)
     rc = s3_condition_headers(cond, &headers);
   op.headers = &headers;

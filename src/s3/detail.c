@@ -52,7 +52,8 @@ static void take_crc(const struct kvlist *headers, struct store_detail *d) {
     d->has_crc64nvme = checksum_to_crc64nvme(&sum, &d->crc64nvme) == 0;
 }
 
-static int detail_from_headers(const struct kvlist *headers, struct store_detail *out) {
+static int detail_from_headers(const struct s3_placing *p, const struct kvlist *headers,
+                               struct store_detail *out) {
   const char *tags = kvlist_get_ci(headers, "x-amz-tagging-count");
   struct store_detail d = {0};
   uint64_t n = 0;
@@ -64,12 +65,16 @@ static int detail_from_headers(const struct kvlist *headers, struct store_detail
     rc = s3_meta_from_headers(headers, &d.meta);
   if (rc == 0)
     rc = take_headers(headers, &d.headers);
+  if (rc == 0)
+    rc = s3_placing_name_class(p, &d.headers);
   if (rc != 0) {
     store_detail_fini(&d);
     return rc;
   }
-  if (tags != NULL && text_parse_u64(tags, &n) == 0)
+  if (tags != NULL && !p->drop_tags && text_parse_u64(tags, &n) == 0)
     d.tag_count = (unsigned)n;
+  else if (p->keep_tags)
+    d.tag_count = 1; /* perhaps */
   take_crc(headers, &d);
   *out = d;
   return 0;
@@ -91,7 +96,7 @@ int s3_change_detail(struct s3_client *c, const char *key, struct store_detail *
   kvlist_fini(&headers);
   if (rc != 0)
     return rc;
-  rc = detail_from_headers(&reply.headers, out);
+  rc = detail_from_headers(&c->placing, &reply.headers, out);
   kvlist_fini(&reply.headers);
   buf_fini(&body);
   return rc == -EBADMSG ? s3_change_malformed(t) : rc;

@@ -33,7 +33,7 @@ int s3_change_put(struct s3_client *c, const char *key, const struct s3_bytes *b
   int rc;
 
   kvlist_init(&headers);
-  rc = s3_dress_headers(dress, &headers);
+  rc = s3_dress_headers(c, key, dress, &headers);
   if (rc == 0)
     rc = s3_condition_headers(cond, &headers);
   if (rc == 0)

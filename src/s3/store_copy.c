@@ -105,11 +105,16 @@ static int judge_copy(struct copy_job *j, int rc) {
   return rc;
 }
 
+/* Where new objects get a class of the user's, each has to be asked for its own. */
+static bool has_to_look(const struct copy_job *j) {
+  return j->dress == NULL && (!j->from.plain || j->s->writer->placing.storage_class != NULL);
+}
+
 static int copy_key(struct copy_job *j, struct store_attr *out, struct s3_try *t) {
   const struct store_dress placement = {.headers = &j->placement};
   const struct store_condition *send = NULL;
   struct s3_copying w = {.from = &j->from, .replace = j->dress != NULL};
-  int rc = j->dress == NULL && !j->from.plain ? look_at_source(j, t) : 0;
+  int rc = has_to_look(j) ? look_at_source(j, t) : 0;
 
   if (rc == 0)
     rc = prepare_source(j->s, &j->from, &w.match, t);

@@ -7,8 +7,9 @@
 
 #define COMPLETE_SILENCE_MS 120000 /* joining thousands of parts takes its time */
 
-static int create_headers(const struct store_dress *dress, struct kvlist *headers) {
-  int rc = s3_dress_headers(dress, headers);
+static int create_headers(const struct s3_client *c, const char *key,
+                          const struct store_dress *dress, struct kvlist *headers) {
+  int rc = s3_dress_headers(c, key, dress, headers);
 
   if (rc == 0)
     rc = kvlist_add(headers, "x-amz-checksum-algorithm", "CRC64NVME");
@@ -28,7 +29,7 @@ int s3_change_create_upload(struct s3_client *c, const char *key, const struct s
   kvlist_init(&headers);
   rc = kvlist_add(&query, "uploads", "");
   if (rc == 0)
-    rc = create_headers(dress, &headers);
+    rc = create_headers(c, key, dress, &headers);
   op.query = &query;
   op.headers = &headers;
   if (rc == 0)

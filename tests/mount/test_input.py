@@ -40,7 +40,7 @@ def test_malformed_source(emu, place, source, expected):
     (["memory=1"], "out of range"),
     (["endpoint-url=localhost"], "is not a URL"),
     (["account=12"], "12 digits"),
-    (["acl=private"], "not supported by this version"),
+    (["audit-log=x"], "not supported by this version"),
     (["permission=all"], "is not one of"),
     (["profile=nobody-here"], "no profile 'nobody-here'"),
     (["path-style"], "Path-style addressing cannot be used with ARN buckets"),

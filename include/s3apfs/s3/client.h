@@ -26,12 +26,26 @@ struct s3_site {
   bool disable_express_session_auth; /* directory buckets: every call signed with plain keys */
 };
 
+/* How what is written is kept, as the user wishes it. In the words of S3's headers;
+ * NULL: not said, so that the bucket decides and objects keep what they have. */
+struct s3_placing {
+  const char *sse; /* also over what an object has */
+  const char *kms_key;
+  const char *bucket_key;    /* "true", "false" */
+  const char *storage_class; /* of new objects */
+  const char *acl;           /* of everything that is written */
+  bool drop_tags;            /* tags are neither read nor written */
+  bool keep_tags;            /* they are asked for even where a HEAD tells of none: it tells
+                              * only who may read them */
+};
+
 struct s3_client_options {
   struct s3_site site;
   struct key_source *plain_keys; /* those that made the session of a directory bucket; borrowed */
   bool requester_pays;
   const char *expected_bucket_owner; /* NULL: not sent */
   int64_t deadline_ms;               /* per call; 0: 60 s */
+  struct s3_placing placing;         /* copied */
   bool brief; /* changes that may be given up: no more time for them, nor a look at what
                * became of one without a reply */
 };

@@ -52,8 +52,8 @@ struct store_detail {
   struct store_attr attr;
   struct kvlist meta;    /* user metadata */
   struct kvlist headers; /* as in struct store_dress, but never x-amz-tagging */
-  unsigned tag_count;
-  uint64_t crc64nvme; /* FULL_OBJECT checksum */
+  unsigned tag_count;    /* 0: none, or they may not be read */
+  uint64_t crc64nvme;    /* FULL_OBJECT checksum */
   bool has_crc64nvme;
 };
 void store_detail_fini(struct store_detail *d);
