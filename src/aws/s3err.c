@@ -374,6 +374,8 @@ bool s3_error_body_is_error(const void *body, size_t len) {
 }
 
 void s3_error_describe(const struct s3_error *e, struct buf *out) {
+  if (e->call != NULL)
+    buf_printf(out, "%s: ", e->call);
   buf_puts(out, *e->code != '\0' ? e->code : "UnknownError");
   if (e->http_status != 0)
     buf_printf(out, " (HTTP %d)", e->http_status);

@@ -44,8 +44,9 @@ struct cache {
     bool fetching; /* here or on the pool */
     bool told;     /* that the keys ended and there are no new ones */
     uint64_t fetches;
-    int failure; /* of the last fetch; 0 */
-    char *code;  /* and what it said */
+    int failure;      /* of the last fetch; 0 */
+    const char *call; /* what it was said to, or NULL */
+    char *code;       /* and what it said */
     char *message;
     int64_t hold_ms;  /* how long a failure is remembered next */
     int64_t again_ms; /* monotonic; no forced fetch before */
@@ -130,6 +131,7 @@ static struct keys *keep_keys_locked(struct cache *c, struct keys *fresh) {
 static void keep_failure_locked(struct cache *c, int err, const struct s3_error *error) {
   forget_failure_locked(c);
   c->synced.failure = err;
+  c->synced.call = error->call;
   c->synced.code = strdup(error->code);
   c->synced.message = strdup(error->message);
   c->synced.refused = false;
@@ -158,6 +160,19 @@ static int fetch(struct cache *c, struct keys **out, struct s3_error *error) {
   return 0;
 }
 
+/* Outside of the lock. */
+static void tell_failure(const struct s3_error *error, bool alive, bool ended) {
+  const char *call = error->call != NULL ? error->call : "";
+  const char *colon = error->call != NULL ? ": " : "";
+
+  if (alive)
+    log_warn("renewing credentials failed, the present ones are used on: %s%s%s", call, colon,
+             error->message);
+  if (ended)
+    log_error("the credentials have ended and cannot be renewed: %s%s%s", call, colon,
+              error->message);
+}
+
 /* One fetch from beginning to end; c->synced.fetching was set by whoever calls. */
 static void renew(struct cache *c) {
   struct keys *fresh = NULL;
@@ -182,10 +197,7 @@ static void renew(struct cache *c) {
   cond_broadcast(&c->synced.changed);
   mtx_unlock(&c->synced.lock);
   keys_unref(dropped);
-  if (rc != 0 && alive)
-    log_warn("renewing credentials failed, the present ones are used on: %s", error.message);
-  if (tell)
-    log_error("the credentials have ended and cannot be renewed: %s", error.message);
+  tell_failure(&error, rc != 0 && alive, tell);
   s3_error_fini(&error);
 }
 
@@ -208,6 +220,8 @@ static int remembered_failure_locked(struct cache *c, struct s3_error *error) {
   if (error != NULL)
     s3_error_from_local(error, c->synced.failure, code != NULL ? code : CRED_INVALID,
                         message != NULL ? message : "no credentials");
+  if (error != NULL)
+    error->call = c->synced.call;
   return c->synced.failure;
 }
 

@@ -34,6 +34,7 @@
 #define KEYS_PATH "latest/meta-data/iam/security-credentials/"
 #define TOKEN_TTL "21600"
 #define REPLY_MAX ((size_t)64 << 10)
+#define ROLE_NAME_MAX 64
 #define TIMEOUT_S 1
 #define TIMEOUT_MAX_S 60
 #define ATTEMPTS 1
@@ -185,6 +186,13 @@ static bool is_text(const struct buf *b) {
   return b->len > 0;
 }
 
+/* As IAM allows them. */
+static bool is_role_name(const char *s) {
+  size_t len = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+=,.@-");
+
+  return len > 0 && len <= ROLE_NAME_MAX && s[len] == '\0';
+}
+
 static int fall_back(const struct imds *m, const char *why, struct s3_error *error) {
   if (!m->v1_disabled)
     return 0;
@@ -256,7 +264,7 @@ static int fetch_keys(struct imds *m, struct keys **out, struct s3_error *error)
   buf_init(&role, REPLY_MAX);
   buf_init(&body, REPLY_MAX);
   rc = get(m, "", "the role's name", &role, error);
-  if (rc == 0 && (!is_text(&role) || strpbrk(buf_cstr(&role), "/?#%") != NULL))
+  if (rc == 0 && (!is_role_name(buf_cstr(&role))))
     rc = cred_fail(error, -EBADMSG, CRED_INVALID, WHO ": %s names no role", m->url);
   if (rc == 0)
     rc = get(m, buf_cstr(&role), "keys", &body, error);

@@ -20,11 +20,11 @@ static int list_page(struct control *c, const char *account, const char *token,
   if (rc == 0)
     rc = control_get(c, account, "/v20180820/accesspoint", &query, &body, error);
   kvlist_fini(&query);
-  if (rc != 0)
-    return rc;
-  rc = control_parsed(access_points_parse(buf_cstr(&body), body.len, out), "ListAccessPoints",
-                      error);
-  buf_fini(&body);
+  if (rc == 0) {
+    rc = control_parsed(access_points_parse(buf_cstr(&body), body.len, out), error);
+    buf_fini(&body);
+  }
+  control_name(rc, "ListAccessPoints", error);
   return rc;
 }
 

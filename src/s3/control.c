@@ -159,20 +159,21 @@ int control_get(struct control *c, const char *account, const char *path,
   return rc;
 }
 
-int control_parsed(int rc, const char *call, struct s3_error *error) {
-  struct buf line;
-
+int control_parsed(int rc, struct s3_error *error) {
   if (rc != -EBADMSG)
     return rc;
-  buf_init(&line, 0);
-  buf_printf(&line, "%s: the reply lacks what the call promises", call);
-  s3_error_from_local(error, -EIO, "MalformedReply", buf_cstr(&line));
-  buf_fini(&line);
+  s3_error_from_local(error, -EIO, "MalformedReply", "the reply lacks what the call promises");
   return -EIO;
 }
 
-int control_caller_identity(struct control *c, int64_t timeout_ms, unsigned attempts,
-                            struct caller_identity *out, struct s3_error *error) {
+/* Whoever reads the line has to know which of several calls failed. */
+void control_name(int rc, const char *call, struct s3_error *error) {
+  if (rc != 0)
+    error->call = call;
+}
+
+static int ask_identity(struct control *c, int64_t timeout_ms, unsigned attempts,
+                        struct caller_identity *out, struct s3_error *error) {
   struct sts_endpoint_params sp = {.region = c->region,
                                    .endpoint = c->sts_endpoint,
                                    .use_fips = c->site.use_fips && c->sts_endpoint == NULL,
@@ -198,9 +199,16 @@ int control_caller_identity(struct control *c, int64_t timeout_ms, unsigned atte
   endpoint_fini(&ep);
   if (rc != 0)
     return rc;
-  rc = control_parsed(caller_identity_parse(buf_cstr(&body), body.len, out), "GetCallerIdentity",
-                      error);
+  rc = control_parsed(caller_identity_parse(buf_cstr(&body), body.len, out), error);
   buf_fini(&body);
+  return rc;
+}
+
+int control_caller_identity(struct control *c, int64_t timeout_ms, unsigned attempts,
+                            struct caller_identity *out, struct s3_error *error) {
+  int rc = ask_identity(c, timeout_ms, attempts, out, error);
+
+  control_name(rc, "GetCallerIdentity", error);
   return rc;
 }
 
@@ -215,11 +223,11 @@ int control_grants_instance(struct control *c, const char *account, const char *
   if (rc == 0)
     rc = control_get(c, account, INSTANCE_PATH "/prefix", &query, &body, error);
   kvlist_fini(&query);
-  if (rc != 0)
-    return rc;
-  rc = control_parsed(grants_instance_parse(buf_cstr(&body), body.len, instance_arn),
-                      "GetAccessGrantsInstanceForPrefix", error);
-  buf_fini(&body);
+  if (rc == 0) {
+    rc = control_parsed(grants_instance_parse(buf_cstr(&body), body.len, instance_arn), error);
+    buf_fini(&body);
+  }
+  control_name(rc, "GetAccessGrantsInstanceForPrefix", error);
   return rc;
 }
 
@@ -248,10 +256,11 @@ int control_data_access(struct control *c, const struct data_access_request *q,
   if (rc == 0)
     rc = control_get(c, q->account, INSTANCE_PATH "/dataaccess", &query, &body, error);
   kvlist_fini(&query);
-  if (rc != 0)
-    return rc;
-  rc = control_parsed(data_access_parse(buf_cstr(&body), body.len, out), "GetDataAccess", error);
-  buf_wipe(&body);
+  if (rc == 0) {
+    rc = control_parsed(data_access_parse(buf_cstr(&body), body.len, out), error);
+    buf_wipe(&body);
+  }
+  control_name(rc, "GetDataAccess", error);
   return rc;
 }
 
@@ -270,11 +279,11 @@ static int grants_page(struct control *c, const char *account, const char *scope
   if (rc == 0)
     rc = control_get(c, account, INSTANCE_PATH "/caller/grants", &query, &body, error);
   kvlist_fini(&query);
-  if (rc != 0)
-    return rc;
-  rc = control_parsed(caller_grants_parse(buf_cstr(&body), body.len, out), "ListCallerAccessGrants",
-                      error);
-  buf_fini(&body);
+  if (rc == 0) {
+    rc = control_parsed(caller_grants_parse(buf_cstr(&body), body.len, out), error);
+    buf_fini(&body);
+  }
+  control_name(rc, "ListCallerAccessGrants", error);
   return rc;
 }
 

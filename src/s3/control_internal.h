@@ -8,6 +8,8 @@
 int control_get(struct control *c, const char *account, const char *path,
                 const struct kvlist *query, struct buf *body, struct s3_error *error);
 /* A reply that the codec refuses (-EBADMSG) is the service's fault: -EIO. */
-int control_parsed(int rc, const char *call, struct s3_error *error);
+int control_parsed(int rc, struct s3_error *error);
+/* A failure's line names the call. */
+void control_name(int rc, const char *call, struct s3_error *error);
 
 #endif

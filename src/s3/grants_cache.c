@@ -77,6 +77,7 @@ bool grants_denial_answers_locked(struct grants *g, const char *target, enum sco
     char *message = text_printf("%s [request id %s]", (*at)->message, (*at)->request_id);
 
     s3_error_from_local(error, -EACCES, "AccessDenied", message != NULL ? message : "");
+    error->call = "GetDataAccess";
     free(message);
   }
   return true;

@@ -93,16 +93,17 @@ static int session_get(struct key_source *source, struct keys **out, struct s3_e
     buf_wipe(&body);
     if (rc == -EBADMSG) {
       rc = -EIO;
-      s3_error_from_local(&own, rc, "MalformedReply",
-                          "CreateSession: the reply lacks what the call promises");
+      s3_error_from_local(&own, rc, "MalformedReply", "the reply lacks what the call promises");
     }
     if (rc == 0) {
       rc = session_keys(s, &k, out, &own);
       aws_keys_fini(&k);
     }
   }
-  if (rc != 0 && error != NULL)
+  if (rc != 0 && error != NULL) {
+    own.call = "CreateSession";
     s3_error_move(error, &own);
+  }
   s3_error_fini(&own);
   return rc;
 }

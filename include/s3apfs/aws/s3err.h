@@ -22,9 +22,10 @@ enum s3_error_class {
 
 /* All strings owned, never NULL after s3_error_init (empty instead). */
 struct s3_error {
-  int http_status; /* 0: no reply at all */
-  char *code;      /* "AccessDenied"; for transport failures "ConnectionError", ... */
-  char *message;   /* one line, blanks collapsed */
+  int http_status;  /* 0: no reply at all */
+  const char *call; /* "GetDataAccess", static: where a call on the way to data failed; or NULL */
+  char *code;       /* "AccessDenied"; for transport failures "ConnectionError", ... */
+  char *message;    /* one line, blanks collapsed */
   char *request_id;
   char *host_id;
   char *region;        /* where the bucket lives, when the reply says */
@@ -59,7 +60,8 @@ void s3_error_from_local(struct s3_error *e, int err, const char *code, const ch
 bool s3_error_body_is_error(const void *body, size_t len);
 /* The table: code "" means "by status alone". */
 void s3_error_classify(int http_status, const char *code, enum s3_error_class *class, int *err);
-/* "AccessDenied (HTTP 403): User: ... [request id X]", appended. */
+/* "AccessDenied (HTTP 403): User: ... [request id X]", behind the call if one is named;
+ * appended. */
 void s3_error_describe(const struct s3_error *e, struct buf *out);
 
 #endif

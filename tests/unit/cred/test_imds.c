@@ -247,6 +247,7 @@ Test(imds, bad_answers_are_one_line) {
       {good, {200, ""}, good, -EBADMSG, "names no role"},
       {good, {200, "<html> </html>"}, good, -EBADMSG, "names no role"},
       {good, {200, "a/../b"}, good, -EBADMSG, "names no role"},
+      {good, {200, "<a>"}, good, -EBADMSG, "names no role"},
       {good, good, {400, ""}, -EACCES, "status 400 when asked for keys"},
       {good, good, {404, ""}, -EACCES, "status 404 when asked for keys"},
       {good, good, {200, "{"}, -EBADMSG, "the reply is not a JSON object"},

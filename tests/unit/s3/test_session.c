@@ -81,10 +81,12 @@ Test(session, failures_are_the_service_s_words) {
   s3_error_init(&error);
   cr_assert_eq(session(&denied, true, &k, &error), -EACCES);
   cr_expect_str_eq(error.code, "AccessDenied");
+  cr_expect_str_eq(error.call, "CreateSession");
   s3_error_fini(&error);
   s3_error_init(&error);
   cr_assert_eq(session(&odd, true, &k, &error), -EIO);
-  cr_expect(strstr(error.message, "CreateSession") != NULL);
+  cr_expect_str_eq(error.code, "MalformedReply");
+  cr_expect_str_eq(error.call, "CreateSession");
   s3_error_fini(&error);
 }
 
