@@ -84,13 +84,17 @@ def change(point):
     os.unlink(point / "x")
 
 
-def held_to(emu, wanted, prefix):
+UPLOADING = {"PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"}
+ON_THE_WAY = {"CreateSession", "GetDataAccess", "ListCallerAccessGrants"}  # not about objects
+
+
+def held_to(requests, wanted, prefix, least=frozenset({"CopyObject"})):
     """Every call is one of those, and about nothing outside of the prefix."""
-    more = calls(emu)
-    assert {"PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "CopyObject"} <= more
+    more = {r["operation"] for r in requests}
+    assert UPLOADING | least <= more, more
     assert more <= wanted, more - wanted
-    for r in seen(emu):
-        if r["operation"] not in ("CreateSession", "GetDataAccess"):
+    for r in requests:
+        if r["operation"] not in ON_THE_WAY:
             assert r.get("key", r.get("prefix", prefix)).startswith(prefix), r
 
 
@@ -107,7 +111,7 @@ def test_writing(emu, place, source):
     assert calls(emu) == READING  # nothing that only writing needs, before somebody writes
     change(point)
     place.umount(point)
-    held_to(emu, READING | TABLE[WRITING], "permissions/")
+    held_to(seen(emu), READING | TABLE[WRITING], "permissions/")
 
 
 def test_writing_by_grants(emu, place):
@@ -119,7 +123,22 @@ def test_writing_by_grants(emu, place):
     assert calls(emu) == TABLE["Access Grants prefix"]
     change(point)
     place.umount(point)
-    held_to(emu, TABLE["Access Grants prefix"] | TABLE[WRITING], "UserA/permissions/")
+    held_to(seen(emu), TABLE["Access Grants prefix"] | TABLE[WRITING], "UserA/permissions/")
+
+
+def test_writing_in_a_tree_of_grants(emu, place):
+    emu.grants_owner.put_object(Bucket=GRANTS_BUCKET, Key="UserA/permissions/x", Body=b"x")
+    emu.admin("DELETE", "requests")
+    point = place.mount("grants:333333333333", options(emu, "profile=usera", f"state-dir={place.dir}/state"))
+    use(point / GRANTS_BUCKET / "UserA" / "permissions", "x")
+    reading = TABLE["`grants`"] - {"GetCallerIdentity"}
+    assert calls(emu) == reading
+    change(point / GRANTS_BUCKET / "UserA" / "permissions")
+    place.umount(point)
+    held_to(seen(emu), reading | TABLE[WRITING], "UserA/")
+    for r in seen(emu):  # the identity's own keys ask for grants and sign nothing else
+        own = ":assumed-role/sagemaker-usera-role/" in r["caller"]
+        assert own == (r["operation"] in ON_THE_WAY), r
 
 
 def test_writing_to_a_directory_bucket(place):
@@ -131,7 +150,7 @@ def test_writing_to_a_directory_bucket(place):
         e.admin("DELETE", "requests")
         change(point)
         place.umount(point)
-        held_to(e, TABLE["directory bucket, its access point"] | TABLE[WRITING], "permissions/")
+        held_to(seen(e), TABLE["directory bucket, its access point"] | TABLE[WRITING], "permissions/")
     finally:
         e.stop()
 
