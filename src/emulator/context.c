@@ -130,6 +130,7 @@ static void add_session_keys(struct context *c, const struct world *w,
   text_iso8601(caller->created, text);
   context_add(c, "aws:TokenIssueTime", text);
   context_add(c, "aws:SourceIdentity", caller->source_identity);
+  context_add(c, "identitystore:UserId", caller->directory_user);
   context_add(c, "s3:AccessGrantsInstanceArn", caller->grants_instance);
 }
 

@@ -90,6 +90,8 @@ int s3control_delete_public_access_block(struct control *c);
 int s3control_create_instance(struct control *c); /* s3control_instance.c */
 int s3control_get_instance(struct control *c);
 int s3control_delete_instance(struct control *c);
+int s3control_associate_directory(struct control *c);
+int s3control_dissociate_directory(struct control *c);
 int s3control_list_instances(struct control *c);
 int s3control_instance_for_prefix(struct control *c);
 int s3control_put_instance_policy(struct control *c);

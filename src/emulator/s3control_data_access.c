@@ -157,7 +157,7 @@ static void write_access(struct control *c, const struct credential *session,
 }
 
 static int grant_access(struct control *c, struct grants_instance *g, const struct wanted *wanted) {
-  struct grant *grant = grants_match(g, c->caller, &wanted->scope, wanted->permission);
+  struct grant *grant = grants_match(c->w, g, c->caller, &wanted->scope, wanted->permission);
   struct credential *session = NULL;
   struct role *r = NULL;
   int rc;

@@ -59,6 +59,10 @@ static int read_wish(struct control *c, struct grants_instance *g, struct grant_
   if (strcmp(wish->grantee_type, "IAM") == 0 && !text_has_prefix(wish->grantee, "arn:"))
     return control_error(c, 400, "InvalidAccessGrant",
                          "The specified Grantee is invalid: an IAM principal's ARN is expected");
+  if (strcmp(wish->grantee_type, "IAM") != 0 && g->identity_center == NULL)
+    return control_error(c, 400, "InvalidAccessGrant",
+                         "The Access Grants instance is not associated with an Identity Center "
+                         "instance");
   /* A sub-prefix below the default location names the bucket. */
   if (strcmp(wish->location->scope, "s3://") == 0 && *wish->sub_prefix == '\0')
     return control_error(c, 400, "InvalidAccessGrant",
@@ -160,7 +164,7 @@ static bool listed_for_caller(const struct control *c, const struct grant *g) {
   size_t wanted;
   size_t own = strlen(g->scope_text);
 
-  if (!grant_is_for(g, c->caller))
+  if (!grant_is_for(c->w, g, c->caller))
     return false;
   if (by_application != NULL && strcasecmp(by_application, "true") == 0 &&
       g->application_arn != NULL && strcmp(g->application_arn, "ALL") != 0)

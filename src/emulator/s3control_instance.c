@@ -18,6 +18,66 @@ static void write_instance(struct buf *out, const void *item) {
     xml_element(out, "IdentityCenterInstanceArn", g->identity_center);
 }
 
+/* Nothing that names no directory of this world is associated. */
+static int check_directory(struct control *c, const char *arn) {
+  const char *known = c->w->synced.sso.instance;
+
+  if (known != NULL && strcmp(known, arn) == 0)
+    return 0;
+  return control_error(c, 400, "InvalidIdentityCenterInstance",
+                       "The specified Identity Center instance is not valid");
+}
+
+static int set_directory(struct control *c, struct grants_instance *g, const char *arn) {
+  char *copy = strdup(arn);
+
+  if (copy == NULL)
+    return control_no_memory(c);
+  free(g->identity_center);
+  g->identity_center = copy;
+  return 0;
+}
+
+static bool has_directory_grants(const struct grants_instance *g) {
+  const struct grant *grant;
+
+  DL_FOREACH (g->grants, grant) {
+    if (strcmp(grant->grantee_type, "IAM") != 0)
+      return true;
+  }
+  return false;
+}
+
+int s3control_associate_directory(struct control *c) {
+  struct grants_instance *g;
+  int rc = s3control_instance(c, "s3:AssociateAccessGrantsIdentityCenter", &g);
+
+  if (rc == 0)
+    rc = check_directory(c, xml_child_text(c->body, "IdentityCenterArn"));
+  if (rc == 0)
+    rc = set_directory(c, g, xml_child_text(c->body, "IdentityCenterArn"));
+  if (rc != 0)
+    return rc;
+  c->changed = true;
+  return control_empty(c, 200);
+}
+
+/* Grants to its users and groups have to go first. */
+int s3control_dissociate_directory(struct control *c) {
+  struct grants_instance *g;
+  int rc = s3control_instance(c, "s3:DissociateAccessGrantsIdentityCenter", &g);
+
+  if (rc != 0)
+    return rc;
+  if (has_directory_grants(g))
+    return control_error(c, 400, "InvalidRequest",
+                         "There are access grants for users or groups of the directory");
+  free(g->identity_center);
+  g->identity_center = NULL;
+  c->changed = true;
+  return control_empty(c, 204);
+}
+
 int s3control_create_instance(struct control *c) {
   const char *identity_center = xml_child_text(c->body, "IdentityCenterArn");
   struct grants_instance *g;
@@ -25,6 +85,8 @@ int s3control_create_instance(struct control *c) {
   int rc = s3control_account_for_resource(c, "s3:CreateAccessGrantsInstance", "access-grants",
                                           "default", &a);
 
+  if (rc == 0 && *identity_center != '\0')
+    rc = check_directory(c, identity_center);
   if (rc != 0)
     return rc;
   rc = world_add_grants_locked(c->w, a, c->q->region, &g);
@@ -34,8 +96,9 @@ int s3control_create_instance(struct control *c) {
   if (rc != 0)
     return control_no_memory(c);
   if (*identity_center != '\0')
-    g->identity_center = strdup(identity_center);
-  rc = s3control_read_tags(c, xml_child(c->body, "Tags"), &g->tags);
+    rc = set_directory(c, g, identity_center);
+  if (rc == 0)
+    rc = s3control_read_tags(c, xml_child(c->body, "Tags"), &g->tags);
   if (rc != 0)
     return rc;
   c->changed = true;

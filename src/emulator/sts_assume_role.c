@@ -2,7 +2,7 @@
  * "Passing session tags", "Monitor and control actions taken with assumed roles").
  *
  * Order: the parameters are checked, the MFA code is used up, then sts:AssumeRole,
- * and sts:TagSession and sts:SetSourceIdentity where asked for, must be allowed
+ * and sts:TagSession, sts:SetSourceIdentity and sts:SetContext where asked for, must be allowed
  * by the trust policy and, unless that names the caller in his own account, by
  * the caller's identity policies; then limits of duration; then the session. */
 #include <ctype.h>
@@ -20,6 +20,7 @@
 #define CHAINED_MAX 3600 /* a role assumed from a role */
 #define POLICY_MAX 2048
 #define TAGS_MAX 50
+#define CONTEXT_PROVIDER "arn:aws:iam::aws:contextProvider/IdentityCenter"
 
 struct wanted {
   struct role *role; /* NULL: there is no such role */
@@ -29,6 +30,7 @@ struct wanted {
   const char *source_identity; /* "" when none */
   struct kvlist tags;          /* asked for */
   struct kvlist transitive;    /* the part of tags that is transitive */
+  const struct sso_user *user; /* whose identity context came with this call, or NULL */
   bool mfa;                    /* a code came with this call */
 };
 
@@ -93,6 +95,24 @@ static int read_transitive(struct control *c, struct wanted *w) {
   return 0;
 }
 
+/* Who it is about is in the assertion, which only Identity Center's makers can write. */
+static int read_context(struct control *c, struct wanted *w) {
+  const char *provider = sts_param(c, "ProvidedContexts.member.1.ProviderArn");
+  const char *assertion = sts_param(c, "ProvidedContexts.member.1.ContextAssertion");
+
+  if (*provider == '\0' && *assertion == '\0')
+    return 0;
+  if (strcmp(provider, CONTEXT_PROVIDER) != 0)
+    return invalid(c, "providedContexts.1.member.providerArn", provider);
+  if (*sts_param(c, "ProvidedContexts.member.2.ProviderArn") != '\0')
+    return invalid(c, "providedContexts", "more than 1 of a provider");
+  w->user = world_asserted_user_locked(c->w, assertion);
+  if (w->user == NULL)
+    return control_error(c, 400, "InvalidParameterValue",
+                         "The context assertion is not one of the provider %s.", provider);
+  return 0;
+}
+
 static int read_wanted(struct control *c, struct wanted *w) {
   const char *external_id = sts_param(c, "ExternalId");
   size_t id_len = strlen(external_id);
@@ -112,7 +132,7 @@ static int read_wanted(struct control *c, struct wanted *w) {
     return control_error(c, 400, "ValidationError",
                          "Managed session policies (PolicyArns) are not offered here.");
   if (sts_read_duration(c, DURATION_MIN, DURATION_MAX, DURATION_DEFAULT, &w->duration) != 0 ||
-      read_tags(c, &w->tags) != 0 || read_transitive(c, w) != 0)
+      read_tags(c, &w->tags) != 0 || read_transitive(c, w) != 0 || read_context(c, w) != 0)
     return -EPROTO;
   w->role = world_role_by_arn_locked(c->w, w->role_arn);
   return sts_check_mfa(c, &w->mfa);
@@ -140,6 +160,8 @@ static void add_context(struct control *c, const struct wanted *w, struct contex
     context_add(out, "sts:ExternalId", external_id);
   if (*w->source_identity != '\0')
     context_add(out, "sts:SourceIdentity", w->source_identity);
+  if (w->user != NULL)
+    context_add(out, "sts:RequestContextProviders", CONTEXT_PROVIDER);
   context_add_tags(out, "aws:RequestTag", &w->tags);
   for (size_t i = 0; i < w->tags.count; i++)
     context_add(out, "aws:TagKeys", w->tags.items[i].name);
@@ -154,7 +176,7 @@ static void add_context(struct control *c, const struct wanted *w, struct contex
 }
 
 static int authorize(struct control *c, const struct wanted *w, const struct context *extra) {
-  const char *actions[3] = {"sts:AssumeRole"};
+  const char *actions[4] = {"sts:AssumeRole"};
   size_t count = 1;
   int rc = 0;
 
@@ -162,6 +184,8 @@ static int authorize(struct control *c, const struct wanted *w, const struct con
     actions[count++] = "sts:TagSession";
   if (*w->source_identity != '\0')
     actions[count++] = "sts:SetSourceIdentity";
+  if (w->user != NULL)
+    actions[count++] = "sts:SetContext";
   for (size_t i = 0; rc == 0 && i < count; i++)
     rc = control_authorize_layer(c, actions[i], POLICY_LAYER_TRUST, w->role->arn,
                                  w->role->account->id, &w->role->trust, extra);
@@ -251,6 +275,11 @@ static int set_source_identity(const struct credential *caller, const struct wan
   return session->source_identity == NULL ? -ENOMEM : 0;
 }
 
+static int set_directory_user(const struct wanted *w, struct credential *session) {
+  session->directory_user = w->user != NULL ? strdup(w->user->id) : NULL;
+  return w->user != NULL && session->directory_user == NULL ? -ENOMEM : 0;
+}
+
 static void write_session(struct control *c, const struct credential *session) {
   struct buf *out = control_open(c, "AssumeRole");
 
@@ -278,7 +307,8 @@ static int issue(struct control *c, const struct wanted *w) {
     return control_no_memory(c);
   rc = set_policy(c, session);
   if (rc == 0 &&
-      (set_tags(c->caller, w, session) != 0 || set_source_identity(c->caller, w, session) != 0))
+      (set_tags(c->caller, w, session) != 0 || set_source_identity(c->caller, w, session) != 0 ||
+       set_directory_user(w, session) != 0))
     rc = control_no_memory(c);
   if (rc != 0) {
     world_remove_credential_locked(c->w, session);

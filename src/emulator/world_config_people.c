@@ -46,6 +46,7 @@ static int read_key(const struct cfg *item, void *arg) {
 static int read_session_details(const struct cfg *item, struct credential *c) {
   const char *source_identity = NULL;
   const char *instance = NULL;
+  const char *user = NULL;
   int rc = config_document(item, "policy", &c->session_policy);
 
   if (rc == 0)
@@ -60,6 +61,10 @@ static int read_session_details(const struct cfg *item, struct credential *c) {
     rc = cfg_string(item, "access-grants-instance", &instance);
   if (rc == 0)
     rc = config_copy(&c->grants_instance, instance);
+  if (rc == 0)
+    rc = cfg_string(item, "directory-user", &user);
+  if (rc == 0)
+    rc = config_copy(&c->directory_user, user);
   if (rc == 0 && cfg_has(item, "mfa-time")) {
     c->mfa = true;
     rc = cfg_time(item, "mfa-time", &c->mfa_time);
@@ -68,10 +73,20 @@ static int read_session_details(const struct cfg *item, struct credential *c) {
 }
 
 static int read_session(const struct cfg *item, void *arg) {
-  static const char *const names[] = {
-      "name",   "id",   "secret",          "token",           "expires",  "created",
-      "policy", "tags", "transitive-tags", "source-identity", "mfa-time", "access-grants-instance",
-      NULL};
+  static const char *const names[] = {"name",
+                                      "id",
+                                      "secret",
+                                      "token",
+                                      "expires",
+                                      "created",
+                                      "policy",
+                                      "tags",
+                                      "transitive-tags",
+                                      "source-identity",
+                                      "mfa-time",
+                                      "access-grants-instance",
+                                      "directory-user",
+                                      NULL};
   const struct people *p = arg;
   struct session_wish wish = {.account = p->account, .user = p->user, .role = p->role};
   struct credential *c;

@@ -46,8 +46,31 @@ cJSON *config_print_instances(struct world *w) {
 
 /* --- sign-ons --- */
 
+static int read_group(const struct cfg *item, void *arg) {
+  if (!cJSON_IsString(item->json))
+    return cfg_fail(item, "a group is named by the text of its id");
+  return kvlist_add(arg, item->json->valuestring, "");
+}
+
+static int read_directory_identity(const struct cfg *item, struct sso_user *u) {
+  const char *id = NULL;
+  const char *context = NULL;
+  int rc = cfg_string(item, "id", &id);
+
+  if (rc == 0)
+    rc = cfg_string(item, "context", &context);
+  if (rc == 0)
+    rc = cfg_each(item, "groups", read_group, &u->groups);
+  if (rc == 0 && id == NULL && (context != NULL || u->groups.count > 0))
+    rc = cfg_fail(item, "who has groups or a context needs an id");
+  if (rc == 0)
+    rc = config_copy(&u->id, id);
+  return rc == 0 ? config_copy(&u->context, context) : rc;
+}
+
 static int read_sso_user(const struct cfg *item, void *arg) {
-  static const char *const names[] = {"name", "access-token", "refresh-token", "expires", NULL};
+  static const char *const names[] = {"name", "access-token", "refresh-token", "expires",
+                                      "id",   "groups",       "context",       NULL};
   struct sso_user *u;
   const char *name = NULL;
   const char *access = NULL;
@@ -57,12 +80,15 @@ static int read_sso_user(const struct cfg *item, void *arg) {
   if (rc == 0)
     rc = cfg_need_string(item, "name", &name);
   if (rc == 0)
-    rc = cfg_need_string(item, "access-token", &access);
+    rc = cfg_has(item, "id") ? cfg_string(item, "access-token", &access)
+                             : cfg_need_string(item, "access-token", &access);
   if (rc == 0)
     rc = cfg_string(item, "refresh-token", &refresh);
   if (rc == 0)
     rc = world_add_sso_user_locked(arg, name, access, refresh, &u);
-  return rc == 0 ? cfg_time(item, "expires", &u->expires) : rc;
+  if (rc == 0)
+    rc = cfg_time(item, "expires", &u->expires);
+  return rc == 0 ? read_directory_identity(item, u) : rc;
 }
 
 static int read_sso_role(const struct cfg *item, void *arg) {
@@ -82,8 +108,10 @@ static int read_sso_role(const struct cfg *item, void *arg) {
 }
 
 int config_read_sso(const struct cfg *root, struct world *w) {
-  static const char *const names[] = {"client-id", "client-secret", "users", "roles", NULL};
+  static const char *const names[] = {"instance", "client-id", "client-secret",
+                                      "users",    "roles",     NULL};
   struct cfg m = cfg_member(root, "sso");
+  const char *instance = NULL;
   const char *id = NULL;
   const char *secret = NULL;
   int rc;
@@ -91,6 +119,10 @@ int config_read_sso(const struct cfg *root, struct world *w) {
   if (m.json == NULL)
     return 0;
   rc = cfg_only(&m, names);
+  if (rc == 0)
+    rc = cfg_string(&m, "instance", &instance);
+  if (rc == 0)
+    rc = config_copy(&w->synced.sso.instance, instance);
   if (rc == 0)
     rc = cfg_string(&m, "client-id", &id);
   if (rc == 0)
@@ -104,6 +136,18 @@ int config_read_sso(const struct cfg *root, struct world *w) {
   return rc == 0 ? cfg_each(&m, "roles", read_sso_role, w) : rc;
 }
 
+static void put_directory_identity(cJSON *o, const struct sso_user *u) {
+  cJSON *groups;
+
+  config_put_string(o, "id", u->id);
+  config_put_string(o, "context", u->context);
+  if (u->groups.count == 0)
+    return;
+  groups = cJSON_AddArrayToObject(o, "groups");
+  for (size_t i = 0; i < u->groups.count; i++)
+    cJSON_AddItemToArray(groups, cJSON_CreateString(u->groups.items[i].name));
+}
+
 cJSON *config_print_sso(struct world *w) {
   const struct sso *s = &w->synced.sso;
   cJSON *doc = cJSON_CreateObject();
@@ -112,6 +156,7 @@ cJSON *config_print_sso(struct world *w) {
   const struct sso_user *u;
   const struct sso_role *r;
 
+  config_put_string(doc, "instance", s->instance);
   config_put_string(doc, "client-id", s->client_id);
   config_put_string(doc, "client-secret", s->client_secret);
   DL_FOREACH (s->users, u) {
@@ -121,6 +166,7 @@ cJSON *config_print_sso(struct world *w) {
     config_put_string(o, "access-token", u->access_token);
     config_put_string(o, "refresh-token", u->refresh_token);
     config_put_time(o, "expires", u->expires);
+    put_directory_identity(o, u);
     cJSON_AddItemToArray(users, o);
   }
   DL_FOREACH (s->roles, r) {

@@ -40,6 +40,7 @@ static void free_credential(struct credential *c) {
   free_secret(c->token);
   free(c->session_name);
   free(c->source_identity);
+  free(c->directory_user);
   free(c->grants_instance);
   free(c->express_arn);
   document_fini(&c->session_policy);

@@ -202,6 +202,7 @@ static bool same_grant(const struct grant *a, const struct grant_wish *b, const 
 static int fill_grant(struct grants_instance *g, const struct grant_wish *wish,
                       struct grant *grant) {
   kvlist_init(&grant->tags);
+  grant->instance = g;
   grant->location = wish->location;
   grant->created = g->created;
   grant->object = wish->object;
@@ -253,9 +254,22 @@ void grants_grant_remove(struct grants_instance *g, struct grant *grant) {
 
 /* --- matching --- */
 
-bool grant_is_for(const struct grant *g, const struct credential *c) {
+/* Only the directory that the instance is associated with counts. */
+static bool is_for_directory_user(const struct world *w, const struct grant *g, const char *id) {
+  const struct sso_user *u = id != NULL ? world_directory_user_locked(w, id) : NULL;
+  const char *directory = g->instance->identity_center;
+
+  if (u == NULL || directory == NULL || w->synced.sso.instance == NULL ||
+      strcmp(directory, w->synced.sso.instance) != 0)
+    return false;
+  if (strcmp(g->grantee_type, "DIRECTORY_USER") == 0)
+    return strcmp(g->grantee, u->id) == 0;
+  return kvlist_get(&u->groups, g->grantee) != NULL;
+}
+
+bool grant_is_for(const struct world *w, const struct grant *g, const struct credential *c) {
   if (strcmp(g->grantee_type, "IAM") != 0)
-    return false; /* directory identities do not sign with IAM keys */
+    return is_for_directory_user(w, g, c->directory_user);
   if (c->role != NULL)
     return strcmp(g->grantee, c->role->arn) == 0;
   if (c->user != NULL)
@@ -263,13 +277,14 @@ bool grant_is_for(const struct grant *g, const struct credential *c) {
   return false;
 }
 
-struct grant *grants_match(struct grants_instance *g, const struct credential *c,
-                           const struct scope *target, enum scope_permission permission) {
+struct grant *grants_match(const struct world *w, const struct grants_instance *g,
+                           const struct credential *c, const struct scope *target,
+                           enum scope_permission permission) {
   struct grant *best = NULL;
   struct grant *grant;
 
   DL_FOREACH (g->grants, grant) {
-    if ((grant->permission & permission) != permission || !grant_is_for(grant, c) ||
+    if ((grant->permission & permission) != permission || !grant_is_for(w, grant, c) ||
         !scope_covers(&grant->scope, target))
       continue;
     if (best == NULL || strlen(grant->scope_text) > strlen(best->scope_text))

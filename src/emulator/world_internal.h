@@ -89,6 +89,7 @@ struct credential {
   struct kvlist session_tags;
   struct kvlist transitive_tags; /* the part of session_tags that follows a role chain */
   char *source_identity;
+  char *directory_user; /* its id: the session carries that user's identity context */
   bool mfa;
   int64_t mfa_time;      /* when the code was given */
   char *grants_instance; /* ARN: vended by Access Grants */
@@ -131,6 +132,7 @@ struct grants_location {
 };
 
 struct grant {
+  struct grants_instance *instance;
   char *id, *arn;
   struct grants_location *location;
   char *sub_prefix;   /* "" when none */
@@ -168,6 +170,9 @@ struct vpc_endpoint {
 
 struct sso_user {
   char *name;
+  char *id;             /* in the directory (identity store), or NULL */
+  struct kvlist groups; /* names: ids of directory groups */
+  char *context;        /* what asserts this identity to AssumeRole, or NULL */
   char *access_token;
   char *refresh_token; /* or NULL */
   int64_t expires;     /* of the access token */
@@ -180,6 +185,7 @@ struct sso_role { /* what every user may become */
 };
 
 struct sso {
+  char *instance;                  /* ARN of the Identity Center instance, or NULL */
   char *client_id, *client_secret; /* of the one registered client, or NULL */
   struct sso_user *users;
   struct sso_role *roles;
@@ -258,6 +264,9 @@ int world_add_sso_user_locked(struct world *w, const char *name, const char *acc
 int world_add_sso_role_locked(struct world *w, const char *name, const char *account,
                               const char *role_arn);
 void world_drop_sso_locked(struct world *w);
+/* By the id in the directory, by an assertion; NULL. */
+const struct sso_user *world_directory_user_locked(const struct world *w, const char *id);
+const struct sso_user *world_asserted_user_locked(const struct world *w, const char *context);
 
 /* --- token issuers (world_oidc.c) --- */
 /* -EEXIST. */
@@ -363,11 +372,13 @@ struct grant_wish {
 int grants_grant_add(struct grants_instance *g, const struct grant_wish *wish, struct grant **out);
 struct grant *grants_grant_find(struct grants_instance *g, const char *id);
 void grants_grant_remove(struct grants_instance *g, struct grant *grant);
-/* Does the grant name the holder of this key? */
-bool grant_is_for(const struct grant *g, const struct credential *c);
+/* Does the grant name the holder of this key, or the directory's user or one of his groups
+ * whose identity the session carries? */
+bool grant_is_for(const struct world *w, const struct grant *g, const struct credential *c);
 /* The closest grant to the holder that covers the target; NULL: none. */
-struct grant *grants_match(struct grants_instance *g, const struct credential *c,
-                           const struct scope *target, enum scope_permission permission);
+struct grant *grants_match(const struct world *w, const struct grants_instance *g,
+                           const struct credential *c, const struct scope *target,
+                           enum scope_permission permission);
 
 /* --- endpoints --- */
 struct vpc_endpoint *world_endpoint_locked(struct world *w, const char *id);

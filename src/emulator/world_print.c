@@ -84,6 +84,7 @@ static cJSON *print_session(const struct credential *c) {
   config_put_tags(o, "tags", &c->session_tags);
   config_put_tags(o, "transitive-tags", &c->transitive_tags);
   config_put_string(o, "source-identity", c->source_identity);
+  config_put_string(o, "directory-user", c->directory_user);
   config_put_string(o, "access-grants-instance", c->grants_instance);
   if (c->mfa)
     config_put_time(o, "mfa-time", c->mfa_time);

@@ -15,7 +15,10 @@ static void free_wiped(char *s) {
 }
 
 static void user_free(struct sso_user *u) {
+  kvlist_fini(&u->groups);
   free(u->name);
+  free(u->id);
+  free_wiped(u->context);
   free_wiped(u->access_token);
   free_wiped(u->refresh_token);
   free(u);
@@ -39,6 +42,7 @@ int world_add_sso_user_locked(struct world *w, const char *name, const char *acc
 
   if (u == NULL)
     return -ENOMEM;
+  kvlist_init(&u->groups);
   if (!copy(&u->name, name) || !copy(&u->access_token, access_token) ||
       !copy(&u->refresh_token, refresh_token)) {
     user_free(u);
@@ -76,9 +80,30 @@ void world_drop_sso_locked(struct world *w) {
   DL_FOREACH_SAFE(w->synced.sso.roles, r, next_role) {
     role_free(r);
   }
+  free(w->synced.sso.instance);
   free(w->synced.sso.client_id);
   free_wiped(w->synced.sso.client_secret);
   memset(&w->synced.sso, 0, sizeof(w->synced.sso));
+}
+
+const struct sso_user *world_directory_user_locked(const struct world *w, const char *id) {
+  const struct sso_user *u;
+
+  DL_FOREACH (w->synced.sso.users, u) {
+    if (u->id != NULL && strcmp(u->id, id) == 0)
+      return u;
+  }
+  return NULL;
+}
+
+const struct sso_user *world_asserted_user_locked(const struct world *w, const char *context) {
+  const struct sso_user *u;
+
+  DL_FOREACH (w->synced.sso.users, u) {
+    if (u->id != NULL && u->context != NULL && strcmp(u->context, context) == 0)
+      return u;
+  }
+  return NULL;
 }
 
 static struct sso_user *signed_on(struct world *w, const char *token) {

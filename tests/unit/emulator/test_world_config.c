@@ -102,11 +102,13 @@ Test(world_config, instances_are_checked_and_kept) {
 }
 
 Test(world_config, sign_ons_are_checked_and_kept) {
-  struct world *w = world_from("{\"sso\":{\"client-id\":\"c\",\"client-secret\":\"s\",\"users\":[{"
-                               "\"name\":\"ann\",\"access-token\":"
-                               "\"a\",\"refresh-token\":\"r-of-ann\"}],\"roles\":[{\"name\":"
-                               "\"Reader\",\"account\":\"1\",\"role\":"
-                               "\"arn:x\"}]}}");
+  struct world *w =
+      world_from("{\"sso\":{\"client-id\":\"c\",\"client-secret\":\"s\",\"users\":[{"
+                 "\"name\":\"ann\",\"access-token\":"
+                 "\"a\",\"refresh-token\":\"r-of-ann\"},{\"name\":\"bob\",\"id\":\"b1\","
+                 "\"groups\":[\"g1\",\"g2\"],\"context\":\"c-of-bob\"}],\"roles\":[{\"name\":"
+                 "\"Reader\",\"account\":\"1\",\"role\":"
+                 "\"arn:x\"}]}}");
   struct world *again;
   struct buf text;
   struct buf second;
@@ -123,6 +125,8 @@ Test(world_config, sign_ons_are_checked_and_kept) {
   buf_fini(&second);
   buf_fini(&text);
   refused("{\"sso\":{\"users\":[{\"name\":\"x\"}]}}", "sso.users[0]: \"access-token\" is missing");
+  refused("{\"sso\":{\"users\":[{\"name\":\"x\",\"access-token\":\"t\",\"context\":\"c\"}]}}",
+          "sso.users[0]: who has groups or a context needs an id");
 }
 
 Test(world_config, syntax_errors_name_line_and_column) {
