@@ -20,9 +20,6 @@
 
 #define MIB ((uint64_t)1 << 20)
 #define GROWTH 96
-/* Copies of large runs go side by side. */
-#define COPIES_MAX 3
-#define COPY_WORTH (128 * MIB)
 
 void plan_fini(struct plan *p) {
   free(p->parts);
@@ -130,19 +127,14 @@ static int cut_sent(struct plan *p, size_t *cap, const struct plan_run *r, bool 
   return rc;
 }
 
-static int cut_copied(struct plan *p, size_t *cap, const struct plan_run *r, uint64_t all_copied,
+/* As few copies as the service takes: each is a request, and costs no bytes. */
+static int cut_copied(struct plan *p, size_t *cap, const struct plan_run *r,
                       const struct plan_limits *l) {
   uint64_t length = run_length(r);
   uint64_t pieces = (length + l->part_max - 1) / l->part_max;
-  uint64_t share = length / COPY_WORTH;
-  uint64_t size;
+  uint64_t size = (length + pieces - 1) / pieces;
   int rc = 0;
 
-  if (share > COPIES_MAX * length / all_copied)
-    share = COPIES_MAX * length / all_copied;
-  if (share > pieces)
-    pieces = share;
-  size = (length + pieces - 1) / pieces;
   for (uint64_t at = r->from; rc == 0 && at < r->to; at += size)
     rc = add_part(p, cap, at, r->to - at > size ? at + size : r->to, true);
   return rc;
@@ -150,15 +142,12 @@ static int cut_copied(struct plan *p, size_t *cap, const struct plan_run *r, uin
 
 static int cut_runs(const struct runs *r, const struct plan_limits *l, struct plan *out) {
   struct plan p = {.how = PLAN_PARTS};
-  uint64_t copied = 0;
   size_t cap = 0;
   int rc = 0;
 
-  for (size_t i = 0; i < r->count; i++)
-    copied += r->items[i].base ? run_length(&r->items[i]) : 0;
   for (size_t i = 0; rc == 0 && i < r->count; i++) {
     if (r->items[i].base)
-      rc = cut_copied(&p, &cap, &r->items[i], copied, l);
+      rc = cut_copied(&p, &cap, &r->items[i], l);
     else
       rc = cut_sent(&p, &cap, &r->items[i], i + 1 == r->count, l);
   }

@@ -172,8 +172,9 @@ static int current_version(struct fs *fs, uint64_t ino, struct ns_object *o) {
   int rc = ns_get_object(fs->ns, ino, &p, o);
 
   if (rc == 0) {
+    attr = o->attr;
     rc = writing_allowed(fs, o->root);
-    if (rc == 0)
+    if (rc == 0 && !o->just_told)
       rc = o->root->store->ops->head(o->root->store, o->key, &attr, NULL);
     if (rc == 0 && attr.archived)
       rc = -EACCES;

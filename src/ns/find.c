@@ -310,6 +310,12 @@ static bool folder_denied_locked(struct ns *n, struct node *dir, const char *nam
   return i != NULL && i->dir.denied_until > ns_now(n);
 }
 
+/* The open that follows a look-up need not ask the same again. */
+static void note_told_locked(struct ns *n, const struct node *i, const struct answer *a) {
+  if (a->has_posix && node_kind_is_object(i->kind))
+    n->synced.told = (struct told){i->ino, i->asof, ns_now(n)};
+}
+
 /* Something was done to the name while the store was asked: the answer is old. */
 static int overtaken_locked(struct ns *n, struct node *dir, const struct note *t,
                             struct node **out) {
@@ -380,8 +386,12 @@ static int find_remote_locked(struct ns *n, struct node *dir, const char *name,
   t = notes_find_locked(dir, name);
   if ((rc == 0 || rc == -ENOENT) && note_is_newer(t, asof))
     return overtaken_locked(n, dir, t, out);
-  if (rc == 0)
-    return note_answer_locked(n, dir, name, &a, asof, out);
+  if (rc == 0) {
+    rc = note_answer_locked(n, dir, name, &a, asof, out);
+    if (rc == 0)
+      note_told_locked(n, *out, &a);
+    return rc;
+  }
   if (rc == -ENOENT || rc == -EACCES)
     absent_put_locked(n, node_child_hash(dir, name), rc, asof, dir->root->options.negative_ttl_ms);
   return rc;
@@ -437,6 +447,7 @@ int ns_lookup(struct ns *n, uint64_t parent, const char *name, const struct pati
     return -ESTALE;
   }
   node_ref_locked(dir);
+  n->synced.told = (struct told){0}; /* that was another call */
   rc = find_locked(n, dir, name, p, &i);
   if (rc == 0) {
     i->nlookup++;
@@ -498,6 +509,8 @@ static int refresh_remote_locked(struct ns *n, struct node *i, const struct pati
     node_settle_locked(n, same);
     return -ESTALE; /* another type: the name has to be looked up again */
   }
+  if (rc == 0)
+    note_told_locked(n, i, &a);
   if (rc == -ENOENT)
     absent_put_locked(n, node_child_hash(i->parent, i->name), rc, asof,
                       i->root->options.negative_ttl_ms);

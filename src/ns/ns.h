@@ -84,6 +84,13 @@ struct root_state {
   bool reshaped; /* a folder was moved here: what earlier mounts kept is of other places */
 };
 
+/* The last file that a HEAD told of, and when its answer came. */
+struct told {
+  uint64_t ino;
+  int64_t asof;
+  int64_t at;
+};
+
 struct absent {
   uint64_t hash;
   int64_t asof;
@@ -127,6 +134,7 @@ struct ns {
     size_t listing_count;
     size_t listing_bytes;
     struct absent *absent;
+    struct told told;
     int64_t tick; /* orders what was learned: calls are stamped when they start */
   } synced;
 };

@@ -73,6 +73,8 @@ struct ns_object {
   const struct root *root;
   char *key;
   struct store_attr attr;
+  bool just_told; /* by a HEAD for a look-up that this one followed at once: by the same call of a
+                   * program, as far as can be told */
 };
 void ns_object_fini(struct ns_object *o);
 /* Of a node that is a file (-EISDIR), not older than the ttl. */

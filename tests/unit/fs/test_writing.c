@@ -255,6 +255,26 @@ Test(writing, an_open_for_writing_asks_for_the_current_version) {
   expect_object("dir/old", "Theirs, since");
 }
 
+/* The look-up asked in the same instant, and for this open. */
+Test(writing, the_look_up_that_an_open_needs_is_its_question) {
+  struct mem_store_counts before;
+  uint64_t handle;
+  struct fs_entry e;
+
+  cr_assert_eq(world_walk(&w, "dir", &e), 0);
+  before = world_counts(&w);
+  handle = open_at("dir/old", O_RDWR);
+  cr_expect_eq(world_counts(&w).heads, before.heads + 1);
+  fs_release(w.fs, handle);
+  world_later(WORLD_TTL + 1);
+  cr_assert_eq(world_walk(&w, "dir/old", &e), 0);
+  before = world_counts(&w);
+  world_later(100);
+  handle = open_at("dir/old", O_RDWR);
+  cr_expect_eq(world_counts(&w).heads, before.heads + 1);
+  fs_release(w.fs, handle);
+}
+
 Test(writing, holes_can_be_found) {
   struct fs_entry e;
   uint64_t handle = create("dir", "f", 0, &e);
