@@ -5,8 +5,6 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-import boto3  # noqa: E402
-import botocore.config  # noqa: E402
 import pytest  # noqa: E402
 
 import emulator as emulator_module  # noqa: E402
@@ -17,12 +15,7 @@ if not os.path.exists("/dev/fuse"):
 
 
 def s3_client(emu, account):
-    key_id, secret = emulator_module.ADMINS[account]
-    return boto3.client(
-        "s3", endpoint_url=emu.endpoint, region_name="us-east-1", aws_access_key_id=key_id,
-        aws_secret_access_key=secret,
-        config=botocore.config.Config(s3={"addressing_style": "path"},
-                                      retries={"max_attempts": 1}))
+    return emu.client(emulator_module.ADMINS[account], s3={"addressing_style": "path"})
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +47,13 @@ def pytest_runtest_makereport(item):
     outcome = yield
     if outcome.get_result().when == "call":
         item.failed_call = outcome.get_result().failed
+
+
+@pytest.fixture
+def admin(place):
+    """The place, with a profile of the bucket owner's administrator."""
+    place.add_owner()
+    return place
 
 
 @pytest.fixture

@@ -8,9 +8,7 @@ BUCKET = "test-bucket-1"
 
 
 def test_attributes_and_links_of_aws_file_services(emu, place):
-    (place.dir / "credentials").open("a").write(
-        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
+    place.add_owner()
     emu.owner.put_object(Bucket=BUCKET, Key="posix/run.sh", Body=b"#!/bin/sh\necho ran\n", Metadata={
         "file-permissions": "0100755", "file-owner": "1000", "file-group": "100",
         "file-mtime": "1595002920123456789ns"})

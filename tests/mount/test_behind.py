@@ -5,18 +5,9 @@ import pathlib
 import signal
 import subprocess
 
-import pytest
 from mounting import options, wait_until
 
 BUCKET = "test-bucket-1"
-
-
-@pytest.fixture
-def admin(place):
-    (place.dir / "credentials").open("a").write(
-        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
-    return place
 
 
 def words(emu, place, *more):

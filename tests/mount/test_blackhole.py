@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import pytest
-from emulator import Emulator
+from emulator import with_object
 from mounting import wait_until
 from test_credentials import ADMIN, AP, OWNER, WORLD, instance_environment
 
@@ -34,13 +34,8 @@ def blackhole():
 
 @pytest.fixture
 def aws(blackhole):
-    import boto3
-    instance = Emulator(WORLD)
-    s3 = boto3.client("s3", endpoint_url=instance.endpoint, region_name="us-east-1",
-                      aws_access_key_id=ADMIN[0], aws_secret_access_key=ADMIN[1])
-    s3.put_object(Bucket="data-bucket", Key="file.csv", Body=b"content")
-    yield instance
-    instance.stop()
+    with with_object(WORLD, ADMIN, "data-bucket") as instance:
+        yield instance
 
 
 def test_access_point_is_mounted_read_written_and_renewed(aws, place):

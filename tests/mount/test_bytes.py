@@ -52,14 +52,6 @@ def direct(emu, *more):
     return options(emu, "profile=admin2", *more)
 
 
-@pytest.fixture
-def admin(place):
-    (place.dir / "credentials").open("a").write(
-        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
-    return place
-
-
 def check_segments(path, numbers):
     with open(path, "rb", buffering=0) as f:
         for n in numbers:

@@ -28,9 +28,7 @@ def patterned(emu):
 
 
 def with_admin(place):
-    with (place.dir / "credentials").open("a") as f:
-        f.write("[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-                "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
+    place.add_owner()
     place.cache = place.dir / "cache"
     return place
 

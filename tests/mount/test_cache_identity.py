@@ -1,7 +1,6 @@
 """One cache directory, several principals: what one was given, no other one gets from it."""
-import boto3
 import pytest
-from emulator import Emulator
+from emulator import with_object
 from mounting import options, wait_until
 from patterns import content
 
@@ -34,12 +33,8 @@ WORLD = {
 
 @pytest.fixture(scope="module")
 def emu():
-    instance = Emulator(WORLD)
-    s3 = boto3.client("s3", endpoint_url=instance.endpoint, region_name="us-east-1",
-                      aws_access_key_id=ADMIN[0], aws_secret_access_key=ADMIN[1])
-    s3.put_object(Bucket="kept-bucket", Key="file", Body=BODY)
-    yield instance
-    instance.stop()
+    with with_object(WORLD, ADMIN, "kept-bucket", "file", BODY) as instance:
+        yield instance
 
 
 def become(place, keys, name="me"):

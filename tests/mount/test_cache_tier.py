@@ -22,9 +22,7 @@ PATIENT = "cache-tier-timeout=60s"
 @pytest.fixture
 def fleet(emu, place):
     """Credentials of the owner, an object, a bucket of its own for the tier, and a key."""
-    key, secret = ADMINS["222222222222"]
-    with (place.dir / "credentials").open("a") as f:
-        f.write(f"[admin]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+    place.add_profile("admin", ADMINS["222222222222"])
     place.key = place.dir / "tier.key"
     place.key.write_text(KEY + "\n")
     place.key.chmod(0o600)

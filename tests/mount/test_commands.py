@@ -2,7 +2,6 @@
 import json
 import os
 
-import boto3
 import pytest
 from emulator import ADMINS, SESSIONS
 from mounting import AP_ARN, GRANTS_BUCKET, S3APFS, endpoints, options
@@ -12,9 +11,7 @@ OWNER = "222222222222"
 
 @pytest.fixture
 def as_admin(place):
-    with open(place.dir / "credentials", "a") as f:
-        key, secret = ADMINS[OWNER]
-        f.write(f"[admin]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+    place.add_profile("admin", ADMINS[OWNER])
     return "--profile", "admin"
 
 
@@ -40,10 +37,7 @@ def test_accesspoints_of_another_account_are_refused(emu, place):
 
 
 def reader(emu, document):
-    return boto3.client("s3", endpoint_url=emu.endpoint, region_name="us-east-1",
-                        aws_access_key_id=document["AccessKeyId"],
-                        aws_secret_access_key=document["SecretAccessKey"],
-                        aws_session_token=document.get("SessionToken"))
+    return emu.client([document["AccessKeyId"], document["SecretAccessKey"], document.get("SessionToken")])
 
 
 def keys(place, *args):

@@ -11,9 +11,7 @@ BUCKET = "test-bucket-1"
 
 @pytest.fixture
 def two(emu, place, request):
-    (place.dir / "credentials").open("a").write(
-        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
+    place.add_owner()
     return [pathlib.Path(place.mount(f"s3://{BUCKET}/{request.node.name}", options(
         emu, "profile=admin2", f"state-dir={place.dir}/state{i}", "consistency=close-to-open")))
             for i in range(2)]

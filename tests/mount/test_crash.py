@@ -96,14 +96,6 @@ def objects(emu, prefix):
             for o in found}
 
 
-@pytest.fixture
-def admin(place):
-    (place.dir / "credentials").open("a").write(
-        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
-    return place
-
-
 def open_files(pid):
     try:
         return os.listdir(f"/proc/{pid}/fd")

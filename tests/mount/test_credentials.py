@@ -9,7 +9,7 @@ import time
 import oidc
 import pytest
 import signon
-from emulator import Emulator
+from emulator import with_object
 from mfa import SEED, code, on_terminal
 from mounting import S3APFS, options, wait_until
 
@@ -76,13 +76,8 @@ WORLD = {
 
 @pytest.fixture(scope="module")
 def emu():
-    import boto3
-    instance = Emulator(WORLD)
-    s3 = boto3.client("s3", endpoint_url=instance.endpoint, region_name="us-east-1",
-                      aws_access_key_id=ADMIN[0], aws_secret_access_key=ADMIN[1])
-    s3.put_object(Bucket="data-bucket", Key="file.csv", Body=b"content")
-    yield instance
-    instance.stop()
+    with with_object(WORLD, ADMIN, "data-bucket") as instance:
+        yield instance
 
 
 @pytest.fixture

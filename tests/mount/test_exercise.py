@@ -116,14 +116,6 @@ def fallocate_punch(fd, at, size):
     return libc.fallocate(fd, 3, at, size)  # PUNCH_HOLE | KEEP_SIZE
 
 
-@pytest.fixture
-def admin(place):
-    (place.dir / "credentials").open("a").write(
-        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
-    return place
-
-
 @pytest.mark.parametrize("part", [0, 1])
 def test_a_file_stays_what_an_array_is(emu, admin, part):
     words = options(emu, "profile=admin2", f"state-dir={admin.dir}/state")

@@ -23,9 +23,7 @@ def tree(top):
 
 class Mount:
     def __init__(self, emu, place, prefix):
-        (place.dir / "credentials").open("a").write(
-            "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-            "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
+        place.add_owner()
         self.place, self.source = place, f"s3://{BUCKET}/{prefix}"
         emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/first", Body=b"x")
         self.words = options(emu, "profile=admin2", f"state-dir={place.dir}/state")

@@ -41,9 +41,7 @@ def renameat2(old, new, flags):
 @pytest.fixture
 def mount(emu, place, request):
     """A function that mounts the test's own prefix, again after an umount."""
-    (place.dir / "credentials").open("a").write(
-        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
+    place.add_owner()
     prefix = request.node.name
     emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/implicit/file.txt", Body=b"theirs\n")
 

@@ -12,14 +12,6 @@ OTHER = "arn:aws:kms:us-east-1:222222222222:key/other"
 
 
 @pytest.fixture
-def admin(place):
-    (place.dir / "credentials").open("a").write(
-        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
-    return place
-
-
-@pytest.fixture
 def prefix(request):
     return "options-" + request.node.name.split("[")[0]
 

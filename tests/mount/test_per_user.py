@@ -6,7 +6,6 @@ import mmap
 import os
 import signal
 
-import boto3
 import pytest
 from emulator import Emulator
 from mounting import options, wait_until
@@ -54,8 +53,7 @@ WORLD = {
 @pytest.fixture(scope="module")
 def emu():
     instance = Emulator(WORLD)
-    instance.s3 = boto3.client("s3", endpoint_url=instance.endpoint, region_name="us-east-1",
-                               aws_access_key_id=ADMIN[0], aws_secret_access_key=ADMIN[1])
+    instance.s3 = instance.client(ADMIN)
     for name in ("ann", "bob", "carol"):
         instance.s3.put_object(Bucket="users-bucket", Key=f"{name}/own", Body=f"{name}\n".encode())
         instance.s3.put_object(Bucket="users-bucket", Key=f"common/{name}", Body=name.encode())
@@ -300,7 +298,7 @@ def test_many_at_once(point, people):
     names = ("ann", "bob", "carol")
     common = str(point / "common")
     for name in names:
-        people(name)(f"kept.update(errnos=set(), attempt=lambda p: open(p, 'rb').read())")
+        people(name)("kept.update(errnos=set(), attempt=lambda p: open(p, 'rb').read())")
     for name in names:
         people(name).start(f"[open({common!r} + '/{name}', 'rb').read() for _ in range(60)]")
     for name in names:

@@ -57,9 +57,7 @@ def test_the_table_is_read():
                          ids=["access-point", "bucket"])
 def test_access_points_and_buckets(emu, place, source):
     profile = "demo" if source == AP_ARN + "/sub" else "admin"
-    with open(place.dir / "credentials", "a") as f:
-        key, secret = ADMINS["222222222222"]
-        f.write(f"[admin]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+    place.add_profile("admin", ADMINS["222222222222"])
     point = place.mount(source, options(emu, f"profile={profile}"))
     use(point, pathlib.Path("deep", "known.csv"))
     assert calls(emu) == READING
@@ -100,9 +98,7 @@ def held_to(requests, wanted, prefix, least=frozenset({"CopyObject"})):
 
 @pytest.mark.parametrize("source", [AP_ARN, "s3://test-bucket-1"], ids=["access-point", "bucket"])
 def test_writing(emu, place, source):
-    with open(place.dir / "credentials", "a") as f:
-        key, secret = ADMINS["222222222222"]
-        f.write(f"[admin]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+    place.add_profile("admin", ADMINS["222222222222"])
     emu.owner.put_object(Bucket="test-bucket-1", Key="permissions/x", Body=b"x")
     emu.admin("DELETE", "requests")
     point = place.mount(source + "/permissions", options(
@@ -225,9 +221,7 @@ def test_tier(place):
     ("`s3apfs accesspoints`", ["accesspoints"]),
 ])
 def test_listing_commands(emu, place, row, command):
-    with open(place.dir / "credentials", "a") as f:
-        key, secret = ADMINS["333333333333"]
-        f.write(f"[admin]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+    place.add_profile("admin", ADMINS["333333333333"])
     wired = ["--profile", "admin", "-o", endpoints(emu, ",")]
     assert place.run(*command, *wired).returncode == 0
     assert calls(emu) == TABLE[row]

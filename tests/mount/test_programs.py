@@ -118,9 +118,7 @@ NOTEBOOK = {
 @pytest.fixture
 def mounts(emu, place, request):
     """mounts() mounts the test's prefix anew; each mount has its own state."""
-    (place.dir / "credentials").open("a").write(
-        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
+    place.add_owner()
     prefix = request.node.name.replace("[", "-").replace("]", "")
 
     def mount(*more):

@@ -19,14 +19,6 @@ THREADS = 16
 OPENS = 150 if VARIANT == "release" else 60
 
 
-@pytest.fixture
-def admin(place):
-    with (place.dir / "credentials").open("a") as f:
-        f.write("[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-                "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
-    return place
-
-
 def mount(admin, emu, prefix, *more, bucket=BUCKET):
     return admin.mount(f"s3://{bucket}/{prefix}", options(emu, "profile=admin2", "path-style", *more))
 

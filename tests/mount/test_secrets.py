@@ -12,7 +12,7 @@ import sys
 
 import pytest
 import signon
-from emulator import Emulator
+from emulator import with_object
 from mounting import AP_ARN, GRANTS_BUCKET, S3APFS, options, wait_until
 from targets import DIRECTORY
 from test_credentials import ADMIN, ANN, AP, OWNER, PROVIDER, WORLD, arn, instance_environment
@@ -75,15 +75,10 @@ def shown(place, point, *paths):
 
 @pytest.fixture
 def roles():
-    import boto3
     world = copy.deepcopy(WORLD)
     world["buckets"].append({"name": DIRECTORY, "account": OWNER})
-    instance = Emulator(world)
-    s3 = boto3.client("s3", endpoint_url=instance.endpoint, region_name="us-east-1",
-                      aws_access_key_id=ADMIN[0], aws_secret_access_key=ADMIN[1])
-    s3.put_object(Bucket="data-bucket", Key="file.csv", Body=b"content")
-    yield instance
-    instance.stop()
+    with with_object(world, ADMIN, "data-bucket") as instance:
+        yield instance
 
 
 def every_provider(emu, place):

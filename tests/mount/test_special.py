@@ -20,9 +20,7 @@ def metadata(emu, key):
 @pytest.fixture
 def mount(emu, place, request):
     """A function that mounts the test's own prefix; each name has a state of its own."""
-    (place.dir / "credentials").open("a").write(
-        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
+    place.add_owner()
     prefix = request.node.name
     emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/there/file", Body=b"theirs\n")
 

@@ -11,14 +11,6 @@ from mounting import AP_ARN, GRANTS_BUCKET, S3APFS, options
 BUCKET = "test-bucket-1"
 
 
-@pytest.fixture
-def admin(place):
-    (place.dir / "credentials").open("a").write(
-        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
-    return place
-
-
 def in_home(place, lib_options, script):
     """Runs the script where the default state directory is a file system of its own: $HOME for
     users, /var/lib in a name space of its own for root."""

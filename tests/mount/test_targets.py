@@ -5,12 +5,11 @@ regions are those of AWS itself.
 """
 import hashlib
 import os
-import time
 
 import pytest
 import targets
 from emulator import Emulator
-from mounting import credentials_text, wait_until
+from mounting import credentials_text
 from targets import (ADMIN, AP, BUCKET, DIRECTORY, DIRECTORY_AP, FAR_AP, FAR_BUCKET, FSX_ALIAS,
                      MRAP, OTHER, OUTPOSTS_ALIAS, OUTPOSTS_AP, PAYING_BUCKET, STRANGER, VPC_AP,
                      VPCE, lambda_arn)

@@ -2,8 +2,6 @@
 import errno
 import os
 
-import boto3
-import botocore.config
 import pytest
 from emulator import ADMINS
 from mounting import GRANTS_BUCKET, options, wait_until
@@ -16,10 +14,7 @@ USERA = f"arn:aws:iam::{ACCOUNT}:role/sagemaker-usera-role"
 @pytest.fixture(scope="module")
 def admin(emu):
     """S3 Control of the grants' account, by path: host names below localhost need not resolve."""
-    client = boto3.client("s3control", endpoint_url=emu.endpoint, region_name="us-east-1",
-                          aws_access_key_id=ADMINS[ACCOUNT][0],
-                          aws_secret_access_key=ADMINS[ACCOUNT][1],
-                          config=botocore.config.Config(retries={"max_attempts": 1}))
+    client = emu.client(ADMINS[ACCOUNT], "s3control")
 
     def bare_host(request, **_):
         request.url = request.url.replace(f"//{ACCOUNT}.localhost", "//localhost")

@@ -14,14 +14,6 @@ from mounting import AP_ARN, options, wait_until
 BUCKET = "test-bucket-1"
 
 
-@pytest.fixture
-def admin(place):
-    (place.dir / "credentials").open("a").write(
-        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
-    return place
-
-
 def writable(emu, place, *more):
     return options(emu, "profile=admin2", f"state-dir={place.dir}/state", *more)
 

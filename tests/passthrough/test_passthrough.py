@@ -9,8 +9,6 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-import boto3  # noqa: E402
-import botocore.config  # noqa: E402
 import pytest  # noqa: E402
 
 import emulator  # noqa: E402
@@ -40,11 +38,7 @@ def debian():
 @pytest.fixture(scope="module")
 def emu():
     instance = emulator.Emulator()
-    key_id, secret = emulator.ADMINS["222222222222"]
-    instance.owner = boto3.client(
-        "s3", endpoint_url=instance.endpoint, region_name="us-east-1", aws_access_key_id=key_id,
-        aws_secret_access_key=secret,
-        config=botocore.config.Config(s3={"addressing_style": "path"}))
+    instance.owner = instance.client(emulator.ADMINS["222222222222"], s3={"addressing_style": "path"})
     yield instance
     instance.stop()
 

@@ -1,4 +1,5 @@
 """Starts s3apfs-emulator for a test and talks to its administration endpoint."""
+import contextlib
 import json
 import os
 import pathlib
@@ -76,6 +77,16 @@ class Emulator:
             text = reply.read()
         return json.loads(text) if text else None
 
+    def client(self, keys, service="s3", **config):
+        """boto3's client for these keys (with or without a session's token); no repeats by itself."""
+        import boto3
+        from botocore.config import Config
+        config.setdefault("retries", {"max_attempts": 1})
+        return boto3.client(service, endpoint_url=self.endpoint, region_name="us-east-1",
+                            aws_access_key_id=keys[0], aws_secret_access_key=keys[1],
+                            aws_session_token=keys[2] if len(keys) > 2 else None,
+                            config=Config(**config))
+
     def stop(self):
         """Ends the process; anything but a clean end, or a sanitizer's report, is an error."""
         if self.process.poll() is None:
@@ -91,3 +102,14 @@ class Emulator:
         self.dir.cleanup()
         if code != 0 or "Sanitizer" in text:
             raise RuntimeError(f"the emulator ended with {code}: {text[-8000:]}")
+
+
+@contextlib.contextmanager
+def with_object(config, keys, bucket, key="file.csv", body=b"content"):
+    """An emulator whose bucket has one object, put with these keys."""
+    instance = Emulator(config)
+    try:
+        instance.client(keys).put_object(Bucket=bucket, Key=key, Body=body)
+        yield instance
+    finally:
+        instance.stop()

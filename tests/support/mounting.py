@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from emulator import BIN, SESSIONS, VARIANT
+from emulator import ADMINS, BIN, SESSIONS, VARIANT
 
 S3APFS = BIN / "s3apfs"
 AP_ARN = "arn:aws:s3:us-east-1:222222222222:accesspoint/test-ap-1"
@@ -41,6 +41,15 @@ class Place:
                         AWS_EC2_METADATA_DISABLED="true")
         for name in ("ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS"):
             self.env[name] = (self.env.get(name, "") + f":log_path={self.dir}/sanitizer").lstrip(":")
+
+    def add_profile(self, name, keys):
+        """One more profile in the credentials file."""
+        with (self.dir / "credentials").open("a") as f:
+            f.write(credentials_text({name: (*keys, None)}))
+
+    def add_owner(self):
+        """The administrator of the bucket's account, as profile admin2."""
+        self.add_profile("admin2", ADMINS["222222222222"])
 
     def run(self, *args, env=None, timeout=180):
         """s3apfs with these arguments; the completed process with text output."""
