@@ -21,8 +21,6 @@ void answer_init(struct answer *a, struct app *app, struct fs *fs, const char *s
                        .source = source,
                        .dir = dir,
                        .started_ms = clock_mono_ms(&clock_system)};
-  for (size_t i = 0; i < app->config->count; i++)
-    a->writable = a->writable || settings_writable(&app->config->dirs[i].settings);
 }
 
 static void add_buf(cJSON *o, const char *name, struct buf *b) {
@@ -180,8 +178,18 @@ static void add_cache(struct answer *a, cJSON *doc) {
   cJSON_AddBoolToObject(o, "failing", st.failing);
 }
 
+static bool any_writable(struct app *app) {
+  const struct source *s;
+  bool writable = false;
+
+  for (size_t i = 0; (s = app_source_at(app, i)) != NULL; i++)
+    writable = writable || (!atomic_load(&s->retired) && settings_writable(&s->dir->settings));
+  return writable;
+}
+
 cJSON *answer_status(struct answer *a) {
   cJSON *doc = cJSON_CreateObject();
+  struct source *s;
   cJSON *dirs;
 
   cJSON_AddStringToObject(doc, "mount", a->dir);
@@ -190,12 +198,13 @@ cJSON *answer_status(struct answer *a) {
   cJSON_AddNumberToObject(doc, "pid", getpid());
   cJSON_AddNumberToObject(doc, "uptime_s",
                           (double)(clock_mono_ms(&clock_system) - a->started_ms) / 1000.0);
-  cJSON_AddBoolToObject(doc, "read_only", !a->writable);
+  cJSON_AddBoolToObject(doc, "read_only", !any_writable(a->app));
   if (*a->app->read_only_because != '\0')
     cJSON_AddStringToObject(doc, "read_only_because", a->app->read_only_because);
   dirs = cJSON_AddArrayToObject(doc, "directories");
-  for (size_t i = 0; i < a->app->source_count; i++)
-    cJSON_AddItemToArray(dirs, directory(&a->app->sources[i]));
+  for (size_t i = 0; (s = app_source_at(a->app, i)) != NULL; i++)
+    if (!atomic_load(&s->retired))
+      cJSON_AddItemToArray(dirs, directory(s));
   add_requests(a, doc);
   add_memory(a, doc);
   add_cache(a, doc);
@@ -218,13 +227,15 @@ cJSON *answer_sync(struct answer *a) {
 
 static cJSON *explain(struct answer *a, const char *encoded) {
   cJSON *doc = cJSON_CreateObject();
+  const struct source *s;
   struct buf path;
   struct buf line;
   int rc;
 
   buf_init(&line, 65536);
-  for (size_t i = 0; i < a->app->source_count; i++)
-    identity_learn(a->app->sources[i].identity, &a->app->sources[i].dir->settings);
+  for (size_t i = 0; (s = app_source_at(a->app, i)) != NULL; i++)
+    if (!atomic_load(&s->retired))
+      identity_learn(s->identity, &s->dir->settings);
   buf_init(&path, 65536);
   rc = text_uri_decode(&path, encoded, strlen(encoded), false);
   if (rc == 0)
@@ -249,6 +260,8 @@ static cJSON *answer(struct answer *a, const char *request) {
     return login_list(a->app);
   if (text_has_prefix(request, "login "))
     return login_renew(a->app, request + strlen("login "));
+  if (strcmp(request, "reload") == 0)
+    return reload_answer(a->reload);
   if (text_has_prefix(request, "explain "))
     return explain(a, request + strlen("explain "));
   doc = cJSON_CreateObject();

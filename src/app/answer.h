@@ -3,6 +3,7 @@
 #define S3APFS_APP_ANSWER_H
 
 #include "app.h"
+#include "reload.h"
 #include "s3apfs/fs/fs.h"
 
 struct answer {
@@ -10,8 +11,8 @@ struct answer {
   struct fs *fs;
   const char *source;
   const char *dir;
-  int64_t started_ms; /* monotonic */
-  bool writable;
+  int64_t started_ms;    /* monotonic */
+  struct reload *reload; /* NULL: there is nothing to reload */
 };
 
 void answer_init(struct answer *a, struct app *app, struct fs *fs, const char *source,

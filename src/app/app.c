@@ -43,6 +43,8 @@ int app_open(struct app *a, const struct settings *s, struct buf *why) {
   int rc;
 
   memset(a, 0, sizeof(*a));
+  mtx_init(&a->synced.lock, RANK_APP);
+  a->open = true;
   a->read_only_because = "";
   a->notes = (struct s3_notes){.get = notes_get, .put = notes_put, .arg = a};
   if (ho.ca_bundle == NULL)
@@ -62,9 +64,12 @@ int app_open(struct app *a, const struct settings *s, struct buf *why) {
 }
 
 void app_close(struct app *a) {
-  for (size_t i = 0; i < a->source_count; i++)
-    source_close(&a->sources[i]);
-  free(a->sources);
+  if (!a->open)
+    return;
+  for (size_t i = 0; i < a->synced.count; i++)
+    app_discard(a->synced.sources[i]);
+  free(a->synced.sources);
+  mtx_fini(&a->synced.lock);
   disk_free(a->disk);
   shelf_close(a->shelf);
   tiering_close(a->tiering);
@@ -75,100 +80,191 @@ void app_close(struct app *a) {
   memset(a, 0, sizeof(*a));
 }
 
-static int open_all(struct app *a, struct buf *why) {
-  const struct config *c = a->config;
+struct source *app_source_at(struct app *a, size_t i) {
+  struct source *s;
+
+  mtx_lock(&a->synced.lock);
+  s = i < a->synced.count ? a->synced.sources[i] : NULL;
+  mtx_unlock(&a->synced.lock);
+  return s;
+}
+
+/* So that what follows cannot fail for want of memory. */
+static int reserve(struct app *a, size_t more) {
+  size_t room;
+  struct source **grown;
+  int rc = 0;
+
+  mtx_lock(&a->synced.lock);
+  room = a->synced.count + more;
+  if (room > a->synced.room) {
+    grown = realloc(a->synced.sources, room * sizeof(struct source *));
+    rc = grown == NULL ? -ENOMEM : 0;
+    if (grown != NULL) {
+      a->synced.sources = grown;
+      a->synced.room = room;
+    }
+  }
+  mtx_unlock(&a->synced.lock);
+  return rc;
+}
+
+static void publish(struct app *a, struct source *s) {
+  mtx_lock(&a->synced.lock);
+  a->synced.sources[a->synced.count++] = s;
+  mtx_unlock(&a->synced.lock);
+}
+
+void app_discard(struct source *s) {
+  if (s == NULL)
+    return;
+  source_close(s);
+  free(s);
+}
+
+static int open_one(struct app *a, const struct config_dir *d, struct source **out,
+                    struct buf *why) {
+  struct source *s = calloc(1, sizeof(*s));
+  int rc =
+      s == NULL ? -ENOMEM : source_open(s, d, a->caller, a->identities, a->grants, &a->notes, why);
+
+  if (rc != 0)
+    free(s);
+  else
+    *out = s;
+  return rc;
+}
+
+static void name_dir(const struct config *c, const struct config_dir *d, struct buf *why) {
+  struct buf line;
+
+  if (c->file == NULL || why->len == 0)
+    return;
+  buf_init(&line, 0);
+  buf_printf(&line, "%s:%u: [dir %s]: %s", c->file, d->line, d->path, buf_cstr(why));
+  buf_reset(why);
+  buf_puts(why, buf_cstr(&line));
+  buf_fini(&line);
+}
+
+static int open_all(struct app *a, const struct config *c, const bool *wanted, struct source **made,
+                    struct buf *why) {
   int rc = 0;
 
   for (size_t i = 0; rc == 0 && i < c->count; i++) {
-    rc = source_open(&a->sources[i], &c->dirs[i], a->caller, a->identities, a->grants, &a->notes,
-                     why);
-    if (rc == 0)
-      a->source_count = i + 1;
-    else if (c->file != NULL && why->len > 0) {
-      struct buf line;
-
-      buf_init(&line, 0);
-      buf_printf(&line, "%s:%u: [dir %s]: %s", c->file, c->dirs[i].line, c->dirs[i].path,
-                 buf_cstr(why));
-      buf_reset(why);
-      buf_puts(why, buf_cstr(&line));
-      buf_fini(&line);
-    }
+    if (wanted != NULL && !wanted[i])
+      continue;
+    rc = open_one(a, &c->dirs[i], &made[i], why);
+    if (rc != 0)
+      name_dir(c, &c->dirs[i], why);
   }
   return rc;
 }
 
-struct probe {
-  struct source *source;
-  struct buf why;
-  int err;
-};
-
 static void probe_run(void *arg) {
-  struct probe *p = arg;
+  struct source *s = arg;
+  struct buf why;
 
-  p->err = source_probe(p->source, &p->why);
+  buf_init(&why, 65536);
+  s->err = source_probe(s, &why);
+  buf_fini(&why);
 }
 
-static int probe_start(struct app *a, struct probe *probes) {
+static int probe_all(struct source **made, size_t count) {
   struct pool *pool;
-  unsigned threads = a->source_count < PROBE_THREADS ? (unsigned)a->source_count : PROBE_THREADS;
-  int rc = pool_new("s3apfs-probe", threads, &pool);
+  size_t threads = 0;
+  int rc;
 
+  for (size_t i = 0; i < count && threads < PROBE_THREADS; i++)
+    threads += made[i] != NULL;
+  if (threads == 0)
+    return 0;
+  rc = pool_new("s3apfs-probe", (unsigned)threads, &pool);
   if (rc != 0)
     return rc;
-  for (size_t i = 0; rc == 0 && i < a->source_count; i++) {
-    probes[i].source = &a->sources[i];
-    rc = pool_submit(pool, probe_run, &probes[i]);
-  }
+  for (size_t i = 0; rc == 0 && i < count; i++)
+    if (made[i] != NULL)
+      rc = pool_submit(pool, probe_run, made[i]);
   pool_free(pool); /* waits */
   return rc;
 }
 
-/* One line per source that is not as it should be; the errno of the first when
- * none can be used. */
-static int probe_report(struct app *a, struct probe *probes, struct buf *why) {
+static const char *problem_of(const struct source *s) {
+  return s->problem != NULL ? s->problem : strerror(-s->err);
+}
+
+/* One line per source that is not as it should be; the errno of the first when none
+ * can be used but one must. */
+static int probe_report(struct source **made, size_t count, bool must, struct buf *why) {
+  const struct source *first = NULL;
   size_t usable = 0;
 
-  for (size_t i = 0; i < a->source_count; i++) {
-    const struct source *s = &a->sources[i];
+  for (size_t i = 0; i < count; i++) {
+    const struct source *s = made[i];
 
-    usable += probes[i].err == 0;
+    if (s == NULL)
+      continue;
+    first = first != NULL ? first : s;
+    usable += s->err == 0;
     if (s->note != NULL)
       log_warn("%s: %s", s->dir->source, s->note);
   }
-  if (usable == 0) {
-    buf_puts(why, buf_cstr(&probes[0].why));
-    return probes[0].err;
+  if (must && usable == 0 && first != NULL) {
+    buf_puts(why, problem_of(first));
+    return first->err;
   }
-  for (size_t i = 0; i < a->source_count; i++)
-    if (probes[i].err != 0)
-      log_warn("directory %s cannot be used now: %s", a->sources[i].dir->path,
-               buf_cstr(&probes[i].why));
+  for (size_t i = 0; i < count; i++)
+    if (made[i] != NULL && made[i]->err != 0)
+      log_warn("directory %s cannot be used now: %s", made[i]->dir->path, problem_of(made[i]));
   return 0;
 }
 
+static int make_sources(struct app *a, const struct config *c, const bool *wanted, bool must,
+                        struct source **made, struct buf *why) {
+  int rc = open_all(a, c, wanted, made, why);
+
+  if (rc == 0)
+    rc = probe_all(made, c->count);
+  if (rc == 0)
+    rc = probe_report(made, c->count, must, why);
+  if (rc == 0)
+    rc = reserve(a, c->count);
+  for (size_t i = 0; rc != 0 && i < c->count; i++) {
+    app_discard(made[i]);
+    made[i] = NULL;
+  }
+  if (rc != 0 && why->len == 0)
+    buf_puts(why, strerror(-rc));
+  return rc;
+}
+
+int app_make_sources(struct app *a, const struct config *c, const bool *wanted,
+                     struct source **made, struct buf *why) {
+  return make_sources(a, c, wanted, false, made, why);
+}
+
 int app_open_sources(struct app *a, const struct config *c, struct buf *why) {
-  struct probe *probes;
+  struct source **made;
   int rc = tiering_open(c, a->identities, &a->tiering, why);
 
   if (rc != 0)
     return rc;
-  a->config = c;
-  a->sources = calloc(c->count, sizeof(*a->sources));
-  probes = calloc(c->count, sizeof(*probes));
-  rc = a->sources == NULL || probes == NULL ? -ENOMEM : open_all(a, why);
-  for (size_t i = 0; probes != NULL && i < c->count; i++)
-    buf_init(&probes[i].why, 65536);
+  made = calloc(c->count, sizeof(struct source *));
+  rc = made == NULL ? -ENOMEM : make_sources(a, c, NULL, true, made, why);
+  for (size_t i = 0; rc == 0 && i < c->count; i++)
+    publish(a, made[i]);
+  free(made);
+  return rc;
+}
+
+int app_open_alone(struct app *a, const struct config *c, struct buf *why) {
+  struct source *s = NULL;
+  int rc = reserve(a, 1);
+
   if (rc == 0)
-    rc = probe_start(a, probes);
+    rc = open_one(a, &c->dirs[0], &s, why);
   if (rc == 0)
-    rc = probe_report(a, probes, why);
-  for (size_t i = 0; probes != NULL && i < c->count; i++)
-    buf_fini(&probes[i].why);
-  free(probes);
-  if (rc != 0 && why->len == 0)
-    buf_puts(why, strerror(-rc));
+    publish(a, s);
   return rc;
 }
 
@@ -178,26 +274,32 @@ static bool may_be_backed(const struct source *s) {
   return s->tree == NULL && s->granted == NULL && !settings_writable(&s->dir->settings);
 }
 
+static struct root_options root_options_of(const struct source *s) {
+  const struct settings *set = &s->dir->settings;
+
+  return (struct root_options){.uid = set->uid,
+                               .gid = set->gid,
+                               .exclusive_open = set->exclusive_open,
+                               .file_mode = set->file_mode,
+                               .dir_mode = set->dir_mode,
+                               .metadata_ttl_ms = settings_metadata_ttl_ms(set),
+                               .negative_ttl_ms = settings_negative_ttl_ms(set),
+                               .backed = may_be_backed(s),
+                               .listed = s->listed,
+                               .writeback = set->writeback};
+}
+
 int app_catalog(struct app *a, struct catalog *out) {
+  struct source *s;
   int rc = 0;
 
   catalog_init(out);
-  for (size_t i = 0; rc == 0 && i < a->source_count; i++) {
-    struct source *s = &a->sources[i];
-    const struct settings *set = &s->dir->settings;
-    struct root_options o = {.uid = set->uid,
-                             .gid = set->gid,
-                             .exclusive_open = set->exclusive_open,
-                             .file_mode = set->file_mode,
-                             .dir_mode = set->dir_mode,
-                             .metadata_ttl_ms = settings_metadata_ttl_ms(set),
-                             .negative_ttl_ms = settings_negative_ttl_ms(set),
-                             .backed = may_be_backed(s),
-                             .listed = s->listed,
-                             .writeback = set->writeback};
+  for (size_t i = 0; rc == 0 && (s = app_source_at(a, i)) != NULL; i++) {
+    struct root_options o = root_options_of(s);
 
     rc = catalog_add(out, s->dir->path, s->store, &o);
     s->store_given = rc == 0;
+    s->root = rc == 0 ? out->roots[i] : NULL;
   }
   if (rc != 0)
     catalog_fini(out);
@@ -205,13 +307,53 @@ int app_catalog(struct app *a, struct catalog *out) {
 }
 
 void app_follow(struct app *a, struct fs *fs) {
-  for (size_t i = 0; i < a->source_count; i++)
-    if (a->sources[i].tree != NULL)
-      tree_follow(a->sources[i].tree, fs);
+  const struct source *s;
+
+  for (size_t i = 0; (s = app_source_at(a, i)) != NULL; i++)
+    if (s->tree != NULL)
+      tree_follow(s->tree, fs);
 }
 
 void app_unfollow(struct app *a) {
-  for (size_t i = 0; i < a->source_count; i++)
-    if (a->sources[i].tree != NULL)
-      tree_unfollow(a->sources[i].tree);
+  const struct source *s;
+
+  for (size_t i = 0; (s = app_source_at(a, i)) != NULL; i++)
+    if (s->tree != NULL)
+      tree_unfollow(s->tree);
+}
+
+/* --- a live mount --- */
+
+int app_show(struct app *a, struct fs *fs, struct source *s) {
+  struct root_options o = root_options_of(s);
+  int rc;
+
+  s->store_given = true;
+  rc = fs_add_root(fs, s->dir->path, s->store, &o, &s->root);
+  if (rc != 0) {
+    app_discard(s);
+    return rc;
+  }
+  publish(a, s);
+  if (s->tree != NULL)
+    tree_follow(s->tree, fs);
+  return 0;
+}
+
+void app_retire(struct fs *fs, struct source *s) {
+  atomic_store(&s->retired, true);
+  if (s->tree != NULL)
+    tree_unfollow(s->tree);
+  fs_retire_root(fs, s->root);
+}
+
+int app_revive(struct fs *fs, struct source *s) {
+  int rc = fs_revive_root(fs, s->root);
+
+  if (rc != 0)
+    return rc;
+  atomic_store(&s->retired, false);
+  if (s->tree != NULL)
+    tree_follow(s->tree, fs);
+  return 0;
 }

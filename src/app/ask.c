@@ -8,11 +8,16 @@
 #define ASK_TIMEOUT_MS 15000
 
 int ask_mount(const struct mount_entry *e, const char *request, cJSON **out) {
+  return ask_mount_for(e, request, ASK_TIMEOUT_MS, out);
+}
+
+int ask_mount_for(const struct mount_entry *e, const char *request, int64_t timeout_ms,
+                  cJSON **out) {
   struct buf reply;
   int rc;
 
   buf_init(&reply, 0);
-  rc = control_ask(e->dir, e->uid, request, ASK_TIMEOUT_MS, &reply);
+  rc = control_ask(e->dir, e->uid, request, timeout_ms, &reply);
   if (rc == 0) {
     *out = cJSON_ParseWithLength(buf_cstr(&reply), reply.len);
     rc = *out != NULL ? 0 : -EBADMSG;

@@ -9,6 +9,9 @@
 /* The mount's answer as a document the caller deletes. 0, -errno of the socket,
  * or -EBADMSG. */
 int ask_mount(const struct mount_entry *e, const char *request, cJSON **out);
+/* The same for what takes its time. */
+int ask_mount_for(const struct mount_entry *e, const char *request, int64_t timeout_ms,
+                  cJSON **out);
 /* The process that serves it; 0 in *pid when it does not answer. */
 void ask_pid(const struct mount_entry *e, pid_t *pid);
 

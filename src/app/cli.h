@@ -22,6 +22,7 @@ int cmd_grants(int argc, char **argv);
 int cmd_accesspoints(int argc, char **argv);
 int cmd_credentials(int argc, char **argv);
 int cmd_login(int argc, char **argv);
+int cmd_reload(int argc, char **argv);
 int cmd_cache(int argc, char **argv);
 
 #endif

@@ -91,14 +91,9 @@ static int vend_source(const struct config *c, enum scope_permission p, struct k
 
   if (rc != 0)
     return rc;
-  a.sources = calloc(1, sizeof(*a.sources));
-  rc = a.sources == NULL
-           ? -ENOMEM
-           : source_open(a.sources, &c->dirs[0], a.caller, a.identities, a.grants, NULL, why);
-  if (rc == 0) {
-    a.source_count = 1;
+  rc = app_open_alone(&a, c, why);
+  if (rc == 0)
     rc = vend_keys(&a, c->dirs[0].path, p, out, why);
-  }
   app_close(&a);
   return rc;
 }

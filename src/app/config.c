@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "s3apfs/base/ini.h"
 #include "s3apfs/base/kv.h"
@@ -313,6 +314,25 @@ static int load_source(struct config *c, const char *source, const char *const *
   return rc == 0 ? dir_target(d, why) : rc;
 }
 
+/* What it takes to read the file again, from wherever the process is then. Links are
+ * not followed now, as they may point elsewhere later. */
+static int keep_origin(struct config *c, const char *source, const char *const *options,
+                       size_t count) {
+  char *here = *source != '/' ? get_current_dir_name() : NULL;
+
+  c->path = here != NULL ? text_printf("%s/%s", here, source) : strdup(source);
+  free(here);
+  c->options = calloc(count + 1, sizeof(char *));
+  if (c->path == NULL || c->options == NULL)
+    return -ENOMEM;
+  for (; c->option_count < count; c->option_count++) {
+    c->options[c->option_count] = strdup(options[c->option_count]);
+    if (c->options[c->option_count] == NULL)
+      return -ENOMEM;
+  }
+  return 0;
+}
+
 int config_load(const char *source, const char *const *options, size_t option_count,
                 struct config *out, struct buf *why) {
   struct config c = {0};
@@ -326,7 +346,9 @@ int config_load(const char *source, const char *const *options, size_t option_co
                stat(source, &st) == 0 ? "not a configuration file" : strerror(errno));
     rc = -EINVAL;
   } else if (is_file) {
-    rc = load_file(&c, source, options, option_count, why);
+    rc = keep_origin(&c, source, options, option_count);
+    if (rc == 0)
+      rc = load_file(&c, source, options, option_count, why);
   } else {
     rc = load_source(&c, source, options, option_count, why);
   }
@@ -338,10 +360,24 @@ int config_load(const char *source, const char *const *options, size_t option_co
   return 0;
 }
 
-static int copy_dir(struct config_dir *d, const struct config_dir *from) {
+int config_load_again(const struct config *c, struct config *out, struct buf *why) {
+  return config_load(c->path, (const char *const *)c->options, c->option_count, out, why);
+}
+
+void config_dir_fini(struct config_dir *d) {
+  free(d->path);
+  free(d->source);
+  target_fini(&d->target);
+  settings_fini(&d->settings);
+  memset(d, 0, sizeof(*d));
+}
+
+int config_dir_copy(struct config_dir *d, const struct config_dir *from) {
   struct buf why;
   int rc;
 
+  memset(d, 0, sizeof(*d));
+  settings_init(&d->settings);
   d->line = from->line;
   d->path = strdup(from->path);
   d->source = strdup(from->source);
@@ -352,6 +388,8 @@ static int copy_dir(struct config_dir *d, const struct config_dir *from) {
   if (rc == 0)
     rc = target_parse(d->source, &d->target, &why);
   buf_fini(&why);
+  if (rc != 0)
+    config_dir_fini(d);
   return rc;
 }
 
@@ -367,9 +405,8 @@ int config_copy(struct config *dst, const struct config *src) {
   if (c.dirs == NULL || (src->file != NULL && c.file == NULL))
     rc = -ENOMEM;
   for (size_t i = 0; rc == 0 && i < src->count; i++) {
-    settings_init(&c.dirs[i].settings);
-    c.count = i + 1;
-    rc = copy_dir(&c.dirs[i], &src->dirs[i]);
+    rc = config_dir_copy(&c.dirs[i], &src->dirs[i]);
+    c.count = i + (rc == 0);
   }
   if (rc != 0)
     config_fini(&c);
@@ -379,16 +416,14 @@ int config_copy(struct config *dst, const struct config *src) {
 }
 
 void config_fini(struct config *c) {
-  for (size_t i = 0; i < c->count; i++) {
-    struct config_dir *d = &c->dirs[i];
-
-    free(d->path);
-    free(d->source);
-    target_fini(&d->target);
-    settings_fini(&d->settings);
-  }
+  for (size_t i = 0; i < c->count; i++)
+    config_dir_fini(&c->dirs[i]);
+  for (size_t i = 0; i < c->option_count; i++)
+    free(c->options[i]);
+  free(c->options);
   free(c->dirs);
   free(c->file);
+  free(c->path);
   settings_fini(&c->settings);
   memset(c, 0, sizeof(*c));
 }

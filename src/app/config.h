@@ -15,7 +15,10 @@ struct config_dir {
 };
 
 struct config {
-  char *file;               /* NULL when the source came from the command line */
+  char *file;     /* NULL when the source came from the command line */
+  char *path;     /* of the file, absolute */
+  char **options; /* lists of the command line, which are laid over the file */
+  size_t option_count;
   struct settings settings; /* of the whole mount */
   struct config_dir *dirs;
   size_t count;
@@ -27,6 +30,11 @@ struct config {
  * a file is at fault; -ENOMEM. */
 int config_load(const char *source, const char *const *options, size_t option_count,
                 struct config *out, struct buf *why);
+/* Reads the file of a configuration again, by the same options. As config_load(). */
+int config_load_again(const struct config *c, struct config *out, struct buf *why);
+/* A copy of its own. 0 or -ENOMEM; then nothing is left in *d. */
+int config_dir_copy(struct config_dir *d, const struct config_dir *from);
+void config_dir_fini(struct config_dir *d);
 /* "FILE:LINE: WHAT" in *why, which `what` may be part of; returns -ECANCELED, told apart from the
  * INI parser's own -EINVAL. */
 int config_fail_at(const char *file, unsigned line, const char *what, struct buf *why);

@@ -94,3 +94,9 @@ int journaling_open(struct config *c, const char *dir, struct state **out, struc
     *out = s;
   return rc;
 }
+
+int journaling_check(const struct config *c, const struct state *state, struct buf *why) {
+  if (state == NULL || c->settings.state_dir != NULL || !any_writeback(c))
+    return 0;
+  return check_lasting(state, why);
+}

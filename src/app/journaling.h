@@ -13,4 +13,8 @@
 int journaling_open(struct config *c, const char *dir, struct state **out, struct buf *because,
                     struct buf *why);
 
+/* What the directories of this configuration promise can be kept there. 0, or -EINVAL with
+ * one line in *why. state NULL: there is none. */
+int journaling_check(const struct config *c, const struct state *state, struct buf *why);
+
 #endif

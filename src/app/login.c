@@ -7,9 +7,10 @@
 
 #include "s3apfs/base/text.h"
 
-static bool is_first(const struct app *a, size_t n) {
+/* Numbers of sources stay, and so do retired ones, whose files may be open. */
+static bool is_first(struct app *a, size_t n) {
   for (size_t i = 0; i < n; i++)
-    if (a->sources[i].identity == a->sources[n].identity)
+    if (app_source_at(a, i)->identity == app_source_at(a, n)->identity)
       return false;
   return true;
 }
@@ -42,9 +43,11 @@ cJSON *login_list(struct app *a) {
   cJSON *doc = cJSON_CreateObject();
   cJSON *list = cJSON_AddArrayToObject(doc, "logins");
 
-  for (size_t i = 0; i < a->source_count; i++)
+  const struct source *s;
+
+  for (size_t i = 0; (s = app_source_at(a, i)) != NULL; i++)
     if (is_first(a, i))
-      add_login(list, i, a->sources[i].identity);
+      add_login(list, i, s->identity);
   return doc;
 }
 
@@ -72,10 +75,10 @@ cJSON *login_renew(struct app *a, const char *request) {
   uint64_t n;
 
   s3_error_init(&error);
-  if (number == NULL || text_parse_u64(number, &n) != 0 || n >= a->source_count) {
+  if (number == NULL || text_parse_u64(number, &n) != 0 || app_source_at(a, n) == NULL) {
     cJSON_AddStringToObject(doc, "error", "no such source");
   } else {
-    struct identity *id = a->sources[n].identity;
+    struct identity *id = app_source_at(a, n)->identity;
     int rc = identity_login(id, code != NULL ? code + 1 : NULL, &error);
 
     add_outcome(doc, id, rc, &error);

@@ -29,6 +29,8 @@ static const struct command commands[] = {
      "the account's access points, with the line that mounts each"},
     {"credentials", cmd_credentials, "SOURCE|PATH [--permission P] [-o option[=value],...]",
      "the keys that serve a source or a path, as credential_process prints them"},
+    {"reload", cmd_reload, "DIR",
+     "take up the changed configuration file of a live mount, as SIGHUP does"},
     {"login", cmd_login, "DIR", "new MFA codes for a live mount, or keys after a new sign-in"},
     {"cache", cmd_cache, "stat|verify|clear [DIR]",
      "the cache on disk: of a mount, of a directory, or this user's"},

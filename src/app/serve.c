@@ -23,6 +23,7 @@ struct serving {
   struct answer answer;
   struct users *users;
   struct control_server *control;
+  struct watch *hangups;
   const char *dir;
   void (*ready)(void *arg);
   void *ready_arg;
@@ -37,6 +38,9 @@ static void on_mounted(void *arg) {
 
   if (rc != 0)
     log_warn("status of this mount will not be available: %s", strerror(-rc));
+  s->hangups = watch_hangups(reload_hangup, s->answer.reload);
+  if (s->hangups == NULL)
+    log_warn("SIGHUP will not be heeded");
   s->ready(s->ready_arg);
 }
 
@@ -54,10 +58,11 @@ static int serve_fs(struct serving *s, struct fs *fs, const struct config *c, co
     return rc;
   app_follow(s->app, fs);
   rc = fuse_mount_serve(m, on_mounted, s);
+  watch_stop(s->hangups); /* directories come and go no more */
+  control_server_stop(s->control);
   app_unfollow(s->app);
   if (rc != 0)
     buf_printf(why, "serving %s ended: %s", s->dir, strerror(-rc));
-  control_server_stop(s->control);
   fuse_mount_close(m);
   return rc;
 }
@@ -72,7 +77,10 @@ static int serve_state(struct app *a, const struct config *c, struct state *stat
     return rc;
   answer_init(&s->answer, a, fs, source, s->dir);
   s->app = a;
+  if (c->file != NULL)
+    s->answer.reload = reload_new(a, fs, c);
   rc = serve_fs(s, fs, c, source, why);
+  reload_free(s->answer.reload);
   fs_free(fs);
   return rc;
 }
@@ -120,6 +128,7 @@ static int serve_viewers(struct serving *s, const struct config *c, const char *
   users_attach(s->users, NULL);
   if (rc != 0)
     buf_printf(why, "serving %s ended: %s", s->dir, strerror(-rc));
+  watch_stop(s->hangups);
   control_server_stop(s->control);
   fuse_mount_close(m);
   return rc;
@@ -164,9 +173,10 @@ int serve_mount(struct config *c, const char *source, const char *dir, struct wa
   return rc;
 }
 
-static void print_sources(const struct app *a) {
-  for (size_t i = 0; i < a->source_count; i++) {
-    const struct source *s = &a->sources[i];
+static void print_sources(struct app *a) {
+  const struct source *s;
+
+  for (size_t i = 0; (s = app_source_at(a, i)) != NULL; i++) {
     struct buf line;
 
     buf_init(&line, 0);

@@ -144,6 +144,10 @@ static const struct row *row_at(size_t i) {
   return i < OWN_ROWS ? &rows[i] : &settings_writing_rows[i - OWN_ROWS];
 }
 
+const struct row *settings_row_at(size_t i) {
+  return i < ROWS ? row_at(i) : NULL;
+}
+
 #define DEFAULT_MEMORY ((uint64_t)192 << 20)
 #define DEFAULT_METADATA_TTL_MS 60000
 #define DEFAULT_NEGATIVE_TTL_MS 5000

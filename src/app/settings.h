@@ -107,6 +107,11 @@ bool settings_writable(const struct settings *s);
 int settings_check_writing(const struct settings *s, const struct target *t, struct buf *why);
 /* How objects are kept; borrows from the settings. */
 void settings_placing(const struct settings *s, struct s3_placing *out);
+/* Options that a directory may have are the same in both. */
+bool settings_same_dir(const struct settings *a, const struct settings *b);
+/* The name of each option of the whole mount that differs. */
+void settings_each_difference(const struct settings *a, const struct settings *b,
+                              void (*fn)(void *arg, const char *name), void *arg);
 /* One line an option, for --help. */
 void settings_help(struct buf *out);
 

@@ -42,6 +42,8 @@ struct row {
 
 #define AT(member) offsetof(struct settings, member)
 
+/* Every row of all parts; NULL: there are no more. */
+const struct row *settings_row_at(size_t i);
 /* settings_writing.c: how files become objects. */
 extern const struct row settings_writing_rows[];
 extern const size_t settings_writing_count;

@@ -235,8 +235,11 @@ int source_open(struct source *s, const struct config_dir *dir, struct caller *c
   int rc;
 
   memset(s, 0, sizeof(*s));
-  s->dir = dir;
   s->notes = notes;
+  rc = config_dir_copy(&s->own, dir);
+  if (rc != 0)
+    return rc;
+  dir = s->dir = &s->own;
   rc = identities_get(ids, &dir->settings, &s->identity, why);
   if (rc == 0 && dir->target.kind == TARGET_GRANTS)
     rc = tree_new(c, s->identity, dir, notes, &s->tree, &s->store, why);
@@ -254,6 +257,7 @@ void source_close(struct source *s) {
   key_source_free(s->changing);
   key_source_free(s->session);
   tree_free(s->tree);
+  config_dir_fini(&s->own);
   free(s->note);
   free(s->problem);
   s->store = NULL;

@@ -2,11 +2,13 @@
 #ifndef S3APFS_APP_SOURCE_H
 #define S3APFS_APP_SOURCE_H
 
+#include <stdatomic.h>
+
 #include "config.h"
 #include "identity.h"
 #include "s3apfs/s3/grants.h"
 #include "s3apfs/s3/store.h"
-#include "s3apfs/store/store.h"
+#include "s3apfs/store/catalog.h"
 
 struct tree;
 
@@ -16,7 +18,8 @@ int grants_set_new(struct caller *c, struct grants_set **out);
 void grants_set_free(struct grants_set *set);
 
 struct source {
-  const struct config_dir *dir;
+  struct config_dir own;        /* a copy: configurations come and go */
+  const struct config_dir *dir; /* that */
   const struct s3_notes *notes; /* borrowed; NULL: nothing is remembered of servers */
   struct identity *identity;
   struct grants *grants;       /* of the set; NULL for direct access */
@@ -25,13 +28,16 @@ struct source {
   struct key_source *session;  /* owned; of directory buckets, else NULL */
   struct tree *tree;           /* owned; of `grants`, else NULL */
   struct store *store;
-  bool store_given; /* a catalog owns the store now */
-  bool listed;      /* a LIST of it was answered */
-  char *note;       /* "listing is not allowed, ..." or NULL */
-  char *problem;    /* why it could not be used at mount time, or NULL */
+  bool store_given;        /* a catalog owns the store now */
+  bool listed;             /* a LIST of it was answered */
+  char *note;              /* "listing is not allowed, ..." or NULL */
+  char *problem;           /* why it could not be used at mount time, or NULL */
+  int err;                 /* the same: errno */
+  const struct root *root; /* what shows it; of the file system */
+  atomic_bool retired;     /* its directory is gone from the configuration */
 };
 
-/* Builds, asks nobody. -EINVAL with one line in *why. */
+/* Builds, asks nobody. -EINVAL with one line in *why. The source stays where it is. */
 int source_open(struct source *s, const struct config_dir *dir, struct caller *c,
                 struct identities *ids, struct grants_set *grants, const struct s3_notes *notes,
                 struct buf *why);

@@ -215,7 +215,7 @@ static int open_store(struct tiering *t, const struct s3_site *site, struct buf 
 }
 
 /* The shortest of the directories': how long a proof of access counts. */
-static int64_t proof_ms(const struct config *c) {
+int64_t tiering_proof_ms(const struct config *c) {
   int64_t ms = settings_metadata_ttl_ms(&c->settings);
 
   for (size_t i = 0; i < c->count; i++)
@@ -225,8 +225,9 @@ static int64_t proof_ms(const struct config *c) {
 }
 
 static int open_tier(struct tiering *t, const struct config *c, struct buf *why) {
-  struct tier_options o = {
-      .store = t->store, .proof_ms = proof_ms(c), .timeout_ms = t->settings->cache_tier_timeout_ms};
+  struct tier_options o = {.store = t->store,
+                           .proof_ms = tiering_proof_ms(c),
+                           .timeout_ms = t->settings->cache_tier_timeout_ms};
   int rc = tier_key_read(t->settings->cache_tier_key_file, o.key, why);
 
   if (rc == 0)

@@ -26,4 +26,7 @@ bool tiering_is_ready(struct tiering *t);
 /* As the user wrote it. */
 const char *tiering_source(const struct tiering *t);
 
+/* How long a proof of access counts, by the directories of a configuration. */
+int64_t tiering_proof_ms(const struct config *c);
+
 #endif

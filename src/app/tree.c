@@ -411,6 +411,7 @@ static void *follow_main(void *arg) {
 
 void tree_follow(struct tree *t, struct fs *fs) {
   t->fs = fs;
+  t->synced.stopping = false;
   t->following = pthread_create(&t->thread, NULL, follow_main, t) == 0;
   if (!t->following)
     log_warn("%s: changes of the grants will not be noticed: no thread", t->dir->source);

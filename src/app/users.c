@@ -343,7 +343,11 @@ void users_answer(void *arg, const char *request, struct buf *reply) {
     doc = all_status(u, strcmp(request, "sync") == 0);
   } else {
     doc = cJSON_CreateObject();
-    if (strcmp(request, "pid") == 0)
+    if (strcmp(request, "reload") == 0)
+      cJSON_AddStringToObject(doc, "error",
+                              "a mount with per-user cannot be changed while mounted: umount it "
+                              "and mount it again");
+    else if (strcmp(request, "pid") == 0)
       cJSON_AddNumberToObject(doc, "pid", getpid());
     else
       cJSON_AddStringToObject(doc, "error", "a mount with per-user does not answer that");

@@ -17,10 +17,10 @@ static bool is_at_or_below(const char *path, const char *root) {
 }
 
 static struct source *source_of(struct app *a, const char *path, const char **key) {
-  for (size_t i = 0; i < a->source_count; i++) {
-    struct source *s = &a->sources[i];
+  struct source *s;
 
-    if (!is_at_or_below(path, s->dir->path))
+  for (size_t i = 0; (s = app_source_at(a, i)) != NULL; i++) {
+    if (atomic_load(&s->retired) || !is_at_or_below(path, s->dir->path))
       continue;
     *key = path + strlen(s->dir->path);
     *key += **key == '/' && *s->dir->path != '\0';

@@ -263,7 +263,7 @@ static int open_writing(struct fs *fs, uint64_t ino, int flags, struct fs_opened
 int fs_open(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out) {
   bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
   struct writing *w;
-  int rc = ns_hold(fs->ns, ino);
+  int rc = ns_is_retired(fs->ns, ino) ? -ENOENT : ns_hold(fs->ns, ino);
 
   if (rc != 0)
     return rc;

@@ -7,28 +7,12 @@
 #include <string.h>
 
 #include "fs_internal.h"
-#include "s3apfs/data/later.h"
 
 #define DEFAULT_DEADLINE_MS 60000
 #define BLOCK_SIZE 4096
 /* A store has no size; programs that check for room should find plenty. */
 #define STATFS_BLOCKS ((fsblkcnt_t)1 << 38)
 #define XATTR_PREFIX "user."
-
-/* Where a root may be changed, its names are sent behind the journal, unless other hosts
- * that always ask have to see them (close-to-open). A tree of grants
- * decides key by key who may: it is asked each time. */
-static int put_names_behind(struct fs *fs) {
-  int rc = 0;
-
-  for (size_t i = 0; rc == 0 && i < fs->catalog.count; i++) {
-    struct root *r = &fs->catalog.roots[i];
-
-    if (r->store->write != NULL && !r->store->read_only && r->store->write->may_write == NULL)
-      rc = later_new(fs->state, r->store, r->options.metadata_ttl_ms == 0, &r->store);
-  }
-  return rc;
-}
 
 /* Listings have a share of their own: blocks would leave them nothing. */
 static int fs_parts(struct fs *fs, const struct fs_options *o) {
@@ -49,8 +33,8 @@ static int fs_parts(struct fs *fs, const struct fs_options *o) {
     cache_want_proof(fs->cache);
   fs->state = o->state;
   so.size = o->staging_size;
-  if (rc == 0 && fs->state != NULL)
-    rc = put_names_behind(fs);
+  if (rc == 0)
+    rc = fs_roots_new(fs);
   if (rc == 0 && fs->state != NULL)
     rc = staging_new(fs->state, fs->cache, &so, &fs->staging);
   if (rc == 0 && fs->state != NULL)
@@ -79,7 +63,7 @@ static void fs_release_parts(struct fs *fs) {
   budget_free(fs->budget);
   budget_free(fs->names_budget);
   versions_free(fs);
-  free(fs->writes);
+  fs_roots_free(fs);
   mtx_fini(&fs->synced.lock);
 }
 
@@ -91,9 +75,8 @@ int fs_new(struct catalog *catalog, const struct fs_options *o, struct fs **out)
     return -ENOMEM;
   mtx_init(&fs->synced.lock, RANK_FS);
   fs->catalog = *catalog;
-  fs->writes = calloc(fs->catalog.count + 1, sizeof(*fs->writes));
-  fs->deadline_ms = o->deadline_ms != 0 ? o->deadline_ms : DEFAULT_DEADLINE_MS;
-  rc = fs->writes != NULL ? fs_parts(fs, o) : -ENOMEM;
+  fs_set_deadline(fs, o->deadline_ms != 0 ? o->deadline_ms : DEFAULT_DEADLINE_MS);
+  rc = fs_parts(fs, o);
   if (rc != 0) {
     fs_release_parts(fs);
     free(fs);
@@ -156,7 +139,8 @@ void fs_notify_changed(struct fs *fs, uint64_t ino) {
 }
 
 struct patience fs_patience(const struct fs *fs) {
-  return (struct patience){.deadline_mono_ms = clock_mono_ms(&clock_system) + fs->deadline_ms,
+  return (struct patience){.deadline_mono_ms =
+                               clock_mono_ms(&clock_system) + atomic_load(&fs->deadline_ms),
                            .interrupted = fs->interrupted,
                            .arg = fs->interrupted_arg};
 }
@@ -321,11 +305,12 @@ static bool is_at_or_below(const char *path, const char *root) {
 }
 
 int fs_explain(struct fs *fs, const char *path, struct buf *out) {
-  for (size_t i = 0; i < fs->catalog.count; i++) {
-    const struct root *r = &fs->catalog.roots[i];
+  const struct root *r;
+
+  for (size_t i = 0; (r = fs_root_at(fs, i)) != NULL; i++) {
     const char *key;
 
-    if (!is_at_or_below(path, r->path))
+    if (atomic_load(&r->retired) || !is_at_or_below(path, r->path))
       continue;
     key = path + strlen(r->path);
     return r->store->ops->explain(r->store, *key == '/' ? key + 1 : key, out);

@@ -81,12 +81,11 @@ struct root_writes {
 };
 
 struct fs {
-  struct catalog catalog;
-  struct root_writes *writes; /* as the catalog's roots */
+  struct catalog catalog; /* its array: under the lock, by fs_root_at() */
   struct budget *budget;
   struct cache *cache;
   struct ns *ns;
-  int64_t deadline_ms;
+  atomic_int_fast64_t deadline_ms;
   struct budget *names_budget;
   struct state *state; /* NULL: nothing can be changed */
   struct staging *staging;
@@ -96,6 +95,8 @@ struct fs {
   void *interrupted_arg;
   struct {
     struct mtx lock;
+    struct root_writes **writes; /* by the roots' index */
+    size_t writes_count;
     struct fs_handle *handles; /* given to the kernel and not released yet */
     struct writing *writings;  /* by ino */
     struct version *versions;  /* by ino; dropped when the kernel forgets the inode */
@@ -112,6 +113,17 @@ struct fs {
 
 void fs_handle_add(struct fs *fs, struct fs_handle *h);
 void fs_handle_remove(struct fs *fs, struct fs_handle *h);
+
+/* --- roots.c --- */
+int fs_roots_new(struct fs *fs);
+void fs_roots_free(struct fs *fs);
+/* NULL: there are no more. Retired ones are among them; they stay until the end. */
+struct root *fs_root_at(struct fs *fs, size_t i);
+struct root_writes *fs_root_writes(struct fs *fs, const struct root *r);
+
+/* --- pending.c --- */
+/* Finishes what earlier processes left of this root. */
+void pending_recover_root(struct fs *fs, const struct root *r);
 
 /* How long one request may wait. */
 struct patience fs_patience(const struct fs *fs);

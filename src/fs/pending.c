@@ -9,17 +9,22 @@
 #include "s3apfs/data/recover.h"
 #include "s3apfs/ns/change.h"
 
-static const struct root *root_of(const struct fs *fs, const char *domain) {
-  for (size_t i = 0; i < fs->catalog.count; i++)
-    if (strcmp(fs->catalog.roots[i].store->domain, domain) == 0)
-      return &fs->catalog.roots[i];
-  return NULL;
+/* One that is shown, rather than one that was retired. */
+static const struct root *root_of(struct fs *fs, const char *domain) {
+  const struct root *found = NULL;
+  const struct root *r;
+
+  for (size_t i = 0; (r = fs_root_at(fs, i)) != NULL; i++)
+    if (strcmp(r->store->domain, domain) == 0 && (found == NULL || atomic_load(&found->retired)))
+      found = r;
+  return found;
 }
 
 /* --- earlier processes --- */
 
 struct recovering {
   struct fs *fs;
+  const struct root *only; /* NULL: all */
   struct fs_recovered *out;
 };
 
@@ -50,6 +55,8 @@ static int recover_file(void *arg, struct journal_file *row) {
   const struct root *root = root_of(r->fs, row->domain);
   struct recovery done;
 
+  if (r->only != NULL && root != r->only)
+    return 0;
   if (root == NULL || root->store->write == NULL) {
     log_warn("'%s' was changed before and is not in the store yet; its source is not mounted here, "
              "or read-only",
@@ -69,10 +76,11 @@ static int recover_file(void *arg, struct journal_file *row) {
 
 /* Names that were acknowledged are in the store. 0, or why some are not. */
 static int flush_names(struct fs *fs, unsigned *failed) {
+  const struct root *r;
   int first = 0;
 
-  for (size_t i = 0; i < fs->catalog.count; i++) {
-    int rc = later_flush(fs->catalog.roots[i].store);
+  for (size_t i = 0; (r = fs_root_at(fs, i)) != NULL; i++) {
+    int rc = later_flush(r->store);
 
     *failed += rc != 0;
     first = first != 0 ? first : rc;
@@ -87,7 +95,7 @@ static int count_change(void *arg, struct journal_change *c) {
 }
 
 int fs_recover(struct fs *fs, struct fs_recovered *out) {
-  struct recovering r = {fs, out};
+  struct recovering r = {.fs = fs, .out = out};
   unsigned failed = 0;
   unsigned left = 0;
   int rc;
@@ -99,6 +107,18 @@ int fs_recover(struct fs *fs, struct fs_recovered *out) {
     out->left += left;
   rc = journal_each_file(fs->state, recover_file, &r);
   return rc != 0 ? rc : staging_sweep(fs->staging);
+}
+
+void pending_recover_root(struct fs *fs, const struct root *r) {
+  struct fs_recovered out = {0};
+  struct recovering one = {.fs = fs, .only = r, .out = &out};
+  int rc = journal_each_file(fs->state, recover_file, &one);
+
+  if (rc != 0)
+    log_error("the journal cannot be read: %s", strerror(-rc));
+  else if (out.committed + out.aside + out.left > 0)
+    log_warn("of an earlier mount, in %s: %u files were finished, %u copies kept, %u still wait",
+             r->path, out.committed, out.aside, out.left);
 }
 
 /* --- this one --- */

@@ -27,12 +27,8 @@
 /* How long a root that never let us write is taken at its word. */
 #define DENIED_MS 5000
 
-static struct root_writes *writes_of(const struct fs *fs, const struct root *r) {
-  return &fs->writes[r - fs->catalog.roots];
-}
-
-static bool denied_lately(const struct fs *fs, const struct root *r) {
-  const struct root_writes *k = writes_of(fs, r);
+static bool denied_lately(struct fs *fs, const struct root *r) {
+  const struct root_writes *k = fs_root_writes(fs, r);
 
   return !atomic_load(&k->proven) && atomic_load(&k->denied_until) > clock_mono_ms(&clock_system);
 }
@@ -293,10 +289,11 @@ static void tell_stored(struct fs *fs, struct writing *w, const struct store_att
 
 void writing_committed(struct fs *fs, struct writing *w, int rc, const struct commit_result *r) {
   if (rc == 0 && r->committed) {
-    atomic_store(&writes_of(fs, w->root)->proven, true);
+    atomic_store(&fs_root_writes(fs, w->root)->proven, true);
     tell_stored(fs, w, &r->attr);
   } else if (rc == -EACCES) {
-    atomic_store(&writes_of(fs, w->root)->denied_until, clock_mono_ms(&clock_system) + DENIED_MS);
+    atomic_store(&fs_root_writes(fs, w->root)->denied_until,
+                 clock_mono_ms(&clock_system) + DENIED_MS);
   }
   if (rc == -ESTALE || rc == -EEXIST)
     replaced(fs, w);
@@ -314,11 +311,11 @@ int writing_commit(struct fs *fs, struct writing *w) {
 }
 
 int writing_prove(struct fs *fs, struct writing *w) {
-  return atomic_load(&writes_of(fs, w->root)->proven) ? 0 : writing_commit(fs, w);
+  return atomic_load(&fs_root_writes(fs, w->root)->proven) ? 0 : writing_commit(fs, w);
 }
 
 void writing_drop_denied(struct fs *fs, struct writing *w) {
-  if (atomic_load(&writes_of(fs, w->root)->proven) || staged_discard(w->staged) != 0)
+  if (atomic_load(&fs_root_writes(fs, w->root)->proven) || staged_discard(w->staged) != 0)
     return;
   replaced(fs, w);
 }

@@ -3,7 +3,8 @@
  * open: session + mount(2) or fusermount3; serve: the multi-threaded loop until
  * the file system is unmounted or a signal asks for the end; close: unmount.
  * SIGTERM and SIGINT must be blocked in every other thread of the process (the
- * loop's own threads do so themselves), so that they reach the serving one. */
+ * loop's own threads do so themselves), so that they reach the serving one. SIGHUP must
+ * be blocked everywhere: it would end the loop. */
 #include "s3apfs/fuse/mount.h"
 
 #include <errno.h>
@@ -343,7 +344,6 @@ int fuse_mount_serve(struct fuse_mount *m, void (*ready)(void *arg), void *arg) 
   m->context.ready_arg = arg;
   if (fuse_set_signal_handlers(m->session) != 0)
     return -EIO;
-  signal(SIGHUP, SIG_IGN);
   mask_signals(SIG_UNBLOCK);
   rc = serve(m);
   mask_signals(SIG_BLOCK);

@@ -44,8 +44,10 @@ int ns_place(struct ns *n, uint64_t parent, const char *name, const struct root 
     return rc;
   mtx_lock(&n->synced.lock);
   dir = node_find_locked(n, parent);
-  if (dir == NULL || dir->gone)
+  if (dir == NULL || (dir->gone && !node_is_retired(dir)))
     rc = -ESTALE;
+  else if (node_is_retired(dir))
+    rc = -ENOENT;
   else if (!node_is_dir(dir))
     rc = -ENOTDIR;
   else if (dir->kind == NODE_ABOVE)

@@ -43,7 +43,7 @@ static int open_locked(struct ns_dir *d, const struct patience *p) {
 
   if (!node_is_dir(d->node))
     return -ENOTDIR;
-  if (d->node->gone)
+  if (d->node->gone || node_is_retired(d->node))
     return -ENOENT;
   if (d->node->kind == NODE_ABOVE)
     return 0;
@@ -127,7 +127,7 @@ static void above_locked(struct ns_dir *d, uint64_t offset, bool plus, struct ns
   for (uint64_t k = offset - OFFSET_ITEMS; k < n->synced.fixed_count; k++) {
     struct node *i = n->synced.fixed[k];
 
-    if (i->parent != d->node)
+    if (i == NULL || i->parent != d->node)
       continue;
     memcpy(out->name, i->name, strlen(i->name) + 1);
     out->next = k + 1 + OFFSET_ITEMS;

@@ -169,7 +169,7 @@ static struct root_state root_state(struct ns *n, const struct root *r) {
   struct root_state s;
 
   mtx_lock(&n->synced.lock);
-  s = n->synced.roots[r - n->catalog->roots];
+  s = n->synced.roots[r->index];
   mtx_unlock(&n->synced.lock);
   return s;
 }
@@ -336,7 +336,7 @@ static bool relisting_pays_locked(struct ns *n, const struct node *dir) {
   int64_t now = ns_now(n);
 
   if (dir->dir.denied_until > now || dir->dir.big_until > now ||
-      !n->synced.roots[dir->root - n->catalog->roots].listed)
+      !n->synced.roots[dir->root->index].listed)
     return false;
   if (l != NULL)
     return l->count == 1 && !l->restored && (l->ended || l->loading);
@@ -398,15 +398,8 @@ static int find_remote_locked(struct ns *n, struct node *dir, const char *name,
 }
 
 static int find_above_locked(struct ns *n, struct node *dir, const char *name, struct node **out) {
-  for (size_t k = 0; k < n->synced.fixed_count; k++) {
-    struct node *i = n->synced.fixed[k];
-
-    if (i->parent == dir && strcmp(i->name, name) == 0) {
-      *out = i;
-      return 0;
-    }
-  }
-  return -ENOENT;
+  *out = root_child_locked(n, dir, name);
+  return *out != NULL ? 0 : -ENOENT;
 }
 
 static int find_locked(struct ns *n, struct node *dir, const char *name, const struct patience *p,
@@ -415,6 +408,8 @@ static int find_locked(struct ns *n, struct node *dir, const char *name, const s
 
   if (!node_is_dir(dir))
     return -ENOTDIR;
+  if (node_is_retired(dir))
+    return -ENOENT;
   if (dir->kind == NODE_ABOVE)
     return find_above_locked(n, dir, name, out);
   if (strcmp(name, KEEP_FILE) == 0)

@@ -256,7 +256,7 @@ static void load_locked(struct listing *above, const struct patience *p) {
   for (size_t i = 0; h != NULL && i < h->count; i++)
     adopt_locked(above, f, &h->items[i]);
   if (rc == -EACCES)
-    n->synced.roots[above->dir->root - n->catalog->roots].flat_denied_until =
+    n->synced.roots[above->dir->root->index].flat_denied_until =
         ns_now(n) + above->dir->root->options.metadata_ttl_ms;
   poor = rc == 0 && !h->bad && h->finished < PROFIT_MIN && !h->ended;
   f->ended = rc == 0 && h->ended;
@@ -308,7 +308,7 @@ static bool may_come(const struct flat *f, const char *prefix) {
 }
 
 static bool denied_locked(struct ns *n, const struct root *r) {
-  const struct root_state *s = &n->synced.roots[r - n->catalog->roots];
+  const struct root_state *s = &n->synced.roots[r->index];
 
   return s->flat_denied_until > ns_now(n);
 }

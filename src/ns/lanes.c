@@ -160,7 +160,7 @@ static int go_on_locked(struct lane *e, struct slot *s, struct page *page, char 
 }
 
 static struct root_state *root_state_locked(const struct listing *l) {
-  return &l->ns->synced.roots[l->dir->root - l->ns->catalog->roots];
+  return &l->ns->synced.roots[l->dir->root->index];
 }
 
 /* A server may ignore what it does not know, and list from the folder's beginning. */

@@ -269,15 +269,31 @@ static uint64_t fixed_hash(const struct node *parent, const char *name, const st
   return h;
 }
 
-int node_add_fixed(struct ns *n, struct node *parent, const char *name, const struct root *root,
-                   struct node **out) {
-  size_t bytes = (n->synced.fixed_count + 1) * sizeof(struct node *);
-  struct node **grown = realloc(n->synced.fixed, bytes);
+/* Places do not move, because open directories count on them. */
+static struct node **fixed_slot_locked(struct ns *n) {
+  size_t k = 0;
+  struct node **grown;
+
+  while (k < n->synced.fixed_count && n->synced.fixed[k] != NULL)
+    k++;
+  if (k < n->synced.fixed_count)
+    return &n->synced.fixed[k];
+  grown = realloc(n->synced.fixed, (k + 1) * sizeof(struct node *));
+  if (grown == NULL)
+    return NULL;
+  n->synced.fixed = grown;
+  grown[k] = NULL;
+  n->synced.fixed_count++;
+  return &grown[k];
+}
+
+int node_add_fixed_locked(struct ns *n, struct node *parent, const char *name,
+                          const struct root *root, struct node **out) {
+  struct node **slot = fixed_slot_locked(n);
   struct node *i;
 
-  if (grown == NULL)
+  if (slot == NULL)
     return -ENOMEM;
-  n->synced.fixed = grown;
   i = node_new(parent, name, root != NULL ? NODE_DIR : NODE_ABOVE, root);
   if (i == NULL)
     return -ENOMEM;
@@ -288,9 +304,19 @@ int node_add_fixed(struct ns *n, struct node *parent, const char *name, const st
   while (node_find_locked(n, i->ino) != NULL)
     i->ino++;
   insert_locked(n, i);
-  n->synced.fixed[n->synced.fixed_count++] = i;
+  *slot = i;
   *out = i;
   return 0;
+}
+
+void node_unfix_locked(struct ns *n, struct node *i) {
+  size_t k = 0;
+
+  while (n->synced.fixed[k] != i)
+    k++;
+  n->synced.fixed[k] = NULL;
+  node_detach_locked(i);
+  node_unref_locked(n, i);
 }
 
 bool node_move_locked(struct ns *n, struct node *i, struct node *parent, const char *name) {
@@ -425,7 +451,7 @@ static void node_times_locked(struct ns *n, const struct node *i, struct ns_attr
 }
 
 void node_attr_locked(struct ns *n, const struct node *i, struct ns_attr *out) {
-  const struct root_options *o = &(i->root != NULL ? i->root : n->catalog->roots)->options;
+  const struct root_options *o = &(i->root != NULL ? i->root : n->first)->options;
   int64_t ttl = i->root != NULL ? o->metadata_ttl_ms : 0;
 
   if (i->gone || i->local)

@@ -1,7 +1,4 @@
-/* Life of the tree, its roots, and the calls on single nodes.
- *
- * The nodes of the mount's root, of every root of the catalog and of what lies
- * above them are made at the start and never go. */
+/* Life of the tree, and the calls on single nodes. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,84 +10,17 @@
 #define AHEAD_THREADS 8
 #define ABOVE_NEGATIVE_TTL_MS 1000 /* the catalog may be another after a reload */
 
-static struct node *fixed_child(struct ns *n, const struct node *parent, const char *name) {
-  for (size_t k = 0; k < n->synced.fixed_count; k++)
-    if (n->synced.fixed[k]->parent == parent && strcmp(n->synced.fixed[k]->name, name) == 0)
-      return n->synced.fixed[k];
-  return NULL;
-}
-
-/* One name of a root's path; root is NULL but for the last. */
-static int add_step(struct ns *n, struct node **at, const char *name, size_t len,
-                    const struct root *root) {
-  char *copy = text_dup_n(name, len);
-  struct node *i;
-  int rc = 0;
-
-  if (copy == NULL)
-    return -ENOMEM;
-  i = fixed_child(n, *at, copy);
-  if (i == NULL)
-    rc = node_add_fixed(n, *at, copy, root, &i);
-  free(copy);
-  if (rc == 0)
-    *at = i;
-  return rc;
-}
-
-static int add_root(struct ns *n, struct node *top, const struct root *r) {
-  const char *path = r->path;
-  struct node *at = top;
-  int rc = 0;
-
-  while (rc == 0 && *path != '\0') {
-    size_t len = strcspn(path, "/");
-    bool last = path[len] == '\0';
-
-    rc = add_step(n, &at, path, len, last ? r : NULL);
-    path += len + (last ? 0 : 1);
-  }
-  return rc;
-}
-
-static int add_roots(struct ns *n) {
-  const struct catalog *c = n->catalog;
-  const struct root *whole = c->count == 1 && c->roots[0].path[0] == '\0' ? &c->roots[0] : NULL;
-  struct node *top;
-  int rc = node_add_fixed(n, NULL, "", whole, &top);
-
-  for (size_t k = 0; rc == 0 && k < c->count; k++)
-    rc = add_root(n, top, &c->roots[k]);
-  return rc;
-}
-
-/* What an earlier mount did in the roots themselves. Nobody else is here yet. */
-static void restore_tops(struct ns *n) {
-  for (size_t k = 0; k < n->synced.fixed_count; k++) {
-    struct node *i = n->synced.fixed[k];
-    struct posix kept;
-
-    if (i->kind == NODE_DIR && memo_find(n, i->root, "", &kept))
-      folder_restore_locked(n, i, &kept);
-  }
-}
-
-static int ns_init(struct ns *n, const struct ns_options *o) {
+static int ns_init(struct ns *n, const struct catalog *c, const struct ns_options *o) {
   int rc = node_table_new(n);
 
-  n->synced.roots = calloc(n->catalog->count, sizeof(*n->synced.roots));
-  if (rc == 0 && n->synced.roots == NULL)
-    rc = -ENOMEM;
   if (rc == 0)
     rc = absent_new(n);
   if (rc == 0)
-    rc = add_roots(n);
+    rc = roots_new(n, c);
   if (rc == 0)
     rc = pool_new("ns", o->threads != 0 ? o->threads : DEFAULT_THREADS, &n->pool);
   if (rc == 0)
     rc = pool_new("ns-ahead", AHEAD_THREADS, &n->ahead);
-  if (rc == 0)
-    restore_tops(n);
   if (rc == 0 && n->shelf != NULL)
     rc = pool_new("ns-shelver", 1, &n->shelver);
   return rc;
@@ -105,7 +35,7 @@ int ns_new(const struct catalog *c, const struct ns_options *o, struct ns **out)
   n = calloc(1, sizeof(*n));
   if (n == NULL)
     return -ENOMEM;
-  n->catalog = c;
+  n->first = c->roots[0];
   n->clock = o->clock != NULL ? o->clock : &clock_system;
   n->budget = o->budget;
   n->state = o->state;
@@ -116,7 +46,7 @@ int ns_new(const struct catalog *c, const struct ns_options *o, struct ns **out)
   n->mount_time = n->made_ms / 1000;
   mtx_init(&n->synced.lock, RANK_NS);
   cond_init(&n->synced.loaded);
-  rc = ns_init(n, o);
+  rc = ns_init(n, c, o);
   if (rc != 0) {
     ns_free(n);
     return rc;
@@ -323,10 +253,11 @@ void ns_stats(struct ns *n, struct ns_stats *out) {
 }
 
 bool ns_root_unlistable(struct ns *n, const struct root *r) {
-  const struct root_state *s = &n->synced.roots[r - n->catalog->roots];
+  const struct root_state *s;
   bool unlistable;
 
   mtx_lock(&n->synced.lock);
+  s = &n->synced.roots[r->index];
   unlistable = !s->listed && s->denied > 0;
   mtx_unlock(&n->synced.lock);
   return unlistable;

@@ -1,5 +1,5 @@
-/* The tree's inside. ns.c: life and roots; node.c: the table of nodes; remote.c:
- * calls to stores; page.c, listing.c, load.c and lanes.c: listings; dir.c: open
+/* The tree's inside. ns.c: its life; roots.c: roots that come and go; node.c: the table of nodes;
+ * remote.c: calls to stores; page.c, listing.c, load.c and lanes.c: listings; dir.c: open
  * directories; find.c: how names and attributes are found; absent.c: names known not
  * to be.
  *
@@ -41,7 +41,7 @@ struct node {
   struct node *parent;     /* NULL: the mount's root */
   const struct root *root; /* NULL: above the roots */
   uint64_t nlookup;
-  unsigned refs; /* children, handles, calls under way, the catalog */
+  unsigned refs; /* children, handles, calls under way, being fixed */
   enum node_kind kind;
   bool gone;           /* it has no name any more */
   bool own;            /* made here, and nobody else's version since */
@@ -100,7 +100,7 @@ struct absent {
 #define ABSENT_SLOTS 4096
 
 struct ns {
-  const struct catalog *catalog;
+  const struct root *first; /* of the catalog: whose options directories above roots have */
   const struct clock *clock;
   struct budget *budget;
   struct state *state; /* NULL: nothing is remembered */
@@ -124,10 +124,11 @@ struct ns {
     size_t displaced_count;
     size_t displaced_cap;
     uint64_t notes;      /* made so far */
-    struct node **fixed; /* the mount's root, roots, and what lies above them */
+    struct node **fixed; /* the mount's root, roots, and what lies above them; NULL: free */
     size_t fixed_count;
-    struct root_state *roots; /* as the catalog's */
-    struct errand *errands;   /* to be done without the lock (shelving.c) */
+    struct root_state *roots; /* by their index */
+    size_t root_count;
+    struct errand *errands; /* to be done without the lock (shelving.c) */
     bool ending;
     struct folder *folders;   /* what was done to directories, oldest first (folders.c) */
     struct listing *listings; /* least recently used first */
@@ -156,6 +157,17 @@ static inline int64_t ns_tick_locked(struct ns *n) {
   return ++n->synced.tick;
 }
 
+/* It goes on for who has it open, and nothing new begins in it. */
+static inline bool node_is_retired(const struct node *i) {
+  return i->root != NULL && atomic_load(&i->root->retired);
+}
+
+/* --- roots.c --- */
+/* Nobody else is here yet. */
+int roots_new(struct ns *n, const struct catalog *c);
+/* The root or directory above roots of that name; NULL: there is none. */
+struct node *root_child_locked(struct ns *n, const struct node *parent, const char *name);
+
 /* --- node.c --- */
 /* S_IFREG, S_IFDIR, ... */
 mode_t node_kind_mode(enum node_kind kind);
@@ -165,9 +177,11 @@ enum node_kind node_kind_of(const struct posix *posix, uint64_t size);
 int node_table_new(struct ns *n);
 /* Frees every node; none is in use. */
 void node_table_free(struct ns *n);
-/* A node that is never forgotten. */
-int node_add_fixed(struct ns *n, struct node *parent, const char *name, const struct root *root,
-                   struct node **out);
+/* A node that is not forgotten before node_unfix_locked(). */
+int node_add_fixed_locked(struct ns *n, struct node *parent, const char *name,
+                          const struct root *root, struct node **out);
+/* It has no name any more, and goes with its last user. */
+void node_unfix_locked(struct ns *n, struct node *i);
 struct node *node_find_locked(struct ns *n, uint64_t ino);
 /* The node of a child, if there is one. */
 struct node *node_child_locked(struct ns *n, struct node *parent, const char *name,

@@ -178,12 +178,13 @@ void remote_drop(struct remote *c) {
 }
 
 void remote_note_list(struct ns *n, const struct root *r, const char *prefix, int err) {
-  struct root_state *s = &n->synced.roots[r - n->catalog->roots];
+  struct root_state *s;
   bool first;
 
   if (err != 0 && err != -EACCES)
     return;
   mtx_lock(&n->synced.lock);
+  s = &n->synced.roots[r->index];
   first = err != 0 && s->denied == 0 && !s->listed;
   if (err == 0)
     s->listed = true;

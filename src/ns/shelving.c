@@ -60,7 +60,7 @@ void shelving_unkeep_locked(struct ns *n, struct node *dir) {
 }
 
 void shelving_reshaped_locked(struct ns *n, const struct root *r) {
-  n->synced.roots[r - n->catalog->roots].reshaped = true;
+  n->synced.roots[r->index].reshaped = true;
 }
 
 /* Every folder of the key below the first `from` characters. */
@@ -277,9 +277,9 @@ static bool install_locked(struct listing *l, struct restored *r) {
 static bool may_restore_locked(struct ns *n, const struct node *dir) {
   const struct root *r = dir->root;
 
-  return n->shelf != NULL && !n->synced.roots[r - n->catalog->roots].reshaped &&
-         dir->kind == NODE_DIR && dir->dir.listing == NULL && dir->dir.notes == NULL &&
-         !dir->gone && r->options.metadata_ttl_ms > 0 && r->options.listed;
+  return n->shelf != NULL && !n->synced.roots[r->index].reshaped && dir->kind == NODE_DIR &&
+         dir->dir.listing == NULL && dir->dir.notes == NULL && !dir->gone &&
+         r->options.metadata_ttl_ms > 0 && r->options.listed;
 }
 
 static void revalidate(void *arg);

@@ -1,5 +1,5 @@
-/* The roots of a mount: a small array, searched linearly, built by one thread
- * and immutable afterwards. */
+/* The roots of a mount: a small array, searched linearly; each has a place of its own,
+ * because others point to it. */
 #include "s3apfs/store/catalog.h"
 
 #include <errno.h>
@@ -46,39 +46,58 @@ static int catalog_check(const struct catalog *c, const char *path) {
   if (!path_ok(path))
     return -EINVAL;
   for (size_t i = 0; i < c->count; i++) {
-    if (strcmp(c->roots[i].path, path) == 0)
+    const struct root *r = c->roots[i];
+
+    if (atomic_load(&r->retired))
+      continue;
+    if (strcmp(r->path, path) == 0)
       return -EEXIST;
-    if (path_covers(c->roots[i].path, path) || path_covers(path, c->roots[i].path))
+    if (path_covers(r->path, path) || path_covers(path, r->path))
       return -ENOTDIR;
   }
   return 0;
 }
 
+static struct root *root_new(const char *path, struct store *s, const struct root_options *o) {
+  struct root *r = calloc(1, sizeof(*r));
+
+  if (r == NULL)
+    return NULL;
+  r->path = strdup(path);
+  r->store = s;
+  r->options = *o;
+  if (r->path == NULL) {
+    free(r);
+    return NULL;
+  }
+  return r;
+}
+
 int catalog_add(struct catalog *c, const char *path, struct store *s,
                 const struct root_options *o) {
-  struct root *roots;
-  char *copy;
+  struct root **roots;
+  struct root *r;
   int rc = catalog_check(c, path);
 
   if (rc != 0)
     return rc;
-  copy = strdup(path);
-  if (copy == NULL)
+  roots = realloc(c->roots, (c->count + 1) * sizeof(struct root *));
+  if (roots == NULL)
     return -ENOMEM;
-  roots = realloc(c->roots, (c->count + 1) * sizeof(*roots));
-  if (roots == NULL) {
-    free(copy);
-    return -ENOMEM;
-  }
   c->roots = roots;
-  c->roots[c->count++] = (struct root){.path = copy, .store = s, .options = *o};
+  r = root_new(path, s, o);
+  if (r == NULL)
+    return -ENOMEM;
+  r->index = c->count;
+  c->roots[c->count++] = r;
   return 0;
 }
 
 void catalog_fini(struct catalog *c) {
   for (size_t i = 0; i < c->count; i++) {
-    free(c->roots[i].path);
-    store_free(c->roots[i].store);
+    free(c->roots[i]->path);
+    store_free(c->roots[i]->store);
+    free(c->roots[i]);
   }
   free(c->roots);
   catalog_init(c);

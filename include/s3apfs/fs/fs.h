@@ -39,6 +39,19 @@ int fs_new(struct catalog *catalog, const struct fs_options *o, struct fs **out)
 /* No call is under way. Releases the handles that are left: at the end of a mount
  * the kernel does not wait for them. */
 void fs_free(struct fs *fs);
+/* Adds a root, whose store it takes, also when it fails. What other roots of that store, or an
+ * earlier process, left to be sent is sent first; when changes of names cannot be, that is the
+ * error. *out stays until fs_free(). Errors as catalog_add() else; not on a request's thread,
+ * and one call of these at a time. Blocks. */
+int fs_add_root(struct fs *fs, const char *path, struct store *s, const struct root_options *o,
+                const struct root **out);
+/* Its names vanish, and nothing new begins in it. What is open goes on, what was promised
+ * is sent. */
+void fs_retire_root(struct fs *fs, const struct root *r);
+/* Shows a retired root again. */
+int fs_revive_root(struct fs *fs, const struct root *r);
+/* Of every request from now on. */
+void fs_set_deadline(struct fs *fs, int64_t ms);
 /* changed(arg, ino) is told when an inode turns out to have another version than
  * the kernel was told. On a request's thread: hand it on, do not block. NULL ends
  * it. */

@@ -24,7 +24,7 @@ struct fuse_mount; /* a mounted file system that is not served yet */
 /* With viewers fs is NULL; each of theirs is told by fuse_mount_attach(). */
 int fuse_mount_open(struct fs *fs, const struct fuse_mount_options *o, struct fuse_mount **out,
                     struct buf *why);
-/* Serves until unmounted or SIGTERM/SIGINT/SIGHUP. `ready` runs when the kernel
+/* Serves until unmounted or SIGTERM/SIGINT. `ready` runs when the kernel
  * has finished its handshake. 0, or -errno. */
 int fuse_mount_serve(struct fuse_mount *m, void (*ready)(void *arg), void *arg);
 /* A viewer's file system: before its first request. It may go after fuse_mount_close(). */

@@ -39,7 +39,7 @@ struct ns_options {
   void *told_arg;
 };
 
-/* The catalog is borrowed and must outlive it. */
+/* The catalog's roots are borrowed and must outlive it. */
 int ns_new(const struct catalog *c, const struct ns_options *o, struct ns **out);
 /* No call is under way, every directory is closed. Waits for abandoned calls to stores. */
 void ns_free(struct ns *n);
@@ -99,6 +99,16 @@ void ns_release(struct ns *n, uint64_t ino);
 int ns_changed_below(struct ns *n, const struct store *s, const char *prefix, bool gone,
                      void (*told)(void *arg, uint64_t parent, const char *name, uint64_t ino),
                      void *arg);
+
+/* --- roots that come and go --- */
+/* Shows one more root of the catalog, or again one that was hidden. told() of the options gets
+ * a name that the kernel may believe to be absent. 0 or -ENOMEM. Not on a request's thread. */
+int ns_show_root(struct ns *n, const struct root *r);
+/* Its name is gone, and told. It is marked as retired before: what is open in it goes on,
+ * everything that would begin there is -ENOENT. Not for a root that is the whole mount. */
+void ns_hide_root(struct ns *n, const struct root *r);
+/* What this inode is in was retired. */
+bool ns_is_retired(struct ns *n, uint64_t ino);
 
 /* --- order --- */
 /* Where a file stands in its folder's listing. */

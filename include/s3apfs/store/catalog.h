@@ -2,6 +2,7 @@
 #ifndef S3APFS_STORE_CATALOG_H
 #define S3APFS_STORE_CATALOG_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -24,13 +25,16 @@ struct root {
   char *path; /* "" = the mount's own root; else "a" or "a/b", no slash at either end */
   struct store *store;
   struct root_options options;
+  size_t index;        /* in its catalog */
+  atomic_bool retired; /* no longer shown: what is open in it goes on, nothing new begins */
 };
 
-/* Immutable once built; roots neither nest inside one another's stores nor
- * repeat (catalog_add gives -EEXIST / -ENOTDIR; -EINVAL for a path that is no
- * such list of UTF-8 names). Owns its stores. */
+/* Roots stay where they are until the end, also retired ones. Those that are not retired
+ * neither nest inside one another nor repeat (catalog_add gives -EEXIST / -ENOTDIR;
+ * -EINVAL for a path that is no such list of UTF-8 names). Owns its stores. Not
+ * thread-safe: the array may move when a root is added. */
 struct catalog {
-  struct root *roots;
+  struct root **roots;
   size_t count;
 };
 

@@ -42,7 +42,7 @@ static void open_world(bool backed) {
   struct disk_options d = {.dir = dir, .size = 1024 * MB, .free_bytes = 1, .queue_bytes = 32 * MB};
 
   world_init(&w, "");
-  w.catalog.roots[0].options.backed = backed;
+  w.catalog.roots[0]->options.backed = backed;
   cr_assert_eq(disk_new(&d, &disk), 0);
   w.disk = disk;
   world_open(&w, 48 * MB, 0);

@@ -373,7 +373,7 @@ Test(writing, behind_the_journal_it_is_in_the_store_soon) {
   world_fini(&w);
   world_init(&w, "");
   cr_assert_eq(mem_store_put(w.mem, "dir/old", "old content", 11), 0);
-  w.catalog.roots[0].options.writeback = true;
+  w.catalog.roots[0]->options.writeback = true;
   world_open_writable(&w);
   write_first();
   fault_store_gate(w.faulty, FAULT_PUT, 0);

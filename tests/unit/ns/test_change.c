@@ -289,7 +289,7 @@ Test(change, places) {
   put("d/a");
   cr_assert_eq(ns_place(ns, ino_of("d"), "new", &root, &key), 0);
   cr_expect_str_eq(key, "d/new");
-  cr_expect_eq(root, &catalog.roots[0]);
+  cr_expect_eq(root, catalog.roots[0]);
   free(key);
   cr_expect_eq(ns_place(ns, ino_of("d/a"), "x", &root, &key), -ENOTDIR);
   cr_expect_eq(ns_place(ns, 99, "x", &root, &key), -ESTALE);

@@ -501,7 +501,7 @@ Test(ns, get_without_list) {
   cr_assert_eq(walk("data/deep/unknown.csv", &a), 0, "cannot be told from a folder");
   cr_expect(S_ISDIR(a.mode));
   cr_expect_eq(ns_dir_open(ns, a.ino, &patient, &d), -EACCES);
-  cr_expect(ns_root_unlistable(ns, &catalog.roots[0]));
+  cr_expect(ns_root_unlistable(ns, catalog.roots[0]));
   lists = counts().lists;
   for (unsigned i = 0; i < 20; i++) {
     char path[64];
@@ -593,7 +593,7 @@ Test(ns, denied_object_marks_no_neighbour) {
   cr_assert_eq(ns_get_object(ns, ino_of("d/shut"), &patient, &o), 0);
   cr_expect_str_eq(o.key, "d/shut");
   ns_object_fini(&o);
-  cr_expect_not(ns_root_unlistable(ns, &catalog.roots[0]));
+  cr_expect_not(ns_root_unlistable(ns, catalog.roots[0]));
 }
 
 /* --- faults --- */

@@ -25,7 +25,7 @@ Test(catalog, nested_names) {
   cr_expect_eq(add(&c, "team/product2"), 0);
   cr_expect_eq(add(&c, "customers"), 0);
   cr_expect_eq(c.count, 4);
-  cr_expect_str_eq(c.roots[0].path, "team/product");
+  cr_expect_str_eq(c.roots[0]->path, "team/product");
   catalog_fini(&c);
   cr_expect_eq(c.count, 0);
 }
@@ -54,5 +54,24 @@ Test(catalog, malformed_paths) {
   for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
     cr_expect_eq(add(&c, bad[i]), -EINVAL, "%s", bad[i]);
   cr_expect_eq(c.count, 0);
+  catalog_fini(&c);
+}
+
+Test(catalog, retired_paths_are_free) {
+  struct catalog c;
+  const struct root *first;
+
+  catalog_init(&c);
+  cr_expect_eq(add(&c, "a/b"), 0);
+  first = c.roots[0];
+  atomic_store(&c.roots[0]->retired, true);
+  cr_expect_eq(add(&c, "a"), 0);
+  cr_expect_eq(add(&c, "a/b"), -ENOTDIR);
+  for (int i = 0; i < 100; i++) {
+    atomic_store(&c.roots[c.count - 1]->retired, true);
+    cr_expect_eq(add(&c, "a"), 0);
+  }
+  cr_expect_eq(c.roots[0], first); /* it stays where it is */
+  cr_expect_eq(c.roots[50]->index, 50);
   catalog_fini(&c);
 }
