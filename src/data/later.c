@@ -25,101 +25,6 @@ static struct later *self(struct store *s) {
   return (struct later *)s;
 }
 
-/* --- what is under way --- */
-
-static struct later_change *find_locked(struct later *l, const char *key) {
-  struct later_change *c;
-
-  HASH_FIND_STR(l->synced.by_key, key, c);
-  return c;
-}
-
-/* Waits until none of those that are there now and `match` is left; or until an attempt that
- * began since has failed. */
-static int wait_for(struct later *l, bool (*match)(const struct later_change *c, const char *what),
-                    const char *what) {
-  uint64_t upto;
-  uint64_t patience;
-  int rc = 0;
-
-  mtx_lock(&l->synced.lock);
-  upto = l->synced.seq;
-  patience = l->synced.attempts + 2; /* one may be under way already */
-  for (;;) {
-    const struct later_change *c = l->synced.head;
-
-    while (c != NULL && (c->seq > upto || !match(c, what)))
-      c = c->next;
-    if (c == NULL)
-      break;
-    if (l->synced.attempts >= patience && l->synced.err != 0) {
-      rc = l->synced.err;
-      break;
-    }
-    cond_signal(&l->synced.work);
-    cond_wait(&l->synced.done, &l->synced.lock);
-  }
-  mtx_unlock(&l->synced.lock);
-  return rc;
-}
-
-static bool is_failing(struct later *l) {
-  bool failing;
-
-  mtx_lock(&l->synced.lock);
-  failing = l->synced.err != 0;
-  mtx_unlock(&l->synced.lock);
-  return failing;
-}
-
-static bool is_key(const struct later_change *c, const char *key) {
-  return strcmp(c->key, key) == 0;
-}
-
-static bool is_below(const struct later_change *c, const char *prefix) {
-  return strncmp(c->key, prefix, strlen(prefix)) == 0;
-}
-
-/* More than the one entry of the listing that is its own may change with it. */
-static bool is_folder_below(const struct later_change *c, const char *prefix) {
-  return is_below(c, prefix) && c->folder;
-}
-
-static bool is_deeper(const struct later_change *c, const char *prefix) {
-  return is_below(c, prefix) && (c->folder || strchr(c->key + strlen(prefix), '/') != NULL);
-}
-
-static bool is_any(const struct later_change *c, const char *what) {
-  (void)c;
-  (void)what;
-  return true;
-}
-
-static int settle_key(struct later *l, const char *key) {
-  bool busy;
-
-  mtx_lock(&l->synced.lock);
-  busy = find_locked(l, key) != NULL;
-  mtx_unlock(&l->synced.lock);
-  return busy ? wait_for(l, is_key, key) : 0;
-}
-
-/* -ENOENT: it is being removed. */
-static int check_key(struct later *l, const char *key) {
-  const struct later_change *c;
-  bool gone;
-  bool wait;
-
-  mtx_lock(&l->synced.lock);
-  c = find_locked(l, key);
-  gone = c != NULL && !c->folder;
-  wait = c != NULL && c->folder;
-  mtx_unlock(&l->synced.lock);
-  if (gone)
-    return -ENOENT;
-  return wait ? wait_for(l, is_key, key) : 0;
-}
-
 /* --- accepting --- */
 
 void later_change_free(struct later_change *c) {
@@ -128,41 +33,41 @@ void later_change_free(struct later_change *c) {
   kvlist_fini(&c->meta);
   free(c->key);
   free(c->etag);
+  free(c->over);
   free(c);
 }
 
-static int change_new(const char *key, const char *etag, const struct kvlist *meta,
-                      struct later_change **out) {
+int later_change_new(enum later_kind kind, const char *key, const char *etag,
+                     struct later_change **out) {
   struct later_change *c = calloc(1, sizeof(*c));
-  int rc = 0;
 
   if (c == NULL)
     return -ENOMEM;
   kvlist_init(&c->meta);
-  c->folder = meta != NULL;
+  c->kind = kind;
   c->at = clock_wall_ms(&clock_system) / 1000;
   c->key = strdup(key);
   c->etag = etag != NULL ? strdup(etag) : NULL;
-  if (c->key == NULL || (etag != NULL && c->etag == NULL))
-    rc = -ENOMEM;
-  if (rc == 0 && meta != NULL)
-    rc = kvlist_copy(&c->meta, meta);
-  if (rc != 0) {
+  if (c->key == NULL || (etag != NULL && c->etag == NULL)) {
     later_change_free(c);
-    return rc;
+    return -ENOMEM;
   }
   *out = c;
   return 0;
 }
 
-void later_push(struct later *l, struct later_change *c) {
-  mtx_lock(&l->synced.lock);
+void later_push_locked(struct later *l, struct later_change *c) {
   c->seq = ++l->synced.seq;
   c->next = NULL;
   *l->synced.tail = c;
   l->synced.tail = &c->next;
   HASH_ADD_KEYPTR(hh, l->synced.by_key, c->key, strlen(c->key), c);
-  cond_signal(&l->synced.work);
+}
+
+void later_push(struct later *l, struct later_change *c) {
+  mtx_lock(&l->synced.lock);
+  later_push_locked(l, c);
+  cond_broadcast(&l->synced.work);
   mtx_unlock(&l->synced.lock);
 }
 
@@ -170,8 +75,9 @@ void later_push(struct later *l, struct later_change *c) {
 
 static int later_get(struct store *s, struct store_get *g) {
   struct store *inner = self(s)->inner;
+  int rc = later_settle_moves(self(s), later_is_copy_to, g->key);
 
-  return inner->ops->get(inner, g);
+  return rc == 0 ? inner->ops->get(inner, g) : rc;
 }
 
 static void later_get_cancel(struct store *s, struct store_get *g) {
@@ -183,7 +89,7 @@ static void later_get_cancel(struct store *s, struct store_get *g) {
 static int later_head(struct store *s, const char *key, struct store_attr *out,
                       struct kvlist *meta) {
   struct store *inner = self(s)->inner;
-  int rc = check_key(self(s), key);
+  int rc = later_check(self(s), key);
 
   return rc == 0 ? inner->ops->head(inner, key, out, meta) : rc;
 }
@@ -202,7 +108,7 @@ static int snapshot(struct later *l, const char *prefix, struct doomed **out, si
   mtx_lock(&l->synced.lock);
   all = calloc(HASH_COUNT(l->synced.by_key) + 1, sizeof(*all));
   for (const struct later_change *c = l->synced.head; all != NULL && c != NULL; c = c->next) {
-    if (c->folder || !is_below(c, prefix))
+    if (c->kind != LATER_REMOVAL || !later_is_below(c, prefix))
       continue;
     all[n] = (struct doomed){strdup(c->key), c->etag != NULL ? strdup(c->etag) : NULL};
     if (all[n].key == NULL || (c->etag != NULL && all[n].etag == NULL))
@@ -242,13 +148,11 @@ static void leave_out(struct store_page *page, struct doomed *all, size_t count)
   page->count = kept;
 }
 
-typedef bool (*match_fn)(const struct later_change *c, const char *what);
-
 /* What a listing has to wait for. */
-static match_fn those_that_matter(bool folded, unsigned max) {
+static later_match those_that_matter(bool folded, unsigned max) {
   if (max <= FEW_ENTRIES)
-    return is_below;
-  return folded ? is_deeper : is_folder_below;
+    return later_is_below;
+  return folded ? later_is_deeper : later_is_made_below;
 }
 
 /* One of the two inner calls; the token is a name to start behind, or not. */
@@ -268,9 +172,11 @@ static int list_from(struct later *l, const char *prefix, bool folded, const cha
   int rc;
 
   /* What cannot be sent for now must not keep anybody from looking. */
-  if (!is_failing(l) && wait_for(l, those_that_matter(folded, max), prefix) != 0)
+  if (!later_is_failing(l) && later_wait(l, those_that_matter(folded, max), prefix) != 0)
     log_debug("'%s' is listed although changes below it wait", prefix);
-  rc = snapshot(l, prefix, &all, &count);
+  rc = later_settle_moves(l, later_is_copy_below, prefix);
+  if (rc == 0)
+    rc = snapshot(l, prefix, &all, &count);
   if (rc == 0)
     rc = list_inner(l->inner, prefix, folded, token, after, max, out);
   if (rc == 0)
@@ -337,21 +243,33 @@ static int later_ready(struct store *s) {
 
 static int later_detail(struct store *s, const char *key, struct store_detail *out) {
   struct store *inner = self(s)->inner;
-  int rc = check_key(self(s), key);
+  int rc = later_check(self(s), key);
 
   return rc == 0 ? inner->write->detail(inner, key, out) : rc;
 }
 
 static int later_tags(struct store *s, const char *key, struct buf *out) {
   struct store *inner = self(s)->inner;
+  int rc = later_settle_moves(self(s), later_is_copy_to, key);
 
-  return inner->write->tags(inner, key, out);
+  return rc == 0 ? inner->write->tags(inner, key, out) : rc;
 }
 
-static int note_made(struct later *l, int rc) {
-  if (rc == 0)
-    atomic_store(&l->made, true);
-  return rc;
+static int64_t local_now(void) {
+  return clock_wall_ms(&clock_system) / 1000;
+}
+
+int64_t later_now(const struct later *l) {
+  return local_now() + atomic_load(&l->ahead);
+}
+
+/* An object was made, or was not. */
+static int note_made(struct later *l, int rc, const struct store_attr *attr) {
+  if (rc != 0)
+    return rc;
+  atomic_store(&l->made, true);
+  atomic_store(&l->ahead, attr->mtime - local_now());
+  return 0;
 }
 
 /* An object for a folder that has none: nobody waits for it. */
@@ -360,9 +278,14 @@ static int make_folder_later(struct later *l, const char *key, const struct stor
   static const struct kvlist nothing = {0};
   const struct kvlist *meta = dress != NULL && dress->meta != NULL ? dress->meta : &nothing;
   struct later_change *c;
-  int rc = change_new(key, NULL, meta, &c);
+  int rc = later_change_new(LATER_FOLDER, key, NULL, &c);
 
-  if (rc == 0)
+  if (rc != 0)
+    return rc;
+  rc = kvlist_copy(&c->meta, meta);
+  if (rc != 0)
+    later_change_free(c);
+  else
     rc = later_accept(l, c);
   if (rc == 0)
     *out = (struct store_attr){.mtime = clock_wall_ms(&clock_system) / 1000};
@@ -375,13 +298,15 @@ static int later_put(struct store *s, const char *key, const void *data, size_t 
   struct later *l = self(s);
   bool folder = len == 0 && key[0] != '\0' && key[strlen(key) - 1] == '/' && cond != NULL &&
                 cond->what == STORE_IF_ABSENT;
-  int rc = settle_key(l, key);
+  uint64_t moved = later_mark(l);
+  int rc = later_settle(l, key);
 
   if (rc != 0)
     return rc;
   if (folder && !l->at_once && atomic_load(&l->made))
     return make_folder_later(l, key, dress, out);
-  return note_made(l, l->inner->write->put(l->inner, key, data, len, dress, cond, out));
+  rc = l->inner->write->put(l->inner, key, data, len, dress, cond, out);
+  return later_after_moves(l, moved, note_made(l, rc, out));
 }
 
 static int later_create_upload(struct store *s, const char *key, const struct store_dress *dress,
@@ -402,7 +327,10 @@ static int later_copy_part(struct store *s, const char *key, const char *upload,
                            const struct store_source *from, uint64_t offset, uint64_t length,
                            struct store_part *out) {
   struct store *inner = self(s)->inner;
+  int rc = later_settle_moves(self(s), later_is_copy_to, from->key);
 
+  if (rc != 0)
+    return rc;
   return inner->write->copy_part(inner, key, upload, number, from, offset, length, out);
 }
 
@@ -410,12 +338,13 @@ static int later_complete_upload(struct store *s, const char *key, const char *u
                                  const struct store_part *parts, size_t count,
                                  const struct store_condition *cond, struct store_attr *out) {
   struct later *l = self(s);
-  int rc = settle_key(l, key);
+  uint64_t moved = later_mark(l);
+  int rc = later_settle(l, key);
 
   if (rc != 0)
     return rc;
-  return note_made(
-      l, l->inner->write->complete_upload(l->inner, key, upload, parts, count, cond, out));
+  rc = l->inner->write->complete_upload(l->inner, key, upload, parts, count, cond, out);
+  return later_after_moves(l, moved, note_made(l, rc, out));
 }
 
 static int later_abort_upload(struct store *s, const char *key, const char *upload) {
@@ -428,26 +357,27 @@ static int later_copy(struct store *s, const struct store_source *from, const ch
                       const struct store_dress *dress, const struct store_condition *cond,
                       struct store_attr *out) {
   struct later *l = self(s);
-  int rc = check_key(l, from->key);
+  uint64_t moved = later_mark(l);
+  int rc = later_settle_two(l, from->key, key);
 
-  if (rc == 0)
-    rc = settle_key(l, key);
   if (rc != 0)
     return rc;
-  return note_made(l, l->inner->write->copy(l->inner, from, key, dress, cond, out));
+  rc = l->inner->write->copy(l->inner, from, key, dress, cond, out);
+  return later_after_moves(l, moved, note_made(l, rc, out));
 }
 
 static int remove_now(struct later *l, struct store_doomed *items, size_t count) {
+  uint64_t moved = later_mark(l);
   int rc = l->inner->write->remove(l->inner, items, count);
 
   if (rc == 0)
     atomic_store(&l->removed, true);
-  return rc;
+  return later_after_moves(l, moved, rc);
 }
 
 static int settle_all(struct later *l, struct store_doomed *items, size_t count) {
   for (size_t i = 0; i < count; i++) {
-    items[i].err = settle_key(l, items[i].key);
+    items[i].err = later_settle(l, items[i].key);
     if (items[i].err != 0)
       return items[i].err;
   }
@@ -465,7 +395,7 @@ static int later_remove(struct store *s, struct store_doomed *items, size_t coun
   for (size_t i = 0; i < count; i++) {
     struct later_change *c;
 
-    items[i].err = change_new(items[i].key, items[i].etag, NULL, &c);
+    items[i].err = later_change_new(LATER_REMOVAL, items[i].key, items[i].etag, &c);
     if (items[i].err == 0)
       items[i].err = later_accept(l, c);
     first = first != 0 ? first : items[i].err;
@@ -501,8 +431,23 @@ int later_remove_now(struct store *s, struct store_doomed *items, size_t count) 
   return later_is(s) ? remove_now(self(s), items, count) : s->write->remove(s, items, count);
 }
 
+struct later *later_of(struct store *s) {
+  return later_is(s) ? self(s) : NULL;
+}
+
 int later_flush(struct store *s) {
-  return later_is(s) ? wait_for(self(s), is_any, "") : 0;
+  struct later *l = later_of(s);
+  int lost;
+  int rc;
+
+  if (l == NULL)
+    return 0;
+  rc = later_wait(l, later_is_any, "");
+  mtx_lock(&l->synced.lock);
+  lost = l->synced.lost;
+  l->synced.lost = 0;
+  mtx_unlock(&l->synced.lock);
+  return rc != 0 ? rc : lost;
 }
 
 int later_new(struct state *state, struct store *inner, bool at_once, struct store **out) {

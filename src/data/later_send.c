@@ -1,7 +1,8 @@
 /* Names behind: the thread that sends, and the journal.
  *
  * It takes what is at the head of the queue and of one kind: removals go in one request where
- * the service takes that, folders' objects side by side. What may pass is tried again, at
+ * the service takes that, folders' objects side by side; it stops at a copy, which another
+ * thread sends (later_move.c). What may pass is tried again, at
  * growing intervals, before anything behind it; what cannot succeed is given up with a line in
  * the log, because nobody waits for its errno any more. */
 #include <errno.h>
@@ -19,9 +20,12 @@
 #define PAUSE_MAX_MS 30000
 /* An object that another host put there so long before it was removed here was meant. */
 #define MEANT_S 2
-#define REMOVE "remove" /* in the journal */
+/* In the journal: */
 #define FOLDER "folder"
+#define MOVE "move"
 #define FOLDER_TYPE "application/x-directory"
+
+const char LATER_ROW_REMOVAL[] = "remove";
 
 /* --- the journal --- */
 
@@ -30,29 +34,49 @@ static char *constant(const char *text) {
   return (char *)(uintptr_t)text;
 }
 
-int later_accept(struct later *l, struct later_change *c) {
+/* What the journal keeps of it beside keys; the row's strings are those of the two. */
+static int to_row(const struct later_change *c, struct buf *detail, struct journal_change *row) {
+  const char *what = c->kind == LATER_FOLDER ? FOLDER : LATER_ROW_REMOVAL;
+  int rc = 0;
+
+  *row = (struct journal_change){.id = c->id,
+                                 .what = constant(c->kind == LATER_COPY ? MOVE : what),
+                                 .key = c->key,
+                                 .target = constant(""),
+                                 .etag = c->etag != NULL ? c->etag : constant(""),
+                                 .err = c->err};
+  if (c->kind == LATER_COPY)
+    rc = later_move_to_row(c, detail, row);
+  else
+    kvlist_to_text(&c->meta, detail);
+  rc = rc == 0 ? buf_error(detail) : rc;
+  row->detail = constant(buf_cstr(detail));
+  return rc;
+}
+
+int later_note(struct later *l, struct later_change *c) {
+  struct journal_change row;
   struct buf detail;
-  struct journal_change row = {.domain = l->store.domain,
-                               .what = constant(c->folder ? FOLDER : REMOVE),
-                               .key = c->key,
-                               .target = constant(""),
-                               .etag = c->etag != NULL ? c->etag : constant("")};
   int rc;
 
   buf_init(&detail, 0);
-  kvlist_to_text(&c->meta, &detail);
-  rc = buf_error(&detail);
-  row.detail = constant(buf_cstr(&detail));
+  rc = to_row(c, &detail, &row);
+  row.domain = l->store.domain;
   if (rc == 0)
     rc = journal_add_change(l->state, &row, STATE_LAZY);
   buf_fini(&detail);
-  if (rc != 0) {
-    later_change_free(c);
-    return rc;
-  }
   c->id = row.id;
-  later_push(l, c);
-  return 0;
+  return rc;
+}
+
+int later_accept(struct later *l, struct later_change *c) {
+  int rc = later_note(l, c);
+
+  if (rc != 0)
+    later_change_free(c);
+  else
+    later_push(l, c);
+  return rc;
 }
 
 static int load_one(void *arg, struct journal_change *row) {
@@ -61,19 +85,19 @@ static int load_one(void *arg, struct journal_change *row) {
   struct later_change *c;
   int rc;
 
-  if (strcmp(row->domain, l->store.domain) != 0 || (!folder && strcmp(row->what, REMOVE) != 0))
+  if (strcmp(row->domain, l->store.domain) != 0)
     return 0;
-  c = calloc(1, sizeof(*c));
-  if (c == NULL)
-    return -ENOMEM;
-  kvlist_init(&c->meta);
+  if (strcmp(row->what, MOVE) == 0)
+    return later_move_load(l, row);
+  if (!folder && strcmp(row->what, LATER_ROW_REMOVAL) != 0)
+    return 0;
+  rc = later_change_new(folder ? LATER_FOLDER : LATER_REMOVAL, row->key,
+                        row->etag[0] != '\0' ? row->etag : NULL, &c);
+  if (rc != 0)
+    return rc;
   c->id = row->id;
-  c->folder = folder;
-  c->key = strdup(row->key);
-  c->etag = row->etag[0] != '\0' ? strdup(row->etag) : NULL;
-  rc = c->key != NULL && (row->etag[0] == '\0' || c->etag != NULL)
-           ? kvlist_from_text(row->detail, &c->meta)
-           : -ENOMEM;
+  c->at = 0;
+  rc = folder ? kvlist_from_text(row->detail, &c->meta) : 0;
   if (rc != 0)
     later_change_free(c);
   else
@@ -87,9 +111,13 @@ int later_load(struct later *l) {
 
 /* --- sending --- */
 
-static bool may_pass(int err) {
+bool later_may_pass(int err) {
   return err == -EIO || err == -ETIMEDOUT || err == -EAGAIN || err == -ENOMEM ||
          err == -ECONNREFUSED || err == -ECONNRESET || err == -EHOSTUNREACH || err == -EPROTO;
+}
+
+bool later_came_since(const struct later_change *c, const struct store_attr *other) {
+  return c->at == 0 || other->mtime + MEANT_S >= c->at;
 }
 
 /* Another version stands there now. It goes too, unless it came after the removal. */
@@ -102,7 +130,7 @@ static int remove_newer(struct later *l, struct later_change *c) {
     return 0;
   if (rc != 0)
     return rc;
-  if (c->at == 0 || attr.mtime + MEANT_S >= c->at) {
+  if (later_came_since(c, &attr)) {
     log_warn("'%s' was replaced by another host when it was removed here: the other's stays",
              c->key);
     return 0;
@@ -167,20 +195,46 @@ static void send_folders(struct later *l, struct later_change **batch, size_t co
   pool_free(pool);
 }
 
-static size_t take_batch_locked(struct later *l, struct later_change **batch) {
-  struct later_change *c = l->synced.head;
-  bool folder = c != NULL && c->folder;
+/* Folders, past the removals that end moves: those may come a little later, or each would
+ * cost a folder behind it a round trip, and the other way round. */
+static size_t take_folders_locked(struct later *l, struct later_change **batch) {
   size_t count = 0;
 
-  for (; c != NULL && c->folder == folder && count < (folder ? FOLDERS_MAX : REMOVALS_MAX);
-       c = c->next)
+  for (struct later_change *c = l->synced.head; c != NULL && count < FOLDERS_MAX; c = c->next) {
+    if (c->kind == LATER_FOLDER)
+      batch[count++] = c;
+    else if (c->kind == LATER_COPY || !c->ends_move)
+      break;
+  }
+  return count;
+}
+
+static size_t take_removals_locked(struct later *l, struct later_change **batch) {
+  size_t count = 0;
+
+  for (struct later_change *c = l->synced.head;
+       c != NULL && c->kind == LATER_REMOVAL && count < REMOVALS_MAX; c = c->next)
     batch[count++] = c;
   return count;
 }
 
+/* They take turns. */
+static size_t take_batch_locked(struct later *l, struct later_change **batch) {
+  size_t count = l->synced.removals_next ? take_removals_locked(l, batch) : 0;
+
+  if (count == 0)
+    count = take_folders_locked(l, batch);
+  if (count == 0)
+    count = take_removals_locked(l, batch);
+  l->synced.removals_next = count > 0 && batch[0]->kind == LATER_FOLDER;
+  return count;
+}
+
 static void give_up(struct later *l, const struct later_change *c) {
-  atomic_store(c->folder ? &l->made : &l->removed, false);
-  log_error("'%s' could not be %s: %s", c->key, c->folder ? "made" : "removed", strerror(-c->err));
+  bool folder = c->kind == LATER_FOLDER;
+
+  atomic_store(folder ? &l->made : &l->removed, false);
+  log_error("'%s' could not be %s: %s", c->key, folder ? "made" : "removed", strerror(-c->err));
 }
 
 /* The journal forgets what is over, durably: a removal sent again might meet an equal
@@ -191,7 +245,7 @@ static int forget(struct later *l, struct later_change *const *batch, size_t cou
   int rc = ids != NULL ? 0 : -ENOMEM;
 
   for (size_t i = 0; ids != NULL && i < count; i++)
-    if (!may_pass(batch[i]->err))
+    if (!later_may_pass(batch[i]->err))
       ids[over++] = batch[i]->id;
   if (rc == 0 && over > 0)
     rc = journal_drop_changes(l->state, ids, over, STATE_DURABLE);
@@ -199,22 +253,17 @@ static int forget(struct later *l, struct later_change *const *batch, size_t cou
   return rc;
 }
 
-static void note_failure(struct later *l, const struct later_change *c) {
-  struct journal_change row = {
-      .id = c->id, .etag = c->etag != NULL ? c->etag : constant(""), .err = c->err};
+void later_note_failure(struct later *l, const struct later_change *c) {
+  struct journal_change row;
   struct buf detail;
 
   buf_init(&detail, 0);
-  kvlist_to_text(&c->meta, &detail);
-  if (buf_error(&detail) == 0) {
-    row.detail = constant(buf_cstr(&detail));
-    if (journal_put_change(l->state, &row, STATE_LAZY) != 0)
-      log_debug("the journal does not know why '%s' waits", c->key);
-  }
+  if (to_row(c, &detail, &row) == 0 && journal_put_change(l->state, &row, STATE_LAZY) != 0)
+    log_debug("the journal does not know why '%s' waits", c->key);
   buf_fini(&detail);
 }
 
-static void unlink_locked(struct later *l, struct later_change *c) {
+void later_unlink_locked(struct later *l, struct later_change *c) {
   struct later_change **at = &l->synced.head;
 
   while (*at != c)
@@ -225,6 +274,11 @@ static void unlink_locked(struct later *l, struct later_change *c) {
   HASH_DEL(l->synced.by_key, c);
 }
 
+void later_end_attempt_locked(struct later_lane *lane, int rc) {
+  lane->err = rc;
+  lane->attempts++;
+}
+
 /* What is over leaves the queue; the rest stays where it is. 0, or why something waits. */
 static int end_batch(struct later *l, struct later_change **batch, size_t count) {
   int rc = forget(l, batch, count);
@@ -232,22 +286,21 @@ static int end_batch(struct later *l, struct later_change **batch, size_t count)
   for (size_t i = 0; i < count; i++) {
     if (rc != 0)
       batch[i]->err = -EIO; /* the journal cannot be written: everything waits */
-    else if (may_pass(batch[i]->err))
-      note_failure(l, batch[i]);
+    else if (later_may_pass(batch[i]->err))
+      later_note_failure(l, batch[i]);
     else if (batch[i]->err != 0)
       give_up(l, batch[i]);
   }
   mtx_lock(&l->synced.lock);
   for (size_t i = 0; i < count; i++) {
-    if (may_pass(batch[i]->err)) {
+    if (later_may_pass(batch[i]->err)) {
       rc = batch[i]->err;
       continue;
     }
-    unlink_locked(l, batch[i]);
+    later_unlink_locked(l, batch[i]);
     later_change_free(batch[i]);
   }
-  l->synced.err = rc;
-  l->synced.attempts++;
+  later_end_attempt_locked(&l->synced.sending, rc);
   cond_broadcast(&l->synced.done);
   mtx_unlock(&l->synced.lock);
   return rc;
@@ -255,11 +308,28 @@ static int end_batch(struct later *l, struct later_change **batch, size_t count)
 
 /* One attempt for what is at the head. */
 static int send_some(struct later *l, size_t count, struct later_change **batch) {
-  if (batch[0]->folder)
+  if (batch[0]->kind == LATER_FOLDER)
     send_folders(l, batch, count);
   else
     send_removals(l, batch, count);
   return end_batch(l, batch, count);
+}
+
+struct later_change *later_first_copy_locked(struct later *l) {
+  struct later_change *c = l->synced.head;
+
+  while (c != NULL && c->kind != LATER_COPY)
+    c = c->next;
+  return c;
+}
+
+/* There is something to send; or there never will be: nothing is left, or a copy that stays. */
+static bool may_go_on_locked(struct later *l) {
+  const struct later_change *c = l->synced.head;
+
+  if (c != NULL && c->kind != LATER_COPY)
+    return true;
+  return l->synced.stop && (c == NULL || l->synced.copier_ended);
 }
 
 /* Waits for work, or for the pause to end; somebody who waits for us ends it. */
@@ -270,7 +340,7 @@ static size_t next_batch(struct later *l, int64_t pause, struct later_change **b
   mtx_lock(&l->synced.lock);
   if (pause > 0 && !l->synced.stop)
     cond_wait_until(&l->synced.work, &l->synced.lock, until);
-  while (l->synced.head == NULL && !l->synced.stop)
+  while (!may_go_on_locked(l))
     cond_wait(&l->synced.work, &l->synced.lock);
   *last = l->synced.stop;
   count = take_batch_locked(l, batch);
@@ -278,8 +348,15 @@ static size_t next_batch(struct later *l, int64_t pause, struct later_change **b
   return count;
 }
 
-static void *send_main(void *arg) {
+int64_t later_next_pause(int rc, int64_t pause) {
   static const int64_t first = PAUSE_MS;
+
+  if (rc == 0 || pause == 0)
+    return rc == 0 ? 0 : first;
+  return pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
+}
+
+static void *send_main(void *arg) {
   struct later *l = arg;
   struct later_change **batch = calloc(REMOVALS_MAX, sizeof(struct later_change *));
   int64_t pause = 0;
@@ -291,7 +368,7 @@ static void *send_main(void *arg) {
 
     if (rc != 0 && last)
       break; /* the next mount goes on */
-    pause = rc == 0 ? 0 : pause == 0 ? first : pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
+    pause = later_next_pause(rc, pause);
   }
   free(batch);
   return NULL;
@@ -301,16 +378,21 @@ int later_start(struct later *l) {
   int rc = -pthread_create(&l->thread, NULL, send_main, l);
 
   l->running = rc == 0;
+  if (rc == 0)
+    rc = -pthread_create(&l->copier, NULL, later_move_main, l);
+  l->copying = rc == 0;
+  l->synced.copier_ended = rc != 0;
   return rc;
 }
 
 void later_stop(struct later *l) {
-  if (!l->running)
-    return;
   mtx_lock(&l->synced.lock);
   l->synced.stop = true;
   cond_broadcast(&l->synced.work);
   mtx_unlock(&l->synced.lock);
-  pthread_join(l->thread, NULL);
-  l->running = false;
+  if (l->copying)
+    pthread_join(l->copier, NULL);
+  if (l->running)
+    pthread_join(l->thread, NULL);
+  l->running = l->copying = false;
 }

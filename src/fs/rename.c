@@ -14,6 +14,7 @@
 #include "names_internal.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
+#include "s3apfs/data/later.h"
 
 #define TRIES 3
 
@@ -66,24 +67,56 @@ static int prepare_target(struct renaming *r) {
   return rc == -ESTALE || rc == -EEXIST ? 0 : rc; /* it is in a conflict copy */
 }
 
-static int rename_object(struct renaming *r) {
+/* Nobody has it open, and both names are as the store has them: then its copy may be sent
+ * behind. */
+static bool may_move_behind(struct renaming *r) {
+  struct store_attr seen;
+  struct writing *w;
+
+  if (r->flags != 0 || r->from.type != NS_FILE || r->from.local || !r->from.own)
+    return false;
+  if (r->to.key != NULL && (r->to.type != NS_FILE || r->to.local || r->to.attr.etag[0] == '\0'))
+    return false;
+  w = writing_find(r->fs, r->from.ino);
+  if (w != NULL)
+    writing_put(r->fs, w);
+  return w == NULL && !fs_files_view(r->fs, r->from.ino, &seen);
+}
+
+static int copy_object(struct renaming *r, const struct store_source *from, struct store_attr *attr,
+                       bool *behind) {
   const struct store_condition absent = {.what = STORE_IF_ABSENT};
+  int rc = -EAGAIN;
+
+  *behind = false;
+  if (may_move_behind(r)) {
+    names_keep_folder(r->fs, r->parent, r->name);
+    rc = later_move(r->root->store, from, r->key, r->to.key != NULL ? r->to.attr.etag : NULL, attr,
+                    behind);
+  }
+  if (rc != -EAGAIN)
+    return rc;
+  return names_copy(r->root, from, r->key, NULL,
+                    (r->flags & RENAME_NOREPLACE) != 0 ? &absent : NULL, attr);
+}
+
+static int rename_object(struct renaming *r) {
   struct store_source from = {.key = r->from.key,
                               .etag = r->from.attr.etag,
                               .size = r->from.attr.size,
                               .plain = r->from.own};
   struct store_attr attr;
   struct store_attr left;
+  bool behind = false;
   int rc = r->to.key != NULL ? prepare_target(r) : 0;
 
   if (rc == 0)
-    rc = names_copy(r->root, &from, r->key, NULL,
-                    (r->flags & RENAME_NOREPLACE) != 0 ? &absent : NULL, &attr);
+    rc = copy_object(r, &from, &attr, &behind);
   if (rc == -ESTALE || rc == -ENOENT) {
     ns_expire(r->fs->ns, r->from.ino, rc);
     ns_distrust(r->fs->ns, r->parent);
   }
-  if (rc == 0)
+  if (rc == 0 && !behind)
     rc = remove_source(r, &attr);
   if (rc == 0 && r->to.key != NULL)
     rc = names_forget(r->fs, &r->to, &left);

@@ -62,6 +62,29 @@ int journal_put_change(struct state *s, const struct journal_change *c, enum sta
   return db_run(s->db, sync, put_change, (void *)c);
 }
 
+static int turn_change(struct db *d, void *arg) {
+  static const char sql[] = "UPDATE change SET what = ?, key = ?, target = ?, etag = ?, "
+                            "detail = ?, err = ? WHERE id = ?";
+  const struct journal_change *c = arg;
+  sqlite3_stmt *st;
+  int rc = db_prepare(d, sql, &st);
+
+  if (rc != 0)
+    return rc;
+  db_bind_text(st, 1, c->what);
+  db_bind_text(st, 2, c->key);
+  db_bind_text(st, 3, c->target);
+  db_bind_text(st, 4, c->etag);
+  db_bind_text(st, 5, c->detail);
+  db_bind_int(st, 6, c->err);
+  db_bind_int(st, 7, c->id);
+  return db_finish(d, st);
+}
+
+int journal_turn_change(struct state *s, const struct journal_change *c, enum state_sync sync) {
+  return db_run(s->db, sync, turn_change, (void *)c);
+}
+
 struct dropping {
   const int64_t *ids;
   size_t count;

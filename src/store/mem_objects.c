@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "mem_store.h"
+#include "s3apfs/base/crc.h"
 
 #define FIRST_MTIME 1767225600 /* 2026-01-01T00:00:00Z */
 
@@ -99,6 +100,9 @@ void blob_stamp_locked(struct mem_store *ms, const char *key, unsigned parts, st
   b->attr.mtime = ms->synced.mtime != 0 ? ms->synced.mtime : FIRST_MTIME + (int64_t)v;
   n = snprintf(b->attr.etag, sizeof(b->attr.etag), "%08zx%08zx%016llx", strlen(key), b->len,
                (unsigned long long)v);
+  if (ms->synced.etags_of_bytes)
+    n = snprintf(b->attr.etag, sizeof(b->attr.etag), "%016zx%016llx", b->len,
+                 (unsigned long long)crc64nvme(0, b->data, b->len));
   if (parts > 0)
     snprintf(b->attr.etag + n, sizeof(b->attr.etag) - (size_t)n, "-%u", parts);
 }
@@ -218,6 +222,14 @@ void mem_store_set_mtime(struct store *s, int64_t mtime) {
 
   mtx_lock(&ms->synced.lock);
   ms->synced.mtime = mtime;
+  mtx_unlock(&ms->synced.lock);
+}
+
+void mem_store_set_etags_of_bytes(struct store *s) {
+  struct mem_store *ms = mem_store_self(s);
+
+  mtx_lock(&ms->synced.lock);
+  ms->synced.etags_of_bytes = true;
   mtx_unlock(&ms->synced.lock);
 }
 

@@ -54,6 +54,7 @@ struct mem_store {
     size_t cap;
     uint64_t versions;
     int64_t mtime;
+    bool etags_of_bytes;
     bool deny_list;
     char *list_below;
     uint64_t part_min;

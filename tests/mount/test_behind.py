@@ -49,8 +49,10 @@ def again(emu, place, where, prefix, *more):
 
 def fsync_folder(path):
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    os.fsync(fd)
-    os.close(fd)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def prove(where):
@@ -85,6 +87,71 @@ def test_what_was_acknowledged_survives_a_kill(emu, admin):
     made = emu.owner.head_object(Bucket=BUCKET, Key=f"{prefix}/made/")
     assert made["Metadata"]["file-permissions"].endswith("750")
     assert admin.status(where)["pending"] == []
+
+
+def prove_moves(where):
+    (where / "proof1").write_text("x")
+    (where / "proof1").rename(where / "proof2")
+    (where / "proof2").unlink()
+
+
+def test_a_rename_is_acknowledged_before_its_copy(emu, admin):
+    """The copy is under way: the new name is there and the old one gone, also over kill -9."""
+    prefix = "moves-behind"
+    where = pathlib.Path(admin.mount(f"s3://{BUCKET}/{prefix}", words(emu, admin)))
+    prove(where)
+    prove_moves(where)
+    (where / "name").write_text("old")
+    (where / "tmp").write_text("content")
+    fsync_folder(where)
+    fail(emu, "CopyObject")
+    os.rename(where / "tmp", where / "name")
+    assert (where / "name").exists() and not (where / "tmp").exists()
+    assert body(emu, f"{prefix}/tmp") == b"content" and body(emu, f"{prefix}/name") == b"old"
+    assert "name" in {p["path"] for p in admin.status(where)["pending"]}
+    kill(admin, where)
+    emu.admin("DELETE", "faults")
+    again(emu, admin, where, prefix)
+    assert keys(emu, prefix) == ["name"] and body(emu, f"{prefix}/name") == b"content"
+    assert (where / "name").read_text() == "content" and admin.status(where)["pending"] == []
+
+
+def test_a_later_close_comes_after_the_rename(emu, admin):
+    """Whoever is told that the second file is there finds the first one too."""
+    prefix = "moves-first"
+    where = pathlib.Path(admin.mount(f"s3://{BUCKET}/{prefix}", words(emu, admin)))
+    prove(where)
+    prove_moves(where)
+    emu.admin("POST", "faults", {"operation": "CopyObject", "effect": "none", "ms": 300, "count": -1})
+    (where / "tmp").write_text("content")
+    os.rename(where / "tmp", where / "data")
+    (where / "done").write_text("")
+    assert body(emu, f"{prefix}/data") == b"content"
+    os.rename(where / "data", where / "moved")
+    assert (where / "moved").read_text() == "content"
+    os.rename(where / "moved", where / "again")
+    assert sorted(os.listdir(where)) == ["again", "done"]
+    fsync_folder(where)
+    assert keys(emu, prefix) == ["again", "done"]
+
+
+def test_a_rename_that_is_denied_afterwards_is_told(emu, admin):
+    """The object keeps its name; fsync of the folder says so, once."""
+    prefix = "moves-denied"
+    where = pathlib.Path(admin.mount(f"s3://{BUCKET}/{prefix}", words(
+        emu, admin, "metadata-ttl=1", "negative-ttl=1")))
+    prove(where)
+    prove_moves(where)
+    (where / "tmp").write_text("content")
+    emu.admin("POST", "faults", {"operation": "CopyObject", "effect": "error", "count": 1,
+                                 "status": 403, "code": "AccessDenied"})
+    os.rename(where / "tmp", where / "name")
+    with pytest.raises(PermissionError):
+        fsync_folder(where)
+    fsync_folder(where)
+    wait_until(lambda: sorted(os.listdir(where)) == ["tmp"])
+    assert (where / "tmp").read_text() == "content" and keys(emu, prefix) == ["tmp"]
+    assert "keeps its own" in admin.log()
 
 
 def test_a_name_is_used_again_at_once(emu, admin):

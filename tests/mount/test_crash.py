@@ -14,11 +14,11 @@ import pytest
 from mounting import options
 
 BUCKET = "test-bucket-1"
-KILLS = int(os.environ.get("CRASH_KILLS", "10"))
+KILLS = int(os.environ.get("CRASH_KILLS", "11"))
 SEED = int(os.environ.get("CRASH_SEED", "1"))
 FILES = 4
 # What a writer does over and over so that a kind is reached; else anything.
-WISHES = {"open": "append", "copy unanswered": "replace", "rename half done": "replace",
+WISHES = {"open": "append", "copy": "replace", "copy unanswered": "replace", "rename half done": "replace",
           "removal unanswered": "unlink"}
 # What the mount is in the middle of: the request that gets no answer, and whether S3 has done it.
 KINDS = {
@@ -29,6 +29,7 @@ KINDS = {
     "part": ("UploadPart", False),
     "complete": ("CompleteMultipartUpload", False),
     "complete unanswered": ("CompleteMultipartUpload", True),
+    "copy": ("CopyObject", False),
     "copy unanswered": ("CopyObject", True),
     "rename half done": ("DeleteObject*", False),
     "removal unanswered": ("DeleteObject*", True),

@@ -17,8 +17,14 @@
  * attempt for what is left. at_once: nothing else is sent behind, because other hosts have to
  * see a change when the call returned. */
 int later_new(struct state *state, struct store *inner, bool at_once, struct store **out);
+/* Moves a small object: `from` (with its etag, plain) gets `key`; version `over` of what has
+ * that key (NULL: there is nothing) is replaced. *behind: it will be, and *out is how it will look;
+ * all else waits for it where it matters. Else the copy is there, and the removal of `from` is
+ * the caller's. -EAGAIN: not in this way; nothing was done. Else as store->write->copy(). */
+int later_move(struct store *s, const struct store_source *from, const char *key, const char *over,
+               struct store_attr *out, bool *behind);
 /* Waits until everything that was acknowledged is in the store. 0, or why it is not:
- * then it is tried on. */
+ * then it is tried on; or why a move was given up since the last call. */
 int later_flush(struct store *s);
 /* store->write->remove() of any store that is over before it returns: for who has to know
  * how it ended. */

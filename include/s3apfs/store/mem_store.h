@@ -18,6 +18,8 @@ int mem_store_delete(struct store *s, const char *key); /* 0 or -ENOENT */
 int mem_store_set_meta(struct store *s, const char *key, const char *name, const char *value);
 /* The time new versions get; 0 (the start value): 2026-01-01T00:00:00Z plus one second a put. */
 void mem_store_set_mtime(struct store *s, int64_t mtime);
+/* From now on a version's etag says what its bytes are, as that of S3 does without KMS. */
+void mem_store_set_etags_of_bytes(struct store *s);
 void mem_store_set_archived(struct store *s, const char *key, bool archived);
 /* LIST answers -EACCES from now on (GET without LIST), absent keys too. */
 void mem_store_deny_list(struct store *s, bool deny);
