@@ -137,7 +137,7 @@ int64_t later_next_pause(int rc, int64_t pause);
 struct later_change *later_first_copy_locked(struct later *l);
 
 /* --- later_move.c --- */
-void *later_move_main(void *later);
+void *later_move_main(void *arg); /* a struct later */
 /* What a copy's row says; valid as long as both. */
 int later_move_to_row(const struct later_change *c, struct buf *detail, struct journal_change *row);
 int later_move_load(struct later *l, const struct journal_change *row);
