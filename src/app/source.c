@@ -62,7 +62,8 @@ static const char *or_empty(const char *s) {
 
 static int grants_make(struct grants_set *set, struct identity *id, const struct settings *s,
                        const struct s3_site *site, struct grants **out, struct buf *why) {
-  struct grants_options o = {.account = s->account,
+  struct grants_options o = {.clock = caller_clock(set->caller),
+                             .account = s->account,
                              .duration_s = (unsigned)(s->duration_ms / 1000),
                              .minimal = s->minimal};
   struct control *control;
