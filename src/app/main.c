@@ -46,7 +46,7 @@ static void print_help(FILE *to) {
     fprintf(to, "  s3apfs %s %s\n      %s\n", commands[i].name, commands[i].usage,
             commands[i].help);
   fputs("\nSOURCE: an access point's ARN or alias, s3://BUCKET[/PREFIX], each with /PREFIX,\n"
-        "grants[:ACCOUNT[:REGION]], or the path of a configuration file.\n"
+        "grants[:ACCOUNT[:REGION],...], or the path of a configuration file.\n"
         "Options for mount -o and configuration files:\n",
         to);
   buf_init(&options, 0);

@@ -3,8 +3,10 @@
  * tree_refresh() turns the list into scopes; one thread repeats it and hands what
  * changed to the file system. A failing list leaves everything as it was: the
  * service may be away for a moment, and a grant that is gone is noticed by its
- * first denied request anyway. Each scope gets a client with keys of its own when
- * it is first used: READ is asked for, and READWRITE when something is changed. */
+ * first denied request anyway. With several instances (accounts and Regions) the same
+ * holds for each by itself; each vends for the scopes that it lists. Each scope gets a client with
+ * keys of its own when it is first used: READ is asked for, and READWRITE when something is
+ * changed. */
 #include "tree.h"
 
 #include <errno.h>
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "instance.h"
 #include "s3apfs/base/lock.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
@@ -30,6 +33,7 @@ struct granted {
 };
 
 struct scope_wish {
+  struct instance *instance;
   const char *scope; /* "s3://b/p*" */
   const char *bucket;
   const char *folder; /* of the prefix: "" or "a/b/" */
@@ -38,15 +42,14 @@ struct scope_wish {
 };
 
 struct tree {
+  struct instance_env env;
   struct caller *caller;
   struct identity *identity;
   const struct config_dir *dir;
   const struct s3_notes *notes; /* borrowed */
-  struct s3_site site;
-  struct control *control;
-  char *account;         /* of the instance; known after the first refresh */
-  struct grants *grants; /* the same */
-  struct store *store;   /* borrowed */
+  struct instance *instances;
+  size_t instance_count;
+  struct store *store; /* borrowed */
   struct fs *fs;
   pthread_t thread;
   bool following;
@@ -69,7 +72,7 @@ static void granted_describe(void *arg, struct buf *out) {
   grants_source_describe(g->keys, out);
 }
 
-static int granted_new(struct tree *t, const char *scope, enum scope_permission permission,
+static int granted_new(struct tree *t, const struct scope_wish *w, enum scope_permission permission,
                        struct granted **out) {
   struct granted *g = calloc(1, sizeof(*g));
   int rc;
@@ -77,7 +80,7 @@ static int granted_new(struct tree *t, const char *scope, enum scope_permission 
   if (g == NULL)
     return -ENOMEM;
   g->tree = t;
-  rc = grants_source_new(t->grants, scope, permission, &g->keys);
+  rc = grants_source_new(instance_grants(w->instance), w->scope, permission, &g->keys);
   if (rc != 0) {
     free(g);
     return rc;
@@ -90,10 +93,10 @@ static int granted_new(struct tree *t, const char *scope, enum scope_permission 
   return 0;
 }
 
-static int scope_client(struct tree *t, const struct granted *g, const char *bucket,
+static int scope_client(struct tree *t, const struct granted *g, const struct scope_wish *w,
                         struct s3_client **out) {
   const struct settings *set = &t->dir->settings;
-  struct s3_client_options co = {.site = t->site,
+  struct s3_client_options co = {.site = w->instance->site,
                                  .requester_pays = set->requester_pays,
                                  .expected_bucket_owner = set->expected_bucket_owner,
                                  .deadline_ms = set->deadline_ms};
@@ -102,9 +105,9 @@ static int scope_client(struct tree *t, const struct granted *g, const char *buc
 
   settings_placing(set, &co.placing);
   buf_init(&why, 4096);
-  rc = s3_client_new(t->caller, g->keys, bucket, &co, out, &why);
+  rc = s3_client_new(t->caller, g->keys, w->bucket, &co, out, &why);
   if (rc == -EINVAL)
-    log_warn("bucket %s of a grant cannot be reached: %s", bucket, buf_cstr(&why));
+    log_warn("bucket %s of a grant cannot be reached: %s", w->bucket, buf_cstr(&why));
   buf_fini(&why);
   return rc;
 }
@@ -113,9 +116,9 @@ static int scope_client(struct tree *t, const struct granted *g, const char *buc
 static int granted_client(struct tree *t, const struct scope_wish *w,
                           enum scope_permission permission, struct granted **g,
                           struct s3_client **out) {
-  int rc = granted_new(t, w->scope, permission, g);
+  int rc = granted_new(t, w, permission, g);
 
-  return rc == 0 ? scope_client(t, *g, w->bucket, out) : rc;
+  return rc == 0 ? scope_client(t, *g, w, out) : rc;
 }
 
 static int scope_store(struct tree *t, const struct scope_wish *w, struct store **out) {
@@ -150,7 +153,8 @@ static int make_scope(void *arg, const struct route *r, struct store **out) {
   char *bucket = text_dup_n(r->prefix, name);
   char *folder = text_dup_n(r->prefix + name + 1,
                             (size_t)(strrchr(r->prefix, '/') - r->prefix - (ptrdiff_t)name));
-  const struct scope_wish w = {.scope = scope,
+  const struct scope_wish w = {.instance = &t->instances[r->origin],
+                               .scope = scope,
                                .bucket = bucket,
                                .folder = folder,
                                .readable = r->can_read,
@@ -175,18 +179,77 @@ static void describe_tree(void *arg, struct buf *out) {
 
 /* What stands in front of BUCKET/KEY for everybody who reads by these grants. Without
  * memory nothing is shared. */
-static void share_tree(struct tree *t) {
+static void share_tree(struct tree *t, const struct s3_site *site) {
   t->store->place =
-      text_printf("grants|%s|%s/", t->site.endpoint_url != NULL ? t->site.endpoint_url : "aws",
-                  t->site.region != NULL ? t->site.region : "");
+      text_printf("grants|%s|%s/", site->endpoint_url != NULL ? site->endpoint_url : "aws",
+                  site->region != NULL ? site->region : "");
+}
+
+static const char *or_empty(const char *s) {
+  return s != NULL ? s : "";
+}
+
+/* Whose grants: "333333333333", or with several instances all of them. */
+static void name_instances(const struct tree *t, struct buf *out) {
+  const struct target *source = &t->dir->target;
+
+  if (source->instance_count == 0)
+    buf_puts(out, or_empty(t->dir->settings.account));
+  for (size_t i = 0; i < source->instance_count; i++)
+    buf_printf(out, "%s%s%s%s", i > 0 ? "," : "", source->instances[i].account,
+               source->instances[i].region != NULL ? ":" : "",
+               or_empty(source->instances[i].region));
+}
+
+static int open_instances(struct tree *t, struct buf *why) {
+  const struct target *source = &t->dir->target;
+  size_t count = source->instance_count;
+  int rc = 0;
+
+  t->instance_count = count > 0 ? count : 1;
+  t->instances = calloc(t->instance_count, sizeof(*t->instances));
+  if (t->instances == NULL) {
+    t->instance_count = 0;
+    return -ENOMEM;
+  }
+  if (count == 0)
+    return instance_open(&t->instances[0], &t->env, NULL, why);
+  if (t->dir->settings.account != NULL) {
+    buf_puts(why, "account= does not go with a list of accounts in the source");
+    return -EINVAL;
+  }
+  for (size_t i = 0; rc == 0 && i < count; i++)
+    rc = instance_open(&t->instances[i], &t->env, &source->instances[i], why);
+  return rc;
+}
+
+static int open_store(struct tree *t, const struct s3_site *site) {
+  struct route_store_options o = {.make = make_scope,
+                                  .describe = describe_tree,
+                                  .arg = t,
+                                  .writable = settings_writable(&t->dir->settings)};
+  struct buf domain;
+  int rc;
+
+  buf_init(&domain, 0);
+  buf_printf(&domain, "grants|%s|%s|%s|", identity_name(t->identity),
+             site->endpoint_url != NULL ? site->endpoint_url : "aws", or_empty(site->region));
+  name_instances(t, &domain);
+  rc = buf_error(&domain);
+  o.domain = buf_cstr(&domain);
+  if (rc == 0)
+    rc = route_store_new(&o, &t->store);
+  buf_fini(&domain);
+  if (rc == 0 && t->dir->settings.cache_tier_grants)
+    share_tree(t, site);
+  return rc;
 }
 
 int tree_new(struct caller *c, struct identity *id, const struct config_dir *dir,
              const struct s3_notes *notes, struct tree **out, struct store **store,
              struct buf *why) {
   struct tree *t = calloc(1, sizeof(*t));
-  struct route_store_options o = {.make = make_scope, .describe = describe_tree, .arg = t};
-  char *domain;
+  struct s3_site site;
   int rc;
 
   if (t == NULL)
@@ -197,25 +260,15 @@ int tree_new(struct caller *c, struct identity *id, const struct config_dir *dir
   t->identity = id;
   t->dir = dir;
   t->notes = notes;
-  identity_site(id, &dir->settings, &t->site);
-  rc = control_new(c, identity_keys(id), &t->site, dir->settings.deadline_ms, &t->control, why);
-  domain = text_printf("grants|%s|%s|%s|%s", identity_name(id),
-                       t->site.endpoint_url != NULL ? t->site.endpoint_url : "aws",
-                       t->site.region != NULL ? t->site.region : "",
-                       dir->settings.account != NULL ? dir->settings.account : "");
-  if (rc == 0 && domain == NULL)
-    rc = -ENOMEM;
-  o.domain = domain;
-  o.writable = settings_writable(&dir->settings);
+  t->env = (struct instance_env){c, id, &dir->settings};
+  identity_site(id, &dir->settings, &site);
+  rc = open_instances(t, why);
   if (rc == 0)
-    rc = route_store_new(&o, &t->store);
-  free(domain);
+    rc = open_store(t, &site);
   if (rc != 0) {
     tree_free(t);
     return rc;
   }
-  if (dir->settings.cache_tier_grants)
-    share_tree(t);
   *out = t;
   *store = t->store;
   return 0;
@@ -232,82 +285,15 @@ void tree_free(struct tree *t) {
     key_source_free(g->keys);
     free(g);
   }
-  grants_free(t->grants);
-  control_free(t->control);
-  free(t->account);
+  for (size_t i = 0; i < t->instance_count; i++)
+    instance_fini(&t->instances[i]);
+  free(t->instances);
   cond_fini(&t->synced.stop);
   mtx_fini(&t->synced.lock);
   free(t);
 }
 
 /* --- the list --- */
-
-static int own_account(struct tree *t, char **out, struct s3_error *error) {
-  struct caller_identity me;
-  int rc;
-
-  if (t->dir->settings.account != NULL) {
-    *out = strdup(t->dir->settings.account);
-    return *out != NULL ? 0 : -ENOMEM;
-  }
-  rc = control_caller_identity(t->control, 0, 0, &me, error);
-  if (rc != 0)
-    return rc;
-  *out = strdup(me.account);
-  caller_identity_fini(&me);
-  return *out != NULL ? 0 : -ENOMEM;
-}
-
-/* The instance that lists the grants is the one that vends for them. */
-static int find_instance(struct tree *t, struct s3_error *error) {
-  const struct settings *set = &t->dir->settings;
-  struct grants_options o = {.duration_s = (unsigned)(set->duration_ms / 1000),
-                             .minimal = set->minimal};
-  struct control *control;
-  struct buf why;
-  int rc;
-
-  if (t->grants != NULL)
-    return 0;
-  if (t->account == NULL) {
-    rc = own_account(t, &t->account, error);
-    if (rc != 0)
-      return rc;
-  }
-  o.account = t->account;
-  buf_init(&why, 4096);
-  rc = control_new(t->caller, identity_keys(t->identity), &t->site, set->deadline_ms, &control,
-                   &why);
-  buf_fini(&why);
-  if (rc != 0)
-    return rc;
-  rc = grants_new(control, &o, &t->grants);
-  if (rc != 0)
-    control_free(control);
-  return rc;
-}
-
-/* "s3://b/p*" as a route; the service may end a scope in several stars. False: it
- * names no single bucket. */
-static bool route_of(const struct caller_grant *g, struct route *r, char **prefix) {
-  static const char scheme[] = "s3://";
-  const char *at = g->scope + sizeof(scheme) - 1;
-  size_t len;
-
-  if (!text_has_prefix(g->scope, scheme))
-    return false;
-  len = strlen(at);
-  r->whole = len > 0 && at[len - 1] != '*';
-  while (len > 0 && at[len - 1] == '*')
-    len--;
-  if (memchr(at, '/', len) == NULL || at[0] == '/')
-    return false;
-  *prefix = text_dup_n(at, len);
-  r->prefix = *prefix;
-  r->can_read = strstr(g->permission, "READ") != NULL;
-  r->can_write = strstr(g->permission, "WRITE") != NULL;
-  return *prefix != NULL;
-}
 
 static void on_change(void *arg, const char *prefix, bool gone) {
   struct tree *t = arg;
@@ -316,49 +302,120 @@ static void on_change(void *arg, const char *prefix, bool gone) {
     fs_changed_below(t->fs, t->store, prefix, gone);
 }
 
-static int show(struct tree *t, const struct caller_grants *g) {
-  struct route *routes = calloc(g->count + 1, sizeof(*routes));
-  char **prefixes = calloc(g->count + 1, sizeof(char *));
-  size_t count = 0;
+struct routes {
+  struct route *items;
+  char **prefixes;
+  size_t count;
+};
+
+static void add_routes(struct routes *r, const struct caller_grants *g, unsigned origin) {
+  for (size_t i = 0; i < g->count; i++) {
+    struct route *route = &r->items[r->count];
+
+    if (!instance_route(&g->items[i], route, &r->prefixes[r->count]))
+      continue;
+    route->origin = origin;
+    r->count++;
+  }
+}
+
+/* What every instance said last. */
+static int show(struct tree *t) {
+  struct routes r = {0};
+  size_t count = 1;
   int rc = -ENOMEM;
 
-  for (size_t i = 0; routes != NULL && prefixes != NULL && i < g->count; i++)
-    if (route_of(&g->items[i], &routes[count], &prefixes[count]))
-      count++;
-  if (routes != NULL && prefixes != NULL)
-    rc = route_store_set(t->store, routes, count, on_change, t);
-  for (size_t i = 0; prefixes != NULL && i < count; i++)
-    free(prefixes[i]);
-  free(prefixes);
-  free(routes);
+  for (size_t i = 0; i < t->instance_count; i++)
+    count += t->instances[i].list.count;
+  r.items = calloc(count, sizeof(*r.items));
+  r.prefixes = calloc(count, sizeof(char *));
+  if (r.items != NULL && r.prefixes != NULL) {
+    for (size_t i = 0; i < t->instance_count; i++)
+      add_routes(&r, &t->instances[i].list, (unsigned)i);
+    rc = route_store_set(t->store, r.items, r.count, on_change, t);
+    for (size_t i = 0; i < r.count; i++)
+      free(r.prefixes[i]);
+  }
+  free(r.prefixes);
+  free(r.items);
   return rc;
+}
+
+/* Of several: those that answer are shown. */
+static void tell_failing(struct instance *one, const struct s3_error *error) {
+  struct buf line;
+
+  if (!one->failing) {
+    buf_init(&line, 65536);
+    s3_error_describe(error, &line);
+    log_warn("the grants of account %s in %s cannot be listed, those of the other accounts are: %s",
+             one->account_named, one->site.region, buf_cstr(&line));
+    buf_fini(&line);
+  }
+  one->failing = true;
+}
+
+/* The failure of the first is kept in *error; those behind it are told in the log. */
+static int refresh_all(struct tree *t, struct s3_error *error) {
+  size_t failed = 0;
+  int rc = 0;
+
+  for (size_t i = 0; i < t->instance_count; i++) {
+    struct instance *one = &t->instances[i];
+    struct s3_error own;
+    int err;
+
+    s3_error_init(&own);
+    err = instance_refresh(one, &own);
+    if (err == 0)
+      one->failing = false;
+    else if (t->instance_count > 1)
+      tell_failing(one, &own);
+    if (err != 0 && failed++ == 0) {
+      rc = err;
+      s3_error_move(error, &own);
+    }
+    s3_error_fini(&own);
+  }
+  return failed == t->instance_count ? rc : 0;
 }
 
 int tree_refresh(struct tree *t, struct s3_error *error) {
-  struct caller_grants g;
-  int rc = find_instance(t, error);
+  int rc = refresh_all(t, error);
 
-  if (rc == 0)
-    rc = control_caller_grants(t->control, t->account, NULL, &g, error);
-  if (rc != 0)
-    return rc;
-  rc = show(t, &g);
-  caller_grants_fini(&g);
-  return rc;
+  return rc == 0 ? show(t) : rc;
 }
 
 void tree_describe(struct tree *t, struct buf *out) {
+  struct buf names;
+
+  buf_init(&names, 0);
+  name_instances(t, &names);
   buf_printf(out, "%zu scopes by grants%s%s", route_store_count(t->store),
-             t->dir->settings.account != NULL ? " of account " : "",
-             t->dir->settings.account != NULL ? t->dir->settings.account : "");
+             names.len == 0          ? ""
+             : t->instance_count > 1 ? " of accounts "
+                                     : " of account ",
+             buf_cstr(&names));
+  buf_fini(&names);
 }
 
 size_t tree_count(struct tree *t) {
   return route_store_count(t->store);
 }
 
-struct grants *tree_grants(struct tree *t) {
-  return t->grants;
+struct grants *tree_grants(struct tree *t, const char *key) {
+  struct instance *found = &t->instances[0];
+  size_t best = instance_covers(found, key);
+
+  for (size_t i = 1; i < t->instance_count; i++) {
+    size_t len = instance_covers(&t->instances[i], key);
+
+    if (len <= best)
+      continue;
+    best = len;
+    found = &t->instances[i];
+  }
+  return instance_grants(found);
 }
 
 /* --- following --- */

@@ -49,12 +49,12 @@ static int keys_of(struct source *s, const char *key, enum scope_permission p, s
   char *place;
   int rc;
 
-  if (s->tree != NULL && (strchr(key, '/') == NULL || tree_grants(s->tree) == NULL)) {
+  if (s->tree != NULL && (strchr(key, '/') == NULL || tree_grants(s->tree, key) == NULL)) {
     s3_error_from_local(error, -EINVAL, "NoScope", "a grant covers a prefix of one bucket");
     return -EINVAL;
   }
   if (s->tree != NULL)
-    return ask(tree_grants(s->tree), key, p, out, error);
+    return ask(tree_grants(s->tree, key), key, p, out, error);
   if (s->grants == NULL)
     return key_source_get(identity_keys(s->identity), out, error);
   place = text_printf("%s/%s%s", s->dir->target.bucket, s->dir->target.prefix, key);

@@ -96,32 +96,80 @@ static int parse_bare(struct target *t, const char *s, struct buf *why) {
   return rc != 0 ? rc : target_parse_named(t, s, len, why);
 }
 
-/* --- grants[:ACCOUNT[:REGION]] ------------------------------------------------------------ */
+/* --- grants[:ACCOUNT[:REGION],...] -------------------------------------------------------- */
+
+/* "ACCOUNT[:REGION]" of len bytes. */
+static int parse_instance(char **account, char **region, const char *s, size_t len,
+                          struct buf *why) {
+  const char *colon = memchr(s, ':', len);
+  size_t first = colon != NULL ? (size_t)(colon - s) : len;
+  int rc = target_set_copy(account, s, first);
+
+  if (rc == 0)
+    rc = target_check_account(*account, why);
+  if (rc != 0 || colon == NULL)
+    return rc;
+  rc = target_set_copy(region, colon + 1, len - first - 1);
+  if (rc != 0)
+    return rc;
+  return **region != '\0' ? target_check_region(*region, why)
+                          : target_refuse(why, "grants:ACCOUNT:REGION lacks its region");
+}
+
+static bool is_listed(const struct target *t, const struct target_instance *one) {
+  for (size_t i = 0; i + 1 < t->instance_count; i++) {
+    const struct target_instance *other = &t->instances[i];
+    bool here = one->region == NULL || other->region == NULL
+                    ? one->region == other->region
+                    : strcmp(one->region, other->region) == 0;
+
+    if (here && strcmp(one->account, other->account) == 0)
+      return true;
+  }
+  return false;
+}
+
+static size_t count_commas(const char *s) {
+  size_t count = 0;
+
+  for (; *s != '\0'; s++)
+    count += *s == ',';
+  return count;
+}
+
+static int parse_instances(struct target *t, const char *s, struct buf *why) {
+  int rc = 0;
+
+  t->instances = calloc(count_commas(s) + 1, sizeof(*t->instances));
+  if (t->instances == NULL)
+    return -ENOMEM;
+  while (rc == 0) {
+    struct target_instance *one = &t->instances[t->instance_count++];
+    size_t len = strcspn(s, ",");
+
+    rc = parse_instance(&one->account, &one->region, s, len, why);
+    if (rc == 0 && is_listed(t, one))
+      rc = target_refuse(why, "%.*s is listed twice", (int)len, s);
+    if (s[len] == '\0')
+      break;
+    s += len + 1;
+  }
+  return rc;
+}
 
 static int parse_grants(struct target *t, const char *s, struct buf *why) {
-  const char *region;
-  int rc;
+  int rc = 0;
 
   t->kind = TARGET_GRANTS;
   if (strchr(s, '/') != NULL)
     return target_refuse(why,
                          "grants takes no prefix; one granted prefix is written s3://BUCKET/PREFIX "
                          "with access=grants");
-  if (*s == ':') {
-    region = strchr(s + 1, ':');
-    rc = target_set_copy(&t->account, s + 1,
-                         region != NULL ? (size_t)(region - s - 1) : strlen(s + 1));
-    if (rc == 0)
-      rc = target_check_account(t->account, why);
-    if (rc == 0 && region != NULL)
-      rc = target_set_copy(&t->region, region + 1, strlen(region + 1));
-    if (rc == 0 && region != NULL)
-      rc = *t->region != '\0' ? target_check_region(t->region, why)
-                              : target_refuse(why, "grants:ACCOUNT:REGION lacks its region");
-    if (rc != 0)
-      return rc;
-  }
-  return target_set_prefix(t, "", why);
+  if (*s == ':' && strchr(s, ',') != NULL)
+    rc = parse_instances(t, s + 1, why);
+  else if (*s == ':')
+    rc = parse_instance(&t->account, &t->region, s + 1, strlen(s + 1), why);
+  return rc == 0 ? target_set_prefix(t, "", why) : rc;
 }
 
 /* --- the whole ---------------------------------------------------------------------------- */
@@ -182,6 +230,11 @@ int target_parse(const char *source, struct target *out, struct buf *why) {
 }
 
 void target_fini(struct target *t) {
+  for (size_t i = 0; i < t->instance_count; i++) {
+    free(t->instances[i].account);
+    free(t->instances[i].region);
+  }
+  free(t->instances);
   free(t->bucket);
   free(t->name);
   free(t->account);

@@ -57,8 +57,11 @@ void route_drop(struct route_store *r, struct scope_table *t) {
 
 /* Two threads may make one at the same time: the first to come back is kept. */
 static int entry_make(struct route_store *r, struct scope_entry *e) {
-  struct route route = {
-      .prefix = e->prefix, .whole = e->whole, .can_read = e->can_read, .can_write = e->can_write};
+  struct route route = {.prefix = e->prefix,
+                        .whole = e->whole,
+                        .can_read = e->can_read,
+                        .can_write = e->can_write,
+                        .origin = e->origin};
   struct store *fresh;
   int rc = r->make(r->arg, &route, &fresh);
 

@@ -16,6 +16,7 @@ struct scope_entry {
   bool whole;
   bool can_read;
   bool can_write;
+  unsigned origin;
   struct store *store;      /* NULL: not needed yet */
   atomic_uint calls;        /* under way */
   unsigned tables;          /* that hold it; under the lock */

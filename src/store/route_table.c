@@ -17,11 +17,16 @@ static int compare(const char *a, bool whole_a, const char *b, bool whole_b) {
   return c != 0 ? c : (int)whole_a - (int)whole_b;
 }
 
+static bool same_scope(const struct scope_entry *a, const struct scope_entry *b) {
+  return compare(a->prefix, a->whole, b->prefix, b->whole) == 0;
+}
+
 static int by_prefix(const void *a, const void *b) {
   const struct scope_entry *x = *(struct scope_entry *const *)a;
   const struct scope_entry *y = *(struct scope_entry *const *)b;
+  int c = compare(x->prefix, x->whole, y->prefix, y->whole);
 
-  return compare(x->prefix, x->whole, y->prefix, y->whole);
+  return c != 0 ? c : (x->origin > y->origin) - (x->origin < y->origin);
 }
 
 void scope_entry_free(struct scope_entry *e) {
@@ -47,6 +52,7 @@ static struct scope_entry *entry_new(const struct route *r) {
   e->whole = r->whole;
   e->can_read = r->can_read;
   e->can_write = r->can_write;
+  e->origin = r->origin;
   e->prefix = strdup(r->prefix);
   if (e->prefix == NULL) {
     free(e);
@@ -75,7 +81,7 @@ static void merge_sorted(struct scope_table *t) {
     struct scope_entry *e = t->items[i];
     struct scope_entry *last = kept > 0 ? t->items[kept - 1] : NULL;
 
-    if (last == NULL || compare(last->prefix, last->whole, e->prefix, e->whole) != 0) {
+    if (last == NULL || last->origin != e->origin || !same_scope(last, e)) {
       t->items[kept++] = e;
       continue;
     }
@@ -86,12 +92,37 @@ static void merge_sorted(struct scope_table *t) {
   t->count = kept;
 }
 
+static int worth(const struct scope_entry *e) {
+  return 2 * e->can_read + e->can_write;
+}
+
+/* One origin does not add to another's permissions: its keys would not do. */
+static void choose_origins(struct scope_table *t) {
+  size_t kept = 0;
+
+  for (size_t i = 0; i < t->count; i++) {
+    struct scope_entry *e = t->items[i];
+    struct scope_entry *last = kept > 0 ? t->items[kept - 1] : NULL;
+
+    if (last == NULL || !same_scope(last, e)) {
+      t->items[kept++] = e;
+    } else if (worth(e) > worth(last)) {
+      t->items[kept - 1] = e;
+      scope_entry_free(last);
+    } else {
+      scope_entry_free(e);
+    }
+  }
+  t->count = kept;
+}
+
 /* Entries that stay as they are take the place of their like. */
 static void keep_old(struct scope_table *t, const struct scope_table *old) {
   for (size_t i = 0; old != NULL && i < t->count; i++) {
     size_t at = find_same(old, t->items[i]->prefix, t->items[i]->whole);
 
-    if (at == SCOPE_NONE || old->items[at]->can_read != t->items[i]->can_read ||
+    if (at == SCOPE_NONE || old->items[at]->origin != t->items[i]->origin ||
+        old->items[at]->can_read != t->items[i]->can_read ||
         old->items[at]->can_write != t->items[i]->can_write)
       continue;
     scope_entry_free(t->items[i]);
@@ -140,6 +171,7 @@ int scope_table_new(const struct route *routes, size_t count, const struct scope
   }
   qsort(t->items, t->count, sizeof(struct scope_entry *), by_prefix);
   merge_sorted(t);
+  choose_origins(t);
   keep_old(t, old);
   link_up(t);
   *out = t;

@@ -5,7 +5,8 @@
  * A key is read through the longest scope that covers it and may be read. Folders
  * above scopes are listed without a request, but for scopes that end within a
  * name ("a/b*": one listing each) and single objects (one HEAD each). What no
- * scope covers does not exist, and no request is made for it. */
+ * scope covers does not exist, and no request is made for it. Of equal scopes of several
+ * origins one is taken, which allows more. */
 #ifndef S3APFS_STORE_ROUTE_STORE_H
 #define S3APFS_STORE_ROUTE_STORE_H
 
@@ -16,6 +17,7 @@ struct route {
   bool whole;         /* that key alone, not all that start with it */
   bool can_read;
   bool can_write;
+  unsigned origin; /* whose scope it is, for make(): a small number that means nothing here */
 };
 
 struct route_store_options {
@@ -32,8 +34,8 @@ struct route_store_options {
 
 int route_store_new(const struct route_store_options *o, struct store **out);
 
-/* Sets all scopes. Those of the same prefix and kind keep their store, also when
- * permissions change. Afterwards, with no lock held, changed() is told each prefix
+/* Sets all scopes. Those of the same prefix, kind, origin and permissions keep their
+ * store. Afterwards, with no lock held, changed() is told each prefix
  * that is gone, then each that is new (of other permissions: both). NULL: nobody. Calls under way
  * end as they began; new ones for what is gone are -EACCES. Not two at a time. */
 int route_store_set(struct store *s, const struct route *routes, size_t count,

@@ -148,6 +148,10 @@ Test(target, grants) {
   expect_target("grants:011122223333:eu-west-3",
                 (struct want){TARGET_GRANTS, NULL, NULL, "011122223333", "eu-west-3", NULL, ""});
   expect_refused("grants:", "12 digits");
+  expect_refused("grants:111122223333,", "12 digits");
+  expect_refused("grants:,111122223333", "12 digits");
+  expect_refused("grants:111122223333:us-east-1,111122223333:us-east-1", "listed twice");
+  expect_refused("grants:111122223333,444455556666:", "region");
   expect_refused("grants:1111-2222-3333", "did you mean 111122223333");
   expect_refused("grants:111122223333:", "region");
   expect_refused("grants:111122223333:EU-West-3", "did you mean eu-west-3");

@@ -243,6 +243,24 @@ Test(route_store, grants_of_one_scope_add_up) {
   store_free(w.store);
 }
 
+Test(route_store, of_equal_scopes_of_two_origins_one_serves) {
+  struct route routes[] = {writes("bucket/a/"), reads("bucket/a/"), reads("bucket/a/b/")};
+  struct world w;
+
+  routes[1].origin = routes[2].origin = 7;
+  begin(&w, routes, 3);
+  cr_assert_eq(route_store_count(w.store), 2);
+  expect_list(&w, "bucket/a/", "bucket/a/1 bucket/a/2 bucket/a/b/ ");
+  cr_assert_eq(w.made, 1);
+  routes[1].origin = 3; /* another's keys: a store of its own */
+  set(&w, routes, 3);
+  cr_assert_str_eq(w.changed, "-bucket/a/ +bucket/a/ ");
+  routes[0].can_read = true;
+  set(&w, routes, 3);
+  cr_assert_str_eq(w.changed, "-bucket/a/ +bucket/a/ ");
+  store_free(w.store);
+}
+
 Test(route_store, changes_are_told_and_the_rest_keeps_its_store) {
   const struct route before[] = {reads("bucket/a/"), reads("bucket/p")};
   const struct route after[] = {reads("bucket/a/"), reads("bucket/z/")};
