@@ -17,19 +17,20 @@ struct algorithm {
   const char *header;
   const char *element;
   size_t size;
-  bool is_crc;
+  enum crc_kind crc;
   bool full_object;
   bool composite;
 };
 
 static const struct algorithm algorithms[CHECKSUM_KINDS] = {
-    [CHECKSUM_CRC64NVME] = {"CRC64NVME", "x-amz-checksum-crc64nvme", "ChecksumCRC64NVME", 8, true,
-                            true, false},
-    [CHECKSUM_CRC32] = {"CRC32", "x-amz-checksum-crc32", "ChecksumCRC32", 4, true, true, true},
-    [CHECKSUM_CRC32C] = {"CRC32C", "x-amz-checksum-crc32c", "ChecksumCRC32C", 4, true, true, true},
-    [CHECKSUM_SHA256] = {"SHA256", "x-amz-checksum-sha256", "ChecksumSHA256", 32, false, false,
+    [CHECKSUM_CRC64NVME] = {"CRC64NVME", "x-amz-checksum-crc64nvme", "ChecksumCRC64NVME", 8,
+                            CRC_64NVME, true, false},
+    [CHECKSUM_CRC32] = {"CRC32", "x-amz-checksum-crc32", "ChecksumCRC32", 4, CRC_32, true, true},
+    [CHECKSUM_CRC32C] = {"CRC32C", "x-amz-checksum-crc32c", "ChecksumCRC32C", 4, CRC_32C, true,
                          true},
-    [CHECKSUM_SHA1] = {"SHA1", "x-amz-checksum-sha1", "ChecksumSHA1", 20, false, false, true},
+    [CHECKSUM_SHA256] = {"SHA256", "x-amz-checksum-sha256", "ChecksumSHA256", 32, CRC_NONE, false,
+                         true},
+    [CHECKSUM_SHA1] = {"SHA1", "x-amz-checksum-sha1", "ChecksumSHA1", 20, CRC_NONE, false, true},
 };
 
 struct checksum_stream {
@@ -101,17 +102,6 @@ static enum digest_kind digest_of(enum checksum_kind kind) {
   return kind == CHECKSUM_SHA1 ? DIGEST_SHA1 : DIGEST_SHA256;
 }
 
-static uint64_t crc_update(enum checksum_kind kind, uint64_t crc, const void *data, size_t len) {
-  switch (kind) {
-  case CHECKSUM_CRC32:
-    return crc32_ieee((uint32_t)crc, data, len);
-  case CHECKSUM_CRC32C:
-    return crc32c((uint32_t)crc, data, len);
-  default:
-    return crc64nvme(crc, data, len);
-  }
-}
-
 static uint64_t crc_load(const struct checksum *c) {
   uint64_t v = 0;
 
@@ -134,7 +124,7 @@ int checksum_new(enum checksum_kind kind, struct checksum_stream **out) {
   if (s == NULL)
     return -ENOMEM;
   s->kind = kind;
-  if (!algorithms[kind].is_crc)
+  if (algorithms[kind].crc == CRC_NONE)
     rc = digest_new(digest_of(kind), &s->digest);
   if (rc == 0)
     *out = s;
@@ -147,7 +137,7 @@ void checksum_update(struct checksum_stream *s, const void *data, size_t len) {
   if (s->digest != NULL)
     digest_update(s->digest, data, len);
   else
-    s->crc = crc_update(s->kind, s->crc, data, len);
+    s->crc = crc_update(algorithms[s->kind].crc, s->crc, data, len);
 }
 
 int checksum_final(struct checksum_stream *s, struct checksum *out) {
@@ -174,8 +164,8 @@ int checksum_once(enum checksum_kind kind, const void *data, size_t len, struct 
   struct checksum c = {.kind = kind};
   int rc = 0;
 
-  if (algorithms[kind].is_crc)
-    crc_store(&c, crc_update(kind, 0, data, len));
+  if (algorithms[kind].crc != CRC_NONE)
+    crc_store(&c, crc_update(algorithms[kind].crc, 0, data, len));
   else
     rc = digest_once(digest_of(kind), data, len, c.bytes);
   if (rc == 0)
@@ -276,19 +266,10 @@ int checksum_append(struct checksum *whole, const struct checksum *next, uint64_
 
   if (whole->kind != next->kind || whole->parts != 0 || next->parts != 0)
     return -EINVAL;
-  switch (whole->kind) {
-  case CHECKSUM_CRC64NVME:
-    crc_store(whole, crc64nvme_combine(a, b, len));
-    return 0;
-  case CHECKSUM_CRC32:
-    crc_store(whole, crc32_ieee_combine((uint32_t)a, (uint32_t)b, len));
-    return 0;
-  case CHECKSUM_CRC32C:
-    crc_store(whole, crc32c_combine((uint32_t)a, (uint32_t)b, len));
-    return 0;
-  default:
+  if (algorithms[whole->kind].crc == CRC_NONE)
     return -EOPNOTSUPP;
-  }
+  crc_store(whole, crc_combine(algorithms[whole->kind].crc, a, b, len));
+  return 0;
 }
 
 void checksum_from_crc64nvme(uint64_t crc, struct checksum *out) {
@@ -298,12 +279,18 @@ void checksum_from_crc64nvme(uint64_t crc, struct checksum *out) {
 }
 
 int checksum_to_crc64nvme(const struct checksum *c, uint64_t *out) {
-  uint64_t crc = 0;
+  uint64_t crc;
 
-  if (c->kind != CHECKSUM_CRC64NVME || c->parts != 0)
+  if (checksum_to_crc(c, &crc) != CRC_64NVME)
     return -EINVAL;
-  for (unsigned i = 0; i < 8; i++)
-    crc = crc << 8 | c->bytes[i];
   *out = crc;
   return 0;
+}
+
+enum crc_kind checksum_to_crc(const struct checksum *c, uint64_t *out) {
+  enum crc_kind kind = c->parts == 0 ? algorithms[c->kind].crc : CRC_NONE;
+
+  if (kind != CRC_NONE)
+    *out = crc_load(c);
+  return kind;
 }

@@ -1,7 +1,7 @@
 /* CRC-32, CRC-32C and CRC-64/NVME by slicing-by-8 over one shared routine on
  * 64-bit registers: a 32-bit CRC is the same algorithm with a shorter register.
- * Where the processor multiplies without carries, CRC-64/NVME, which every byte that is
- * sent needs, goes over the bulk of the data by folding (crc_fold.c).
+ * Where the processor multiplies without carries, they go over the bulk of the data by
+ * folding (crc_fold.c): every byte that is sent needs one, and most that are fetched.
  * Combination multiplies by x^(8*len) modulo the polynomial, on the reflected
  * representation (the highest bit is x^0). */
 #include "s3apfs/base/crc.h"
@@ -15,12 +15,12 @@ struct crc_spec {
   uint64_t poly; /* reflected, without the top term */
   unsigned width;
   uint64_t table[8][256];
+  struct crc_fold fold;
 };
 
 static struct crc_spec ieee = {.poly = 0xEDB88320U, .width = 32};
 static struct crc_spec castagnoli = {.poly = 0x82F63B78U, .width = 32};
 static struct crc_spec nvme = {.poly = 0x9A6C9329AC4BC9B5U, .width = 64};
-static struct crc_fold nvme_fold;
 static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
 
 static void spec_fill(struct crc_spec *s) {
@@ -41,17 +41,24 @@ static void spec_fill(struct crc_spec *s) {
 
 static uint64_t poly_power(const struct crc_spec *s, unsigned exponent);
 
-static void tables_fill(void) {
-  spec_fill(&ieee);
-  spec_fill(&castagnoli);
-  spec_fill(&nvme);
+/* A short remainder stands at the top of 64 bits, as a reflected polynomial does. */
+static void fold_fill(struct crc_spec *s) {
   for (unsigned i = 0; i < 2; i++) {
     unsigned bits = i == 0 ? CRC_FOLD_WIDE * 8 : CRC_FOLD_NARROW * 8;
 
-    nvme_fold.by[i][0] = poly_power(&nvme, bits + 63);
-    nvme_fold.by[i][1] = poly_power(&nvme, bits - 1);
+    s->fold.by[i][0] = poly_power(s, bits + 63) << (64 - s->width);
+    s->fold.by[i][1] = poly_power(s, bits - 1) << (64 - s->width);
   }
-  nvme_fold.usable = crc_fold_is_possible();
+  s->fold.usable = crc_fold_is_possible();
+}
+
+static void tables_fill(void) {
+  struct crc_spec *all[] = {&ieee, &castagnoli, &nvme};
+
+  for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+    spec_fill(all[i]);
+    fold_fill(all[i]);
+  }
 }
 
 static uint64_t ones(const struct crc_spec *s) {
@@ -115,25 +122,29 @@ static uint64_t crc_join(const struct crc_spec *s, uint64_t a, uint64_t b, uint6
   return poly_multiply(s, power, a) ^ b;
 }
 
-uint32_t crc32_ieee(uint32_t crc, const void *data, size_t len) {
-  return (uint32_t)crc_run(&ieee, crc, data, len);
-}
-
-uint32_t crc32c(uint32_t crc, const void *data, size_t len) {
-  return (uint32_t)crc_run(&castagnoli, crc, data, len);
-}
-
 /* The bulk shrinks to 16 bytes that leave the same remainder. */
-uint64_t crc64nvme(uint64_t crc, const void *data, size_t len) {
+static uint64_t crc_any(const struct crc_spec *s, uint64_t crc, const void *data, size_t len) {
   size_t bulk = len / CRC_FOLD_WIDE * CRC_FOLD_WIDE;
   uint8_t rest[CRC_FOLD_NARROW];
 
   pthread_once(&tables_once, tables_fill);
-  if (!nvme_fold.usable || bulk < 2 * (size_t)CRC_FOLD_WIDE)
-    return crc_run(&nvme, crc, data, len);
-  crc_fold(&nvme_fold, ~crc, data, bulk, rest);
-  crc = crc_run(&nvme, ones(&nvme), rest, sizeof(rest)); /* the register begins with 0 */
-  return crc_run(&nvme, crc, (const uint8_t *)data + bulk, len - bulk);
+  if (!s->fold.usable || bulk < 2 * (size_t)CRC_FOLD_WIDE)
+    return crc_run(s, crc, data, len);
+  crc_fold(&s->fold, crc ^ ones(s), data, bulk, rest);
+  crc = crc_run(s, ones(s), rest, sizeof(rest)); /* the register begins with 0 */
+  return crc_run(s, crc, (const uint8_t *)data + bulk, len - bulk);
+}
+
+uint32_t crc32_ieee(uint32_t crc, const void *data, size_t len) {
+  return (uint32_t)crc_any(&ieee, crc, data, len);
+}
+
+uint32_t crc32c(uint32_t crc, const void *data, size_t len) {
+  return (uint32_t)crc_any(&castagnoli, crc, data, len);
+}
+
+uint64_t crc64nvme(uint64_t crc, const void *data, size_t len) {
+  return crc_any(&nvme, crc, data, len);
 }
 
 uint64_t crc64nvme_combine(uint64_t a, uint64_t b, uint64_t len_b) {
@@ -146,4 +157,30 @@ uint32_t crc32_ieee_combine(uint32_t a, uint32_t b, uint64_t len_b) {
 
 uint32_t crc32c_combine(uint32_t a, uint32_t b, uint64_t len_b) {
   return (uint32_t)crc_join(&castagnoli, a, b, len_b);
+}
+
+static const struct crc_spec *spec_of(enum crc_kind kind) {
+  switch (kind) {
+  case CRC_64NVME:
+    return &nvme;
+  case CRC_32:
+    return &ieee;
+  case CRC_32C:
+    return &castagnoli;
+  case CRC_NONE:
+    break;
+  }
+  return NULL;
+}
+
+uint64_t crc_update(enum crc_kind kind, uint64_t crc, const void *data, size_t len) {
+  const struct crc_spec *s = spec_of(kind);
+
+  return s != NULL ? crc_any(s, crc, data, len) : 0;
+}
+
+uint64_t crc_combine(enum crc_kind kind, uint64_t a, uint64_t b, uint64_t len_b) {
+  const struct crc_spec *s = spec_of(kind);
+
+  return s != NULL ? crc_join(s, a, b, len_b) : 0;
 }

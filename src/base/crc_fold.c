@@ -1,4 +1,4 @@
-/* Folding for reflected CRCs of 64 bits.
+/* Folding for reflected CRCs of up to 64 bits.
  *
  * A register of 16 bytes is a polynomial: bit i stands for x^(127-i). Moving it over D more
  * bits of data is a multiplication by x^D, done for its halves: the first 8 bytes are

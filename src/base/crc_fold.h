@@ -12,8 +12,8 @@
 struct crc_fold {
   bool usable;
   /* By how much one register moves: over CRC_FOLD_WIDE, CRC_FOLD_NARROW bytes; [0] for its
-   * first 8 bytes, x^(bits+63), [1] for the others, x^(bits-1), modulo a reflected polynomial
-   * of degree 64. */
+   * first 8 bytes, x^(bits+63), [1] for the others, x^(bits-1), modulo the CRC's polynomial,
+   * reflected: bit i stands for x^(63-i). */
   uint64_t by[2][2];
 };
 

@@ -381,6 +381,41 @@ static bool drop_one_locked(struct cache *c, const char *realm, const char *pref
   return false;
 }
 
+/* Takes one extent of the version, but not `but`, out of the map; as above. */
+static bool drop_other_locked(struct version *v, const struct extent *but, struct extent **cancel) {
+  for (size_t i = v->count; i > 0; i--) {
+    struct extent *e = v->extents[i - 1];
+
+    if (e == but)
+      continue;
+    if (e->loading && e->pins == 0) {
+      e->pins++;
+      *cancel = e;
+    }
+    extent_unmap_locked(e);
+    extent_settle_locked(e);
+    return true;
+  }
+  return false;
+}
+
+void cache_drop_others(struct extent *e) {
+  struct cache *c = e->cache;
+  struct extent *cancel = NULL;
+
+  mtx_lock(&c->synced.lock);
+  while (drop_other_locked(e->version, e, &cancel)) {
+    if (cancel == NULL)
+      continue;
+    mtx_unlock(&c->synced.lock);
+    cancel_load(cancel);
+    cancel = NULL;
+    mtx_lock(&c->synced.lock);
+  }
+  memory_feed_locked(c);
+  mtx_unlock(&c->synced.lock);
+}
+
 /* What allowed them may be gone. */
 static void forget_proofs_locked(struct cache *c, const char *realm, const char *prefix) {
   struct version *v;

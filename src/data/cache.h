@@ -12,6 +12,7 @@
 #include "s3apfs/base/patience.h"
 #include "s3apfs/data/cache.h"
 #include "s3apfs/store/store.h"
+#include "sums.h"
 
 struct disk;
 struct disk_file;
@@ -33,6 +34,9 @@ struct version {
   struct disk_file *disk; /* while there are readers; NULL: not kept on disk */
   atomic_llong proved_us; /* when a store was last asked that gave bytes of it to this
                            * process; 0: never */
+  atomic_uint spoiled;    /* how often its bytes turned out not to be the object's */
+  struct sums sums;       /* of what the store gave */
+  bool doubted;           /* what the store gave last, in one piece, was not the object */
   unsigned readers;
   unsigned refs;           /* readers, and extents with data */
   struct extent **extents; /* sorted by offset, no overlaps */
@@ -54,7 +58,13 @@ struct extent {
   struct store_get get;
   struct disk_file *disk; /* while it loads and while it is being kept; NULL: not kept */
   size_t base;            /* bytes that came from disk before the store was asked */
-  bool started;           /* get is the store's; changes only while the extent is pinned */
+  enum crc_kind crc_kind; /* CRC_NONE: nobody checks what comes; the store's thread's own
+                           * once it loads, as what follows */
+  uint64_t crc;           /* of the bytes [crc_from, crc_at) */
+  size_t crc_from;        /* not counted before, up to crc_to */
+  size_t crc_to;
+  size_t crc_at;
+  bool started; /* get is the store's; changes only while the extent is pinned */
   /* under the cache's lock: */
   unsigned pins;   /* readers that wait or reply, and cancellers */
   unsigned wanted; /* readers whose window holds it */
@@ -187,9 +197,23 @@ size_t cache_stream_share(struct cache *c, const struct store *s, int change);
 /* Takes a failed extent out of the map, before its waiters learn of it: one that
  * tries again must not find it. */
 void cache_load_failed(struct extent *e);
+/* Drops all other extents of this one's version; those that read go on. */
+void cache_drop_others(struct extent *e);
 /* A load is over; `fetched`: all bytes are there, from the store. The extent may be
  * gone afterwards. */
 void cache_load_ended(struct extent *e, bool fetched);
+
+/* --- check.c --- */
+/* Which bytes of a new extent are to be checked. */
+void check_begin_locked(struct extent *e);
+/* The store gave the first `have` bytes of the extent; how many of them may be
+ * announced before check_end() has its say. */
+size_t check_progress(struct extent *e, size_t have);
+/* All bytes came from the store: 0. When that completes the object and its checksum is
+ * another one, what is held of the version is dropped, in memory and on disk:
+ * -ECANCELED: nothing was given out, it is to be fetched once more; -EIO: it was, or
+ * that was the second time. */
+int check_end(struct extent *e);
 
 /* --- pace.c --- */
 /* Notes a load of `length` bytes that took `us`, the first byte after `first_us`. */
@@ -230,6 +254,8 @@ void disk_relieve(struct disk *d);
 /* A descriptor of the version's bytes, whole and verified by this process, which the
  * file's user must not close; -1: there is none. Reads what little was not verified. */
 int disk_whole_fd(struct disk_file *f);
+/* Removes one version, also while it is in use. */
+void disk_drop_file(struct disk_file *f);
 /* Waits until nothing is queued. */
 void disk_drain(struct disk *d);
 /* Removes every version whose id starts so, also those in use: their readers go on

@@ -39,6 +39,11 @@ static int drop_entry(void *arg, const struct disk_entry *e) {
   return 0;
 }
 
+void disk_drop_file(struct disk_file *f) {
+  atomic_store(&f->dropped, true);
+  (void)!disk_remove(f->disk->dir_fd, f->hash);
+}
+
 void disk_drop(struct disk *d, const char *id_prefix) {
   struct drop drop = {d, id_prefix};
 

@@ -56,6 +56,7 @@ static void version_unref_locked(struct cache *c, struct version *v) {
   if (--v->refs > 0)
     return;
   HASH_DEL(c->synced.versions, v);
+  sums_fini(&v->sums);
   free(v->extents);
   free(v->id);
   free(v->key);
@@ -158,6 +159,7 @@ int extent_make_locked(struct cache *c, struct version *v, struct store *s, size
     return -ENOMEM;
   }
   e->cache = c;
+  check_begin_locked(e);
   e->loading = true;
   e->pins = 1;
   v->refs++;
@@ -219,6 +221,7 @@ int version_get(struct cache *c, struct store *s, const char *key, const struct 
   }
   if (v != NULL) {
     v->refs++;
+    sums_learn(&v->sums, a->crc_kind, a->crc);
     if (v->readers++ == 0 && c->disk != NULL && v->etag[0] != '\0')
       v->disk = disk_file_get(c->disk, v->id, v->size);
   }

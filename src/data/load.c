@@ -45,7 +45,7 @@ static void on_progress(struct store_get *g, size_t have) {
     e->first_us = clock_mono_us();
     note_proof(e->version, e->started_us);
   }
-  load_progress(e, e->base + have);
+  load_progress(e, check_progress(e, e->base + have));
 }
 
 static void end(struct extent *e, int err, bool fetched) {
@@ -96,6 +96,8 @@ static void on_done(struct store_get *g, int err) {
   struct extent *e = extent_of(g);
 
   err = judge(e, err);
+  if (err == 0)
+    err = check_end(e);
   end(e, err, err == 0);
 }
 

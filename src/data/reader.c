@@ -27,6 +27,7 @@ struct reader {
   struct cache *cache;
   struct store *store;
   struct version *version;
+  unsigned spoiled; /* of the version, when this reader came */
   struct {
     struct mtx lock;
     struct pattern pattern;
@@ -50,6 +51,7 @@ int reader_new(struct cache *c, struct store *s, const char *key, const struct s
   }
   r->cache = c;
   r->store = s;
+  r->spoiled = atomic_load(&r->version->spoiled);
   mtx_init(&r->synced.lock, RANK_HANDLE);
   *out = r;
   return 0;
@@ -68,6 +70,10 @@ void reader_free(struct reader *r) {
 
 uint64_t reader_size(const struct reader *r) {
   return r->version->size;
+}
+
+bool reader_is_spoiled(const struct reader *r) {
+  return atomic_load(&r->version->spoiled) != r->spoiled;
 }
 
 /* Moves the kept extents that lie outside of what the plan keeps to the caller. */
@@ -247,6 +253,8 @@ int reader_read(struct reader *r, uint64_t offset, size_t size, const struct pat
     out->bytes = 0;
     return 0;
   }
+  if (reader_is_spoiled(r))
+    return -EIO;
   end = size < r->version->size - offset ? offset + size : r->version->size;
   note(r, offset, end, &plan, passed, &passed_count);
   cache_unwant(r->cache, passed, passed_count, false);

@@ -374,6 +374,8 @@ static int read_current(struct fs *fs, struct fs_file *f, uint64_t off, size_t s
       doubt(fs, f->ino, rc);
       rc = file_movable(fs, f, v) ? -EAGAIN : rc;
     }
+    if (rc == -EIO && reader_is_spoiled(v->reader))
+      fs_notify_changed(fs, f->ino); /* the kernel has pages of it */
     if (rc == -EAGAIN) {
       rc = file_move(fs, f, v, &p);
       if (rc == 0)

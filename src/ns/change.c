@@ -168,6 +168,8 @@ static bool set_version_locked(struct ns *n, struct node *i, const struct store_
   i->file.size = attr->size;
   i->file.mtime = attr->mtime;
   i->file.archived = attr->archived;
+  i->file.crc_kind = (uint8_t)attr->crc_kind;
+  i->file.crc = attr->crc;
   i->local = false;
   i->asof = ns_tick_locked(n);
   i->fresh_until = ns_now(n) + i->root->options.metadata_ttl_ms;

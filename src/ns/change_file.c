@@ -67,6 +67,8 @@ static void store_locked(struct ns *n, struct node *i, const struct store_attr *
   i->file.size = attr->size;
   i->file.mtime = attr->mtime;
   i->file.archived = attr->archived;
+  i->file.crc_kind = (uint8_t)attr->crc_kind;
+  i->file.crc = attr->crc;
   i->local = false;
   if (i->gone) {
     free(etag);

@@ -56,6 +56,8 @@ struct node {
       uint64_t size;
       int64_t mtime;
       char *etag;
+      uint64_t crc; /* of that version, as crc_kind says */
+      uint8_t crc_kind;
       bool archived;
     } file; /* links too */
     struct {

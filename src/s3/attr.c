@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "client_internal.h"
+#include "s3apfs/aws/checksum.h"
 #include "s3apfs/base/text.h"
 
 int s3_etag_copy(const char *quoted, char out[STORE_ETAG_MAX]) {
@@ -45,6 +46,23 @@ static int size_from_headers(const struct kvlist *headers, uint64_t *out) {
   return text_parse_u64(length, out) == 0 ? 0 : -EBADMSG;
 }
 
+/* Only what is said to be of the whole object counts. With a range S3 tells nothing, or
+ * what it has of one part; a composite is made of parts that are not known here. */
+static void crc_from_headers(const struct kvlist *headers, struct store_attr *a) {
+  const char *said = kvlist_get_ci(headers, "x-amz-checksum-type");
+  enum checksum_type type;
+  enum checksum_kind kind;
+  const char *value;
+  struct checksum sum;
+
+  if (said == NULL || checksum_type_parse(said, &type) != 0 || type != CHECKSUM_FULL_OBJECT)
+    return;
+  if (kvlist_get_ci(headers, "content-range") != NULL)
+    return;
+  if (checksum_find_header(headers, &kind, &value) == 0 && checksum_decode(kind, value, &sum) == 0)
+    a->crc_kind = checksum_to_crc(&sum, &a->crc);
+}
+
 int s3_attr_from_headers(const struct kvlist *headers, bool uncounted, struct store_attr *out) {
   struct store_attr a = {0};
   const char *modified = kvlist_get_ci(headers, "last-modified");
@@ -61,6 +79,11 @@ int s3_attr_from_headers(const struct kvlist *headers, bool uncounted, struct st
   if (rc != 0)
     return rc;
   a.archived = is_archived(headers);
+  crc_from_headers(headers, &a);
   *out = a;
   return 0;
+}
+
+int s3_ask_checksum(struct kvlist *headers) {
+  return kvlist_add(headers, "x-amz-checksum-mode", "ENABLED");
 }

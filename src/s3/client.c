@@ -290,9 +290,17 @@ int s3_client_head(struct s3_client *c, const char *key, struct store_attr *out,
                    struct kvlist *meta, struct s3_error *error) {
   struct s3_op op = {.method = "HEAD", .key = key};
   struct http_reply reply;
+  struct kvlist headers;
   struct buf body;
-  int rc = s3_client_do(c, &op, &reply, &body, error);
+  int rc = 0;
 
+  kvlist_init(&headers);
+  op.headers = &headers;
+  if (!c->lambda)
+    rc = s3_ask_checksum(&headers);
+  if (rc == 0)
+    rc = s3_client_do(c, &op, &reply, &body, error);
+  kvlist_fini(&headers);
   if (rc != 0)
     return rc;
   rc = s3_attr_from_headers(&reply.headers, c->lambda, out);

@@ -87,11 +87,13 @@ int s3_meta_from_headers(const struct kvlist *headers, struct kvlist *meta);
 
 /* Asks a lambda once whether it takes ranges, of this key; blocks. */
 void s3_client_learn_ranges(struct s3_client *c, const char *key);
-/* Size, time, etag and archive state from reply headers. -EBADMSG when a number
+/* Size, time, etag, archive state and CRC from reply headers. -EBADMSG when a number
  * is malformed or the etag too long. size is taken from Content-Range's total
  * when present, else from Content-Length; uncounted: it may be missing, the
  * size is 0 then. */
 int s3_attr_from_headers(const struct kvlist *headers, bool uncounted, struct store_attr *out);
+/* Asks for the object's checksum along with what a HEAD, or a GET of all bytes, tells. */
+int s3_ask_checksum(struct kvlist *headers);
 /* An etag without its quotes (and W/); -EBADMSG when it does not fit. */
 int s3_etag_copy(const char *quoted, char out[STORE_ETAG_MAX]);
 

@@ -7,6 +7,9 @@
  * attempt must carry the etag of the first (the caller's If-Match, else what the
  * first attempt said); otherwise the object changed and the read is -ESTALE.
  *
+ * Where all of a known version is wanted no range is named, because S3 tells an object's
+ * checksum only then.
+ *
  * Object Lambda access points answer a Range with 501 unless their function was
  * made for it. Such a client asks once; then the whole object is asked for and the
  * range cut out of it: what lies before is skipped, and the transfer ends when the
@@ -72,9 +75,16 @@ static int check_range(const struct store_get *g, const char *range, uint64_t to
   return 0;
 }
 
+/* All of this version: its size is known, and a larger one will not be sent. */
+static bool wants_all(const struct store_get *g) {
+  return g->offset == 0 && g->size != NULL && g->length == *g->size && g->if_match != NULL;
+}
+
 /* A server that ignores Range answers 200 with the whole object: fine only when
  * that is what was asked for. */
 static int check_whole(const struct store_get *g, uint64_t total, size_t *promised) {
+  if (g->size != NULL && *g->size != total)
+    return -ESTALE;
   if (g->offset != 0 || total > g->length)
     return -EBADMSG;
   *promised = (size_t)total;
@@ -240,7 +250,9 @@ static int get_request(struct s3_get *s, struct aws_request *r) {
 
   if (rc != 0)
     return rc;
-  if (!s->client->lambda || atomic_load(&s->client->ranges) == S3_RANGES_YES)
+  if (!s->client->lambda && wants_all(g))
+    rc = s3_ask_checksum(&r->headers);
+  else if (!s->client->lambda || atomic_load(&s->client->ranges) == S3_RANGES_YES)
     rc = kvlist_addf(&r->headers, "Range", "bytes=%llu-%llu", (unsigned long long)g->offset,
                      (unsigned long long)(g->offset + g->length - 1));
   if (rc == 0 && g->if_match != NULL && !s->client->lambda)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "s3apfs/base/buf.h"
+#include "s3apfs/base/crc.h"
 #include "s3apfs/base/kv.h"
 
 /* In the order of preference when a reply carries several. */
@@ -72,6 +73,8 @@ bool checksum_equal(const struct checksum *a, const struct checksum *b);
 void checksum_from_crc64nvme(uint64_t crc, struct checksum *out);
 /* -EINVAL for another kind or a composite. */
 int checksum_to_crc64nvme(const struct checksum *c, uint64_t *out);
+/* Any CRC; CRC_NONE for a digest or a composite, *out is not written then. */
+enum crc_kind checksum_to_crc(const struct checksum *c, uint64_t *out);
 
 /* COMPOSITE of the parts, in order, all of one kind and none composite.
  * -EINVAL otherwise, or for no parts or too many. */

@@ -22,6 +22,9 @@ int reader_new(struct cache *c, struct store *s, const char *key, const struct s
  * reader wanted are cancelled. */
 void reader_free(struct reader *r);
 uint64_t reader_size(const struct reader *r);
+/* Bytes that this reader may have given out turned out, once all were there, not to be
+ * the object's: its checksum is another one. It reads no more (-EIO). */
+bool reader_is_spoiled(const struct reader *r);
 
 struct extent;
 struct reader_reply {

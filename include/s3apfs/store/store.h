@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "s3apfs/base/buf.h"
+#include "s3apfs/base/crc.h"
 #include "s3apfs/base/kv.h"
 
 /* etags are compared whole; S3's are shorter than this, longer ones are refused (-EBADMSG). */
@@ -22,6 +23,8 @@ struct store_attr {
   int64_t mtime;             /* seconds since 1970 */
   char etag[STORE_ETAG_MAX]; /* without quotes; "" unknown */
   bool archived;             /* the bytes cannot be read now (GLACIER and kin) */
+  enum crc_kind crc_kind;    /* CRC_NONE: what follows was not told */
+  uint64_t crc;              /* of all bytes */
 };
 
 struct store_entry {

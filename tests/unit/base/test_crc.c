@@ -84,6 +84,10 @@ Test(crc, long_data_agrees_with_the_definition) {
   for (size_t len = 100; len < 420; len++) {
     uint64_t want = slow_crc(0x9A6C9329AC4BC9B5, UINT64_MAX, data + len % 7, len);
 
+    cr_expect_eq(crc32_ieee(0, data + len % 7, len),
+                 slow_crc(0xEDB88320, UINT32_MAX, data + len % 7, len), "%zu bytes", len);
+    cr_expect_eq(crc32c(crc32c(0, data, len), data + len, 200),
+                 slow_crc(0x82F63B78, UINT32_MAX, data, len + 200), "%zu bytes", len);
     cr_expect_eq(crc64nvme(0, data + len % 7, len), want, "%zu bytes", len);
     cr_expect_eq(crc64nvme(crc64nvme(0, data + len % 7, 13), data + len % 7 + 13, len - 13), want,
                  "%zu bytes in two", len);
@@ -128,4 +132,26 @@ Test(crc, combination_of_huge_ranges_is_associative) {
 
   cr_expect_eq(left, right);
   cr_expect_neq(crc64nvme_combine(a, b, n), crc64nvme_combine(a, b, n + 1));
+}
+
+/* Many pieces, joined in order, are what the whole is. */
+Test(crc, kinds_chosen_at_run_time_agree_with_the_named_ones) {
+  static const enum crc_kind kinds[] = {CRC_64NVME, CRC_32, CRC_32C};
+  uint8_t *data = noise();
+
+  cr_expect_eq(crc_update(CRC_64NVME, 0, data, 1000), crc64nvme(0, data, 1000));
+  cr_expect_eq(crc_update(CRC_32, 0, data, 1000), crc32_ieee(0, data, 1000));
+  cr_expect_eq(crc_update(CRC_32C, 0, data, 1000), crc32c(0, data, 1000));
+  cr_expect_eq(crc_update(CRC_NONE, 0, data, 1000), 0);
+  for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+    uint64_t joined = 0;
+
+    for (size_t at = 0, len = 1; at < DATA_BYTES; at += len, len = len * 3 + 1) {
+      if (len > DATA_BYTES - at)
+        len = DATA_BYTES - at;
+      joined = crc_combine(kinds[k], joined, crc_update(kinds[k], 0, data + at, len), len);
+    }
+    cr_expect_eq(joined, crc_update(kinds[k], 0, data, DATA_BYTES), "kind %zu", k);
+  }
+  free(data);
 }

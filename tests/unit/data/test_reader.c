@@ -540,3 +540,104 @@ Test(reader, another_size_is_another_version_also_without_an_etag) {
   cr_assert_eq(check_read(r, 0, 20, 1, &patient), 20);
   reader_free(r);
 }
+
+/* --- the checksum of the whole object --- */
+
+/* As open_reader(), of an object that says it has this checksum. */
+static struct reader *open_summed(const char *key, enum crc_kind kind, uint64_t crc) {
+  struct store_attr a;
+  struct reader *r;
+
+  cr_assert_eq(mem->ops->head(mem, key, &a, NULL), 0);
+  a.crc_kind = kind;
+  a.crc = crc;
+  cr_assert_eq(reader_new(cache, store, key, &a, &r), 0);
+  return r;
+}
+
+static uint64_t crc_of(enum crc_kind kind, size_t len, uint64_t seed) {
+  unsigned char *p = pattern_new(len, seed);
+  uint64_t crc = crc_update(kind, 0, p, len);
+
+  free(p);
+  return crc;
+}
+
+/* From end to end; 0 or the error that ended it. */
+static int read_through(struct reader *r, uint64_t seed) {
+  for (uint64_t at = 0; at < reader_size(r);) {
+    ssize_t n = check_read(r, at, 100 * KB, seed, &patient);
+
+    if (n <= 0)
+      return (int)n;
+    at += (uint64_t)n;
+  }
+  return 0;
+}
+
+Test(reader, a_whole_object_is_held_against_its_checksum) {
+  static const size_t sizes[] = {1, 1000, 128 * KB, 9 * MB + 5};
+
+  for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+    enum crc_kind kind = i % 2 == 0 ? CRC_64NVME : CRC_32C;
+    struct reader *r;
+
+    put("k", sizes[i], i);
+    r = open_summed("k", kind, crc_of(kind, sizes[i], i));
+    cr_expect_eq(reader_probe(r, &patient), 0);
+    cr_expect_eq(read_through(r, i), 0, "%zu bytes", sizes[i]);
+    cr_expect_not(reader_is_spoiled(r));
+    reader_free(r);
+  }
+}
+
+Test(reader, what_came_in_one_piece_is_fetched_once_more_and_then_an_error) {
+  struct reader *r;
+
+  put("k", 1000, 1);
+  r = open_summed("k", CRC_32, crc_of(CRC_32, 1000, 1) + 1);
+  cr_expect_eq(reader_probe(r, &patient), -EIO);
+  cr_expect_eq(counts().gets, 2);
+  cr_expect_eq(check_read(r, 0, 10, 1, &patient), -EIO, "never a byte of it");
+  reader_free(r);
+  r = open_summed("k", CRC_32, crc_of(CRC_32, 1000, 1));
+  cr_expect_eq(check_read(r, 0, 1000, 1, &patient), 1000);
+  reader_free(r);
+}
+
+/* The last byte does not come, whatever had been given out before. */
+Test(reader, a_large_object_with_another_checksum_ends_in_an_error) {
+  size_t size = 9 * MB + 5;
+  uint64_t right = crc_of(CRC_64NVME, size, 1);
+  struct reader *r;
+
+  put("k", size, 1);
+  r = open_summed("k", CRC_64NVME, right ^ 1);
+  cr_expect_eq(read_through(r, 1), -EIO);
+  cr_expect(reader_is_spoiled(r));
+  cr_expect_eq(check_read(r, 0, 10, 1, &patient), -EIO, "not even what was right");
+  reader_free(r);
+  wait_idle_loads();
+  cr_expect_eq(stats().bytes, 0, "nothing of it is kept");
+  r = open_summed("k", CRC_64NVME, right);
+  cr_expect_eq(read_through(r, 1), 0);
+  reader_free(r);
+}
+
+Test(reader, pieces_read_here_and_there_and_then_the_rest_are_checked_too) {
+  size_t size = 5 * MB;
+  struct reader *r;
+
+  put("k", size, 1);
+  r = open_summed("k", CRC_32C, crc_of(CRC_32C, size, 1));
+  for (uint64_t at = 4 * MB; at > 0; at -= 512 * KB)
+    cr_expect_eq(check_read(r, at, 10, 1, &patient), 10);
+  cr_expect_eq(read_through(r, 1), 0);
+  reader_free(r);
+  put("k", size, 2);
+  r = open_summed("k", CRC_32C, crc_of(CRC_32C, size, 1));
+  for (uint64_t at = 4 * MB; at > 0; at -= 512 * KB)
+    cr_expect_eq(check_read(r, at, 10, 2, &patient), 10);
+  cr_expect_eq(read_through(r, 2), -EIO);
+  reader_free(r);
+}
