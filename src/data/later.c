@@ -366,6 +366,18 @@ static int later_copy(struct store *s, const struct store_source *from, const ch
   return later_after_moves(l, moved, note_made(l, rc, out));
 }
 
+/* By the inner store itself, at once. */
+static int later_pass_move(struct store *s, const struct store_source *from, const char *key,
+                           const struct store_condition *cond) {
+  struct later *l = self(s);
+  uint64_t moved = later_mark(l);
+  int rc = l->inner->write->move != NULL ? later_settle_two(l, from->key, key) : -EOPNOTSUPP;
+
+  if (rc != 0)
+    return rc;
+  return later_after_moves(l, moved, l->inner->write->move(l->inner, from, key, cond));
+}
+
 static int remove_now(struct later *l, struct store_doomed *items, size_t count) {
   uint64_t moved = later_mark(l);
   int rc = l->inner->write->remove(l->inner, items, count);
@@ -414,6 +426,7 @@ static const struct store_write_ops write_ops = {
     .complete_upload = later_complete_upload,
     .abort_upload = later_abort_upload,
     .copy = later_copy,
+    .move = later_pass_move,
     .remove = later_remove,
 };
 

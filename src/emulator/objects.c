@@ -17,32 +17,11 @@
 #include <uthash.h>
 
 #include "key_name.h"
+#include "objects_internal.h"
 #include "objects_load.h"
 #include "s3apfs/base/file.h"
 #include "s3apfs/base/lock.h"
 #include "s3apfs/base/text.h"
-
-struct bucket_index {
-  char *name;
-  struct key_index keys;
-  UT_hash_handle hh;
-};
-
-struct key_guard {
-  char *id; /* BUCKET/KEY */
-  UT_hash_handle hh;
-};
-
-struct objects {
-  char *dir;
-  char *spool;
-  struct {
-    struct mtx lock;
-    struct cond guard_left;
-    struct bucket_index *buckets;
-    struct key_guard *guards;
-  } synced;
-};
 
 /* --- life --- */
 
@@ -122,6 +101,10 @@ void objects_close(struct objects *o) {
     next = b->hh.next;
     bucket_index_free(b);
   }
+  for (size_t i = 0; i < RENAMES_KEPT; i++) {
+    free(o->synced.renames[i].token);
+    free(o->synced.renames[i].what);
+  }
   cond_fini(&o->synced.guard_left);
   mtx_fini(&o->synced.lock);
   free(o->dir);
@@ -139,8 +122,8 @@ const char *objects_dir(const struct objects *o) {
 
 /* --- one change of a key at a time --- */
 
-static int guard_enter(struct objects *o, const char *bucket, const char *key,
-                       struct key_guard **out) {
+int objects_guard_enter(struct objects *o, const char *bucket, const char *key,
+                        struct key_guard **out) {
   struct key_guard *mine = calloc(1, sizeof(*mine)), *other;
   char *id = text_printf("%s/%s", bucket, key);
   if (!mine || !id) {
@@ -162,7 +145,7 @@ static int guard_enter(struct objects *o, const char *bucket, const char *key,
   return 0;
 }
 
-static void guard_leave(struct objects *o, struct key_guard *g) {
+void objects_guard_leave(struct objects *o, struct key_guard *g) {
   mtx_lock(&o->synced.lock);
   HASH_DEL(o->synced.guards, g);
   cond_broadcast(&o->synced.guard_left);
@@ -175,8 +158,8 @@ static bool etag_matches(const char *wanted, const char *etag) {
   return strcmp(wanted, "*") == 0 || strcmp(wanted, etag) == 0;
 }
 
-static int check_condition(struct objects *o, const char *bucket, const char *key,
-                           const struct objects_condition *c) {
+int objects_check(struct objects *o, const char *bucket, const char *key,
+                  const struct objects_condition *c) {
   if (!c || (!c->if_match && !c->must_be_absent))
     return 0;
   int err = 0;
@@ -193,7 +176,7 @@ static int check_condition(struct objects *o, const char *bucket, const char *ke
 
 /* --- lookups --- */
 
-static char *object_path(const struct objects *o, const char *bucket, const char *key) {
+char *objects_path(const struct objects *o, const char *bucket, const char *key) {
   struct buf b;
   buf_init(&b, 0);
   buf_printf(&b, "%s/%s/", o->dir, bucket);
@@ -212,7 +195,7 @@ int objects_page(struct objects *o, const char *bucket, const struct key_query *
 
 int objects_get(struct objects *o, const char *bucket, const char *key, int *fd,
                 struct object_info *out) {
-  char *path = object_path(o, bucket, key);
+  char *path = objects_path(o, bucket, key);
   if (!path)
     return -ENOMEM;
   int opened = open(path, O_RDONLY | O_CLOEXEC);
@@ -231,7 +214,7 @@ int objects_get(struct objects *o, const char *bucket, const char *key, int *fd,
 
 /* --- changes --- */
 
-static int move_into_place(const char *from, const char *path) {
+int objects_move_into_place(const char *from, const char *path) {
   char *folder = strdup(path);
   if (!folder)
     return -ENOMEM;
@@ -243,7 +226,7 @@ static int move_into_place(const char *from, const char *path) {
   return err;
 }
 
-static int index_put(struct objects *o, const char *bucket, const struct key_entry *entry) {
+int objects_index_put(struct objects *o, const char *bucket, const struct key_entry *entry) {
   struct key_entry copy;
   int err = key_entry_copy(&copy, entry);
   if (err)
@@ -259,26 +242,26 @@ static int index_put(struct objects *o, const char *bucket, const struct key_ent
 
 static int commit(struct objects *o, const char *bucket, const char *from,
                   const struct object_info *info, const struct objects_condition *condition) {
-  char *path = object_path(o, bucket, info->entry.key);
+  char *path = objects_path(o, bucket, info->entry.key);
   struct key_guard *guard;
-  int err = path ? guard_enter(o, bucket, info->entry.key, &guard) : -ENOMEM;
+  int err = path ? objects_guard_enter(o, bucket, info->entry.key, &guard) : -ENOMEM;
   if (err) {
     free(path);
     return err;
   }
-  err = check_condition(o, bucket, info->entry.key, condition);
+  err = objects_check(o, bucket, info->entry.key, condition);
   if (!err)
-    err = move_into_place(from, path);
+    err = objects_move_into_place(from, path);
   if (!err)
-    err = index_put(o, bucket, &info->entry);
-  guard_leave(o, guard);
+    err = objects_index_put(o, bucket, &info->entry);
+  objects_guard_leave(o, guard);
   free(path);
   return err;
 }
 
 int objects_put(struct objects *o, const char *bucket, struct body *data, struct object_info *info,
                 const struct objects_condition *condition) {
-  int err = check_condition(o, bucket, info->entry.key, condition);
+  int err = objects_check(o, bucket, info->entry.key, condition);
   if (err)
     return err;
   int fd;
@@ -297,7 +280,7 @@ int objects_put(struct objects *o, const char *bucket, struct body *data, struct
   return err;
 }
 
-static void index_remove(struct objects *o, const char *bucket, const char *key) {
+void objects_index_remove(struct objects *o, const char *bucket, const char *key) {
   mtx_lock(&o->synced.lock);
   struct bucket_index *b = bucket_index_locked(o, bucket);
   if (b)
@@ -307,19 +290,19 @@ static void index_remove(struct objects *o, const char *bucket, const char *key)
 
 int objects_remove(struct objects *o, const char *bucket, const char *key,
                    const struct objects_condition *condition) {
-  char *path = object_path(o, bucket, key);
+  char *path = objects_path(o, bucket, key);
   struct key_guard *guard;
-  int err = path ? guard_enter(o, bucket, key, &guard) : -ENOMEM;
+  int err = path ? objects_guard_enter(o, bucket, key, &guard) : -ENOMEM;
   if (err) {
     free(path);
     return err;
   }
-  err = check_condition(o, bucket, key, condition);
+  err = objects_check(o, bucket, key, condition);
   if (!err && unlink(path) && errno != ENOENT && errno != ENOTDIR)
     err = -errno;
   if (!err)
-    index_remove(o, bucket, key);
-  guard_leave(o, guard);
+    objects_index_remove(o, bucket, key);
+  objects_guard_leave(o, guard);
   free(path);
   return err;
 }

@@ -43,6 +43,15 @@ int objects_put(struct objects *o, const char *bucket, struct body *data, struct
 /* 0 also when there was no such key and no condition; errors as objects_put. */
 int objects_remove(struct objects *o, const char *bucket, const char *key,
                    const struct objects_condition *condition);
+/* One step: `to` is what `from` was, etag and time included. Errors as objects_put, for
+ * either condition. A token is kept for objects_renamed(). */
+int objects_rename(struct objects *o, const char *bucket, const char *from, const char *to,
+                   const struct objects_condition *source, const struct objects_condition *target,
+                   const char *token);
+/* -EALREADY: a rename with this token has done just that; -EINVAL: it did something
+ * else; 0: there was none lately. */
+int objects_renamed(struct objects *o, const char *bucket, const char *from, const char *to,
+                    const char *token);
 /* Replaces the tags of an object, which keeps its etag and time. -ENOENT. */
 int objects_set_tags(struct objects *o, const char *bucket, const char *key,
                      const struct kvlist *tags);

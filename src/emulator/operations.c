@@ -63,6 +63,7 @@ static const struct operation table[] = {
      op_upload_part_copy},
     {"UploadPart", "PUT", LEVEL_OBJECT, "uploadId", NULL, AP, PRESENT, op_upload_part},
     {"PutObjectTagging", "PUT", LEVEL_OBJECT, "tagging", NULL, AP, PRESENT, op_put_object_tagging},
+    {"RenameObject", "PUT", LEVEL_OBJECT, "renameObject", NULL, AP, PRESENT, op_rename_object},
     {"CopyObject", "PUT", LEVEL_OBJECT, NULL, "x-amz-copy-source", AP, PRESENT, op_copy_object},
     {"PutObject", "PUT", LEVEL_OBJECT, NULL, NULL, AP, PRESENT, op_put_object},
     {"CreateMultipartUpload", "POST", LEVEL_OBJECT, "uploads", NULL, AP, PRESENT, op_create_upload},
@@ -78,14 +79,10 @@ static const struct operation table[] = {
 /* Subresources of S3 that are not here: a request for one must not be taken for
  * the plain operation. */
 static const char *const unknown_subresources[] = {
-    "accelerate",    "acl",          "analytics",
-    "cors",          "encryption",   "intelligent-tiering",
-    "inventory",     "legal-hold",   "lifecycle",
-    "logging",       "metrics",      "notification",
-    "object-lock",   "renameObject", "replication",
-    "restore",       "retention",    "select",
-    "torrent",       "versions",     "website",
-    "metadataTable",
+    "accelerate",  "acl",         "analytics",     "cors",      "encryption", "intelligent-tiering",
+    "inventory",   "legal-hold",  "lifecycle",     "logging",   "metrics",    "notification",
+    "object-lock", "replication", "restore",       "retention", "select",     "torrent",
+    "versions",    "website",     "metadataTable",
 };
 
 static int level_of(const struct exchange *x) {

@@ -53,6 +53,7 @@ void op_head_object(struct exchange *x);
 void op_get_object_attributes(struct exchange *x);
 void op_put_object(struct exchange *x);
 void op_copy_object(struct exchange *x);
+void op_rename_object(struct exchange *x);
 void op_delete_object(struct exchange *x);
 void op_delete_objects(struct exchange *x);
 void op_get_object_tagging(struct exchange *x);

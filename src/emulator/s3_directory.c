@@ -48,6 +48,8 @@ int directory_refuse(const char *operation, struct exchange *x) {
                                        "PutObjectTagging",
                                        "DeleteObjectTagging",
                                        NULL};
+  if (!directory_is(x) && strcmp(operation, "RenameObject") == 0)
+    return not_here(x);
   if (!directory_is(x))
     return strcmp(operation, "CreateSession") == 0
                ? reply_error(x, 400, "InvalidRequest", "Only directory buckets have sessions.")

@@ -123,6 +123,13 @@ static int copy_by_parts(const struct root *r, const struct store_source *from, 
   return rc;
 }
 
+int names_move(const struct root *r, const struct store_source *from, const char *key,
+               const struct store_condition *cond) {
+  const struct store_write_ops *write = r->store->write;
+
+  return write->move != NULL ? write->move(r->store, from, key, cond) : -EOPNOTSUPP;
+}
+
 int names_copy(const struct root *r, const struct store_source *from, const char *key,
                const struct store_dress *dress, const struct store_condition *cond,
                struct store_attr *out) {

@@ -31,6 +31,9 @@ int names_check_empty(const struct root *r, const char *folder, struct names_own
 int names_copy(const struct root *r, const struct store_source *from, const char *key,
                const struct store_dress *dress, const struct store_condition *cond,
                struct store_attr *out);
+/* One step of the store itself; -EOPNOTSUPP: it has none, and nothing was done. */
+int names_move(const struct root *r, const struct store_source *from, const char *key,
+               const struct store_condition *cond);
 /* Everything below one folder goes below another, which has nothing. On failure what
  * was copied is removed again, and nothing is gone. */
 int names_move_tree(struct fs *fs, const struct root *r, const char *from, const char *to);

@@ -1,5 +1,6 @@
-/* Renaming: S3 has none, so what is renamed is copied by the service and then removed
- * by the etag that was copied. Bytes never come here.
+/* Renaming: most of S3 has none, so what is renamed is copied by the service and then
+ * removed by the etag that was copied. Bytes never come here. Files in stores that
+ * rename by themselves (directory buckets) are left to them.
  *
  * A name is replaced by the copy in one step, as seen by everybody. When the source
  * cannot be removed afterwards, a copy under a name that was free is removed again
@@ -100,6 +101,24 @@ static int copy_object(struct renaming *r, const struct store_source *from, stru
                     (r->flags & RENAME_NOREPLACE) != 0 ? &absent : NULL, attr);
 }
 
+/* By the store itself, or by a copy and a removal. *attr: of the object under its new name. */
+static int carry_object(struct renaming *r, const struct store_source *from,
+                        struct store_attr *attr) {
+  const struct store_condition absent = {.what = STORE_IF_ABSENT};
+  bool behind = false;
+  int rc = names_move(r->root, from, r->key, (r->flags & RENAME_NOREPLACE) != 0 ? &absent : NULL);
+
+  if (rc == 0) {
+    names_keep_folder(r->fs, r->parent, r->name);
+    *attr = r->from.attr;
+    return 0;
+  }
+  if (rc != -EOPNOTSUPP)
+    return rc;
+  rc = copy_object(r, from, attr, &behind);
+  return rc == 0 && !behind ? remove_source(r, attr) : rc;
+}
+
 static int rename_object(struct renaming *r) {
   struct store_source from = {.key = r->from.key,
                               .etag = r->from.attr.etag,
@@ -107,17 +126,14 @@ static int rename_object(struct renaming *r) {
                               .plain = r->from.own};
   struct store_attr attr;
   struct store_attr left;
-  bool behind = false;
   int rc = r->to.key != NULL ? prepare_target(r) : 0;
 
   if (rc == 0)
-    rc = copy_object(r, &from, &attr, &behind);
+    rc = carry_object(r, &from, &attr);
   if (rc == -ESTALE || rc == -ENOENT) {
     ns_expire(r->fs->ns, r->from.ino, rc);
     ns_distrust(r->fs->ns, r->parent);
   }
-  if (rc == 0 && !behind)
-    rc = remove_source(r, &attr);
   if (rc == 0 && r->to.key != NULL)
     rc = names_forget(r->fs, &r->to, &left);
   if (rc == 0)
@@ -176,6 +192,11 @@ static int move_key(const struct renaming *x, enum ns_type type, const char *fro
 
   if (type == NS_DIR)
     return names_move_tree(x->fs, r, from, to);
+  rc = names_move(r, &source, to, NULL);
+  if (rc == 0)
+    *out = *attr;
+  if (rc != -EOPNOTSUPP)
+    return rc;
   rc = names_copy(r, &source, to, NULL, NULL, out);
   return rc == 0 ? names_remove(r, from, attr->etag) : rc;
 }

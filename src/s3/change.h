@@ -65,6 +65,9 @@ struct s3_copying {
 int s3_change_copy(struct s3_client *c, const char *key, const struct s3_copying *w,
                    const struct store_condition *cond, struct store_attr *out, struct s3_try *t);
 
+/* RenameObject, of directory buckets alone; from->etag NULL: whatever is there. */
+int s3_change_rename(struct s3_client *c, const struct store_source *from, const char *key,
+                     const struct store_condition *cond, struct s3_try *t);
 /* etag NULL: whatever is there. An absent object is -ENOENT when the service says so. */
 int s3_change_delete(struct s3_client *c, const char *key, const char *etag, struct s3_try *t);
 /* One DeleteObjects; keys that write_xml_can_name(). Each ->err is set. */

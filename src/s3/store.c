@@ -313,7 +313,8 @@ int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct s
   mtx_init(&s->conditions.lock, RANK_STORE);
   cond_init(&s->conditions.probed);
   s->store.ops = &s3_store_ops;
-  s->store.write = o->read_only ? NULL : &s3_store_write_ops;
+  if (!o->read_only)
+    s->store.write = c->directory ? &s3_store_directory_write_ops : &s3_store_write_ops;
   s->store.read_only = o->read_only;
   s->quiet_denials = o->quiet_denials;
   s->client = c;

@@ -57,6 +57,7 @@ static inline struct s3_store *s3_store_self(struct store *s) {
 }
 
 extern const struct store_write_ops s3_store_write_ops;
+extern const struct store_write_ops s3_store_directory_write_ops; /* of directory buckets */
 
 /* Maps a failure and logs it; an answer to a question (no such key, a condition
  * that failed, cancellation) is not logged. */
@@ -99,6 +100,9 @@ int s3_store_copy(struct store *st, const struct store_source *from, const char 
 int s3_store_copy_part(struct store *st, const char *name, const char *upload, unsigned number,
                        const struct store_source *from, uint64_t offset, uint64_t length,
                        struct store_part *out);
+/* store_move.c */
+int s3_store_move(struct store *st, const struct store_source *from, const char *name,
+                  const struct store_condition *cond);
 /* store_remove.c */
 int s3_store_remove(struct store *st, struct store_doomed *items, size_t count);
 

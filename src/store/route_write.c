@@ -177,6 +177,23 @@ static int route_copy(struct store *s, const struct store_source *from, const ch
   return rc;
 }
 
+static int route_move(struct store *s, const struct store_source *from, const char *key,
+                      const struct store_condition *cond) {
+  struct store_source source;
+  struct scope_entry *e;
+  struct store *inner;
+  int rc = find_both(s, from, key, &e, &inner);
+
+  if (rc != 0)
+    return rc;
+  source = inner_source(e, from);
+  rc = inner->write->move != NULL
+           ? inner->write->move(inner, &source, route_inner_key(e, key), cond)
+           : -EOPNOTSUPP;
+  route_end(e);
+  return rc;
+}
+
 /* --- removal --- */
 
 /* Those of items[first..] that the entry serves, in one call; marks them done. */
@@ -251,6 +268,7 @@ const struct store_write_ops route_write_ops = {
     .complete_upload = route_complete_upload,
     .abort_upload = route_abort_upload,
     .copy = route_copy,
+    .move = route_move,
     .remove = route_remove,
     .may_write = route_may_write,
 };

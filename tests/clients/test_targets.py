@@ -133,6 +133,46 @@ def test_directory_bucket_by_session(s3, cert, name):
     assert keys(s3, name) == []
 
 
+@pytest.mark.parametrize("name", [DIRECTORY, DIRECTORY_AP])
+def test_directory_bucket_renames(s3, name):
+    """In one step, and what is renamed stays what it is; conditions of both sides; a token makes it happen once."""
+    s3.put_object(Bucket=name, Key="from/x", Body=b"bytes", Metadata={"kept": "yes"})
+    s3.put_object(Bucket=name, Key="taken", Body=b"taken")
+    was = s3.head_object(Bucket=name, Key="from/x")
+
+    def rename(old, new, **more):
+        s3.rename_object(Bucket=name, Key=new, RenameSource=f"{name}/{old}", **more)
+    rename("from/x", "to/y", SourceIfMatch=was["ETag"], ClientToken=f"token-{name}")
+    rename("from/x", "to/y", SourceIfMatch=was["ETag"], ClientToken=f"token-{name}")
+    now = s3.head_object(Bucket=name, Key="to/y")
+    assert [now[k] for k in ("ETag", "LastModified", "Metadata", "ContentLength")] == [
+        was[k] for k in ("ETag", "LastModified", "Metadata", "ContentLength")]
+    assert read(s3, name, "to/y") == b"bytes" and sorted(keys(s3, name)) == ["taken", "to/y"]
+    with refused("IdempotencyParameterMismatch", status=400):
+        rename("to/y", "elsewhere", ClientToken=f"token-{name}")
+    with refused("NoSuchKey", status=404):
+        rename("from/x", "to/z")
+    for more in ({"DestinationIfNoneMatch": "*"}, {"SourceIfMatch": '"other"'}, {"DestinationIfMatch": '"other"'},
+                 {"SourceIfNoneMatch": was["ETag"]}):
+        with refused("PreconditionFailed", status=412):
+            rename("to/y", "taken", **more)
+    assert read(s3, name, "taken") == b"taken"
+    for old, new in (("to/", "in/"), ("to/y", "in/"), ("to/y", "to/y")):
+        with refused("InvalidRequest", status=400):
+            rename(old, new)
+    with refused("InvalidRequest", "another bucket", status=400):
+        s3.rename_object(Bucket=name, Key="k", RenameSource=f"{BUCKET}/to/y")
+    rename("to/y", "taken")
+    assert read(s3, name, "taken") == b"bytes" and keys(s3, name) == ["taken"]
+    s3.delete_object(Bucket=name, Key="taken")
+
+
+def test_other_buckets_do_not_rename(s3):
+    s3.put_object(Bucket=BUCKET, Key="k", Body=b"k")
+    with refused("NotImplemented", status=501):
+        s3.rename_object(Bucket=BUCKET, Key="l", RenameSource=f"{BUCKET}/k")
+
+
 def test_a_session_is_for_one_bucket_and_mode(s3, cert):
     s3.put_object(Bucket=DIRECTORY, Key="k", Body=b"k")
     session = s3.create_session(Bucket=DIRECTORY, SessionMode="ReadOnly")["Credentials"]

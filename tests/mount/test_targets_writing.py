@@ -75,6 +75,47 @@ def test_writing(aws, here, place, kind):  # noqa: F811
         assert int(head["Metadata"]["file-permissions"], 8) & 0o777 == 0o600
 
 
+def operations(aws):
+    return [r["operation"] for r in seen(aws) if r["operation"] not in ("CreateSession", "ListObjectsV2", "HeadObject",
+                                                                        "GetObject")]
+
+
+@pytest.mark.parametrize("bucket", [DIRECTORY, DIRECTORY_AP])
+def test_directory_buckets_rename_by_themselves(aws, here, place, bucket):  # noqa: F811
+    """One RenameObject a file: nothing is copied or removed, and the open file goes along."""
+    top = "renamed-" + ("ap" if bucket == DIRECTORY_AP else "bucket")
+    point = place.mount(f"s3://{bucket}/{top}", here())
+    (point / "large").write_bytes(BIG)
+    (point / "other").write_bytes(b"other")
+    (point / "folder").mkdir()
+    os.chmod(point / "large", 0o640)
+    forget(aws)
+    with open(point / "large", "rb") as f:
+        os.rename(point / "large", point / "folder" / "new")
+        assert f.read() == BIG
+    assert operations(aws) == ["RenameObject"]
+    assert os.stat(point / "folder" / "new").st_mode & 0o777 == 0o640
+    os.rename(point / "folder" / "new", point / "other")  # over another one
+    assert operations(aws)[:2] == ["RenameObject"] * 2 and "CopyObject" not in operations(aws)
+    assert (point / "other").read_bytes() == BIG
+    assert sorted(os.listdir(point)) == ["folder", "other"]
+    (point / "one").write_bytes(b"1")
+    (point / "two").write_bytes(b"2")
+    for effect in ({"effect": "error", "status": 500, "code": "InternalError", "after": True, "count": 1},
+                   {"effect": "error", "status": 501, "code": "NotImplemented"}):  # a lost reply; no such call there
+        forget(aws, "faults", "POST", {"operation": "RenameObject", **effect})
+        os.rename(point / "one", point / "three")
+        assert (point / "three").read_bytes() == b"1" and not (point / "one").exists()
+        forget(aws, "faults")
+        os.rename(point / "three", point / "one")
+    aws.client.put_object(Bucket=bucket, Key=f"{top}/one", Body=b"by somebody else")  # seen before it is renamed
+    os.rename(point / "one", point / "two")
+    place.umount(point)
+    again = place.mount(f"s3://{bucket}/{top}", here("ro"))
+    assert (again / "two").read_bytes() == b"by somebody else"
+    assert sorted(tree(again)) == ["other", "two"]
+
+
 def test_object_lambda_takes_new_files(aws, here, place):  # noqa: F811
     """The function makes what is read; what is written goes to the bucket as it is."""
     point = place.mount(lambda_arn("upper") + "/written-lambda", here())

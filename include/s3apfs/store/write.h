@@ -112,6 +112,11 @@ struct store_write_ops {
   int (*copy)(struct store *s, const struct store_source *from, const char *key,
               const struct store_dress *dress, const struct store_condition *cond,
               struct store_attr *out);
+  /* The object gets another key in one step and stays what it is, etag and time
+   * included. Conditions as for copy(). NULL, or -EOPNOTSUPP: the store does not do
+   * that; copy and remove. */
+  int (*move)(struct store *s, const struct store_source *from, const char *key,
+              const struct store_condition *cond);
   /* Each with its own result in ->err; one request where the service keeps the
    * etags of a bulk request, else one each, side by side. 0 when all succeeded,
    * else the first error. At most 1,000. */
