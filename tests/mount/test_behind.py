@@ -5,6 +5,7 @@ import pathlib
 import signal
 import subprocess
 
+import pytest
 from mounting import options, wait_until
 
 BUCKET = "test-bucket-1"
