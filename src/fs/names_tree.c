@@ -262,6 +262,7 @@ static void remember_all(struct fs *fs, const struct tree *t) {
   for (size_t i = 0; i < t->count; i++)
     if (t->items[i].copied)
       ns_recopied(fs->ns, t->root, &folder, t->items[i].name, t->items[i].etag, t->items[i].copy);
+  ns_folders_moved(fs->ns, t->root, &folder); /* afterwards: each object's name is cleared first */
 }
 
 int names_move_tree(struct fs *fs, const struct root *r, const char *from, const char *to) {

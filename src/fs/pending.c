@@ -29,25 +29,28 @@ struct recovering {
 };
 
 /* What a commit over an older version left as it was, the store knows. */
-static void ask_posix(const struct root *root, const char *key, struct posix *out) {
+static bool ask_posix(const struct root *root, const char *key, struct posix *out) {
   struct store_attr attr;
   struct kvlist meta;
+  int rc;
 
   kvlist_init(&meta);
-  if (root->store->ops->head(root->store, key, &attr, &meta) == 0)
+  rc = root->store->ops->head(root->store, key, &attr, &meta);
+  if (rc == 0)
     posix_from_meta(&meta, out);
   kvlist_fini(&meta);
+  return rc == 0;
 }
 
 /* Another process with this state would have remembered it. */
 static void remember(struct fs *fs, const struct root *root, const struct journal_file *row,
                      const struct recovery *done) {
   struct posix posix;
+  bool known;
 
   posix_from_meta(&done->meta, &posix);
-  if (!posix.has_mode)
-    ask_posix(root, row->key, &posix);
-  ns_remember(fs->ns, root, row->key, done->etag, &posix);
+  known = posix.has_mode || ask_posix(root, row->key, &posix);
+  ns_remember(fs->ns, root, row->key, done->etag, known ? &posix : NULL);
 }
 
 static int recover_file(void *arg, struct journal_file *row) {

@@ -160,18 +160,31 @@ static int writing_new(struct fs *fs, uint64_t ino, const struct root *r, const 
   return 0;
 }
 
+static int head_posix(const struct ns_object *o, struct store_attr *attr, struct posix *posix) {
+  struct kvlist meta;
+  int rc;
+
+  kvlist_init(&meta);
+  rc = o->root->store->ops->head(o->root->store, o->key, attr, &meta);
+  if (rc == 0)
+    posix_from_meta(&meta, posix);
+  kvlist_fini(&meta);
+  return rc;
+}
+
 /* What the store has now: whoever is about to change an object must not start from
  * an old one. */
 static int current_version(struct fs *fs, uint64_t ino, struct ns_object *o) {
   struct patience p = fs_patience(fs);
   struct store_attr attr;
+  struct posix posix = {0};
   int rc = ns_get_object(fs->ns, ino, &p, o);
 
   if (rc == 0) {
     attr = o->attr;
     rc = writing_allowed(fs, o->root);
     if (rc == 0 && !o->just_told)
-      rc = o->root->store->ops->head(o->root->store, o->key, &attr, NULL);
+      rc = head_posix(o, &attr, &posix);
     if (rc == 0 && attr.archived)
       rc = -EACCES;
     if (rc != 0)
@@ -185,6 +198,8 @@ static int current_version(struct fs *fs, uint64_t ino, struct ns_object *o) {
     ns_expire(fs->ns, ino, -ESTALE);
     fs_notify_changed(fs, ino);
   }
+  if (!o->just_told)
+    ns_told(fs->ns, ino, &posix);
   o->attr = attr;
   return 0;
 }

@@ -147,6 +147,7 @@ static bool set_posix(struct node *i, const struct posix *posix) {
     *p = *posix;
   free(i->posix);
   i->posix = p;
+  i->whole = p != NULL;
   return true;
 }
 
@@ -356,6 +357,8 @@ static int settle_moved_locked(struct ns *n, struct node *i, const struct store_
   if (i->kind != NODE_DIR)
     return set_version_locked(n, i, attr) ? 0 : -ENOMEM;
   listing_forget_locked(n, i, true);
+  /* Absences go by inode numbers, and another folder may get the number of one that moved. */
+  absent_forget_locked(n);
   shelving_reshaped_locked(n, i->root);
   node_each_locked(n, expire_below, &below);
   i->asof = ns_tick_locked(n);

@@ -35,6 +35,21 @@ void ns_written(struct ns *n, uint64_t ino, uint64_t size, int64_t mtime_ns) {
   mtx_unlock(&n->synced.lock);
 }
 
+void ns_told(struct ns *n, uint64_t ino, const struct posix *posix) {
+  struct node *i;
+
+  mtx_lock(&n->synced.lock);
+  i = node_find_locked(n, ino);
+  if (i != NULL && !node_is_dir(i) && !i->local && !i->whole && posix_locked(i) != NULL) {
+    struct posix p = *posix;
+
+    posix_keep_bits(&p, i->posix);
+    *i->posix = p;
+    i->whole = true;
+  }
+  mtx_unlock(&n->synced.lock);
+}
+
 int ns_dressed(struct ns *n, uint64_t ino, const struct posix *posix) {
   struct memo memo = {0};
   struct node *i;
@@ -62,8 +77,10 @@ static void store_locked(struct ns *n, struct node *i, const struct store_attr *
                          const struct posix *posix) {
   char *etag = strdup(attr->etag);
 
-  if (posix != NULL && posix_locked(i) != NULL)
+  if (posix != NULL && posix_locked(i) != NULL) {
     *i->posix = *posix;
+    i->whole = true;
+  }
   i->file.size = attr->size;
   i->file.mtime = attr->mtime;
   i->file.archived = attr->archived;

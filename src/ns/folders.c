@@ -66,6 +66,7 @@ static struct folder *entry_locked(struct ns *n, const struct node *i, const cha
 static void memo_of(struct folder *f, int64_t now, struct memo *out) {
   out->root = f->root;
   out->posix = f->posix;
+  out->known = true;
   out->etag[0] = '\0';
   out->key = strdup(key_of(f));
   f->unkept = out->key == NULL;
@@ -149,6 +150,29 @@ void folder_forget_locked(struct ns *n, const struct node *i) {
   if (f != NULL)
     drop_locked(n, f);
   free(name);
+}
+
+/* The entry of the same folder under its new key; without memory it is forgotten. */
+static void move_one_locked(struct ns *n, struct folder *f, size_t from, const char *to) {
+  char *name = text_printf("%s\n%s%s", f->root->path, to, key_of(f) + from);
+  const struct node root_of = {.root = f->root};
+  struct folder *moved = name != NULL ? entry_locked(n, &root_of, name) : NULL;
+
+  if (moved != NULL) {
+    moved->posix = f->posix;
+    moved->unkept = true;
+  }
+  free(name);
+  drop_locked(n, f);
+}
+
+void folders_moved_locked(struct ns *n, const struct root *r, const char *from, const char *to) {
+  struct folder *f;
+  struct folder *next;
+
+  HASH_ITER (hh, n->synced.folders, f, next)
+    if (f->root == r && strncmp(key_of(f), from, strlen(from)) == 0)
+      move_one_locked(n, f, strlen(from), to);
 }
 
 void folders_free(struct ns *n) {

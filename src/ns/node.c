@@ -488,6 +488,7 @@ static bool take_object(struct node *i, const struct store_attr *a, const struct
   if (p != NULL || !same) {
     free(i->posix);
     i->posix = p;
+    i->whole = p != NULL;
   }
   i->own = i->own && same;
   free(i->file.etag);

@@ -47,6 +47,7 @@ struct node {
   bool own;            /* made here, and nobody else's version since */
   bool local;          /* newer here than in the store: what is known stays */
   bool displaced;      /* moved: not where its inode number would be looked for */
+  bool whole;          /* posix is all that the metadata says (files) */
   bool lost;           /* what it was in was taken away; until it is found again */
   int64_t asof;        /* tick of the call that told what follows */
   int64_t fresh_until; /* INT64_MAX: for ever */
@@ -248,6 +249,7 @@ struct memo {
   char *from; /* a move: under this key, and this version, it was remembered before */
   char from_etag[STORE_ETAG_MAX];
   struct posix posix;
+  bool known; /* posix is worth remembering */
 };
 /* Before a file or link is moved: where it was. */
 void memo_take_from_locked(const struct node *i, struct memo *out);
@@ -272,6 +274,8 @@ void folder_keep_locked(struct ns *n, const struct node *i, bool soon, struct me
 void folder_restore_locked(struct ns *n, struct node *i, const struct posix *kept);
 /* The name is going away. */
 void folder_forget_locked(struct ns *n, const struct node *i);
+/* What was at and below `from` (with its '/') is at and below `to`. */
+void folders_moved_locked(struct ns *n, const struct root *r, const char *from, const char *to);
 /* Tells the state what it does not know yet, and frees the table. */
 void folders_free(struct ns *n);
 

@@ -3,9 +3,9 @@
  * A listing does not tell metadata. What this mount itself wrote it knows, and notes
  * in its state by key and etag: a listed version that is remembered shows its mode,
  * owner, times and type without a request. Absent members are noted as values that
- * nothing has, but without a mode too little is known of a file. Of directories (folders.c) the
- * version is "": their objects are not looked at. Losing such a note costs a HEAD, so failures
- * are no errors. */
+ * nothing has; of a file that has no mode, only when all that its metadata says is known. Of
+ * directories (folders.c) the version is "": their objects are not looked at. Losing such a note
+ * costs a HEAD, so failures are no errors. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +50,7 @@ void memo_take_from_locked(const struct node *i, struct memo *out) {
 }
 
 void memo_take_locked(struct ns *n, const struct node *i, struct memo *out) {
-  bool known = i->posix != NULL && i->posix->has_mode;
+  bool known = i->posix != NULL && (i->posix->has_mode || i->whole);
 
   if (n->state == NULL || node_is_dir(i) || i->gone || i->local || (!known && out->from == NULL) ||
       i->file.etag == NULL || i->file.etag[0] == '\0')
@@ -58,6 +58,7 @@ void memo_take_locked(struct ns *n, const struct node *i, struct memo *out) {
   out->root = i->root;
   if (known)
     out->posix = *i->posix;
+  out->known = known;
   memcpy(out->etag, i->file.etag, strlen(i->file.etag) + 1);
   out->key = node_key_locked(i);
 }
@@ -69,7 +70,7 @@ void memo_keep(struct ns *n, struct memo *m) {
   if (m->key != NULL && m->from != NULL)
     rc = known_move(n->state, m->root->store->domain, m->from, m->from_etag, m->key, m->etag,
                     STATE_LAZY);
-  if (m->key != NULL && (m->posix.has_mode || m->posix.has_ctime)) /* a folder's times suffice */
+  if (m->key != NULL && m->known)
     rc = known_put(n->state, m->root->store->domain, m->key, m->etag, &k, STATE_LAZY);
   if (rc != 0)
     log_debug("the attributes of '%s' are not remembered", m->key);
@@ -99,15 +100,28 @@ void ns_recopied(struct ns *n, const struct root *r, const struct ns_recopied *f
   free(to);
 }
 
+void ns_folders_moved(struct ns *n, const struct root *r, const struct ns_recopied *folder) {
+  if (n->state == NULL)
+    return;
+  mtx_lock(&n->synced.lock);
+  folders_moved_locked(n, r, folder->from, folder->to);
+  mtx_unlock(&n->synced.lock);
+  if (known_move_folders(n->state, r->store->domain, folder->from, folder->to, STATE_LAZY) != 0)
+    log_debug("the attributes of folders below '%s' are not remembered", folder->to);
+}
+
 void ns_remember(struct ns *n, const struct root *r, const char *key, const char *etag,
                  const struct posix *posix) {
-  struct known k = known_of(posix);
+  struct known k = {0};
 
   if (n->state == NULL)
     return;
-  if (!posix->has_mode)
+  if (posix == NULL) {
     memo_drop(n, r, key);
-  else if (known_put(n->state, r->store->domain, key, etag, &k, STATE_LAZY) != 0)
+    return;
+  }
+  k = known_of(posix);
+  if (known_put(n->state, r->store->domain, key, etag, &k, STATE_LAZY) != 0)
     log_debug("the attributes of '%s' are not remembered", key);
 }
 

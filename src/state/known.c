@@ -144,6 +144,54 @@ int known_move(struct state *s, const char *domain, const char *key, const char 
   return db_run(s->db, sync, move, &r);
 }
 
+/* The key behind all that begin with the folder's, which ends in '/'. */
+static char *behind(const char *folder) {
+  char *end = strdup(folder);
+
+  if (end != NULL && *end != '\0')
+    end[strlen(end) - 1] = '0';
+  return end;
+}
+
+/* `etag` is what lies behind the row's key, `to_etag` behind its new one. */
+static int move_folders(struct db *d, void *arg) {
+  static const char drop_sql[] =
+      "DELETE FROM known WHERE domain = ?1 AND etag = '' AND key >= ?2 AND key < ?3";
+  static const char sql[] = "UPDATE known SET key = ?4 || substr(key, length(?2) + 1) "
+                            "WHERE domain = ?1 AND etag = '' AND key >= ?2 AND key < ?3";
+  const struct row *r = arg;
+  sqlite3_stmt *st;
+  int rc = db_prepare(d, drop_sql, &st);
+
+  if (rc != 0)
+    return rc;
+  db_bind_text(st, 1, r->domain);
+  db_bind_text(st, 2, r->to_key);
+  db_bind_text(st, 3, r->to_etag);
+  rc = db_finish(d, st);
+  if (rc == 0)
+    rc = db_prepare(d, sql, &st);
+  if (rc != 0)
+    return rc;
+  db_bind_text(st, 1, r->domain);
+  db_bind_text(st, 2, r->key);
+  db_bind_text(st, 3, r->etag);
+  db_bind_text(st, 4, r->to_key);
+  return db_finish(d, st);
+}
+
+int known_move_folders(struct state *s, const char *domain, const char *from, const char *to,
+                       enum state_sync sync) {
+  char *end = behind(from);
+  char *to_end = behind(to);
+  struct row r = {.domain = domain, .key = from, .etag = end, .to_key = to, .to_etag = to_end};
+  int rc = end != NULL && to_end != NULL ? db_run(s->db, sync, move_folders, &r) : -ENOMEM;
+
+  free(end);
+  free(to_end);
+  return rc;
+}
+
 struct found {
   char *key;
   char *etag;
@@ -200,13 +248,11 @@ static int collect(struct db *d, void *arg) {
 
 int known_each(struct state *s, const char *domain, const char *prefix, bool flat, known_fn fn,
                void *arg) {
-  struct search l = {.domain = domain, .prefix = prefix, .flat = flat, .end = strdup(prefix)};
+  struct search l = {.domain = domain, .prefix = prefix, .flat = flat, .end = behind(prefix)};
   int rc;
 
   if (l.end == NULL)
     return -ENOMEM;
-  if (*prefix != '\0')
-    l.end[strlen(prefix) - 1] = '0';
   rc = db_run(s->db, STATE_LAZY, collect, &l);
   for (size_t i = 0; i < l.count; i++) {
     if (rc == 0)

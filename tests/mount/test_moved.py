@@ -107,6 +107,35 @@ def test_a_copy_is_seen_through_what_is_open(mounted):
         assert os.pread(held.fileno(), len(data), 0) == data
 
 
+@pytest.mark.parametrize("remounted", [False, True], ids=["made now", "made before"])
+def test_folders_below_a_moved_one_keep_their_modes(mounted, remounted):
+    point = mounted.point
+    (point / "d" / "x" / "y").mkdir(parents=True)
+    (point / "other").mkdir()
+    (point / "d" / "x" / "y").chmod(0o710)
+    (point / "d" / "x").chmod(0o700)
+    if remounted:
+        mounted.again()
+    (point / "d").rename(point / "moved")
+    exchange(point / "moved", point / "other")
+    mounted.again()
+    assert (point / "other" / "x").stat().st_mode & 0o777 == 0o700
+    assert (point / "other" / "x" / "y").stat().st_mode & 0o777 == 0o710
+
+
+@pytest.mark.parametrize("more", [(), ("writeback",)], ids=["in S3", "in the journal"])
+def test_what_others_made_and_we_wrote_keeps_its_time(mounted, more):
+    """Such an object has no mode, and all the same its time is known over a remount."""
+    mounted.again(False, *more)
+    point = mounted.point
+    assert [e.name for e in os.scandir(point)] == ["first"]  # its metadata was not asked for
+    (point / "first").write_bytes(b"ours")
+    time = (point / "first").stat().st_mtime_ns
+    for kill in (True, False):
+        mounted.again(kill, *more)
+        assert (point / "first").stat().st_mtime_ns == time
+
+
 def test_emptying_what_is_empty_changes_its_time(mounted):
     point = mounted.point
     (point / "stamp").write_text("")

@@ -59,7 +59,11 @@ struct ns_recopied {
  * listing is kept of the folders that its two keys lead through. */
 void ns_recopied(struct ns *n, const struct root *r, const struct ns_recopied *folder,
                  const char *name, const char *etag, const char *copy_etag);
-/* This version was made here (by an earlier process), with this metadata. */
+/* All of it: what is remembered of folders at and below `from` is remembered of those below `to`.
+ */
+void ns_folders_moved(struct ns *n, const struct root *r, const struct ns_recopied *folder);
+/* This version was made here (by an earlier process), and this is all that its metadata says; NULL:
+ * nobody knows. */
 void ns_remember(struct ns *n, const struct root *r, const char *key, const char *etag,
                  const struct posix *posix);
 /* The two swapped their names; both have new versions (NULL as above). */
@@ -68,6 +72,8 @@ int ns_swapped(struct ns *n, uint64_t a, const struct store_attr *attr_a, uint64
 
 /* A file has other content than the store until ns_stored(). */
 void ns_written(struct ns *n, uint64_t ino, uint64_t size, int64_t mtime_ns);
+/* The store was asked for the version that is known: this is all that its metadata says. */
+void ns_told(struct ns *n, uint64_t ino, const struct posix *posix);
 /* Attributes were changed here: what posix knows replaces what is known. */
 int ns_dressed(struct ns *n, uint64_t ino, const struct posix *posix);
 /* The store has this version now, made by us; posix NULL: as known. */

@@ -29,6 +29,10 @@ int known_get(struct state *s, const char *domain, const char *key, const char *
 /* What is known of the one version is known of the other instead. */
 int known_move(struct state *s, const char *domain, const char *key, const char *etag,
                const char *to_key, const char *to_etag, enum state_sync sync);
+/* The same for all folders (rows without a version) at and below `from`, which ends in '/', as `to`
+ * does. What was known of folders there is known no more. */
+int known_move_folders(struct state *s, const char *domain, const char *from, const char *to,
+                       enum state_sync sync);
 int known_drop(struct state *s, const char *domain, const char *key, enum state_sync sync);
 /* Everything known below the folder `prefix` (ends in '/', or "" for all), by key; with
  * `flat` only what lies directly in it, folders too. fn is called on the caller's thread; non-zero

@@ -269,6 +269,29 @@ Test(change, an_absence_in_one_folder_is_none_in_another) {
   cr_expect_eq(walk("d/x", &a), 0);
 }
 
+Test(change, an_absence_goes_when_another_folder_gets_the_number) {
+  struct ns_attr a;
+  uint64_t first;
+  uint64_t second;
+
+  put("d/a");
+  put("e/x");
+  first = ino_of("d");
+  second = ino_of("e");
+  cr_expect_eq(walk("d/x", &a), -ENOENT);
+  cr_assert_eq(ns_moved(ns, first, NS_ROOT_INO, "n", NULL), 0);
+  put("n/a");
+  mem_store_delete(mem, "d/a");
+  ns_forget(ns, first, UINT64_MAX);
+  mem_store_delete(mem, "e/x");
+  put("d/x");
+  cr_assert_eq(ns_moved(ns, second, NS_ROOT_INO, "d", NULL), 0);
+  ns_forget(ns, second, UINT64_MAX);
+  atomic_fetch_add(&fake_ms, NEGATIVE_TTL - 1);
+  cr_expect_eq(ino_of("d"), first);
+  cr_expect_eq(walk("d/x", &a), 0);
+}
+
 Test(change, swapped_names) {
   struct store_attr a = put("a");
   struct store_attr b = put("bb");

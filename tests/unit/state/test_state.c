@@ -236,6 +236,27 @@ Test(state, metadata_belongs_to_one_version) {
   buf_fini(&text);
 }
 
+Test(state, folders_move_with_the_one_they_are_in) {
+  struct state *s = open_state();
+  struct known k = {.mode = 0700};
+  struct buf text;
+
+  buf_init(&text, 0);
+  cr_assert_eq(known_put(s, "d", "\xc3\xa9/", "", &k, STATE_LAZY), 0);
+  cr_assert_eq(known_put(s, "d", "\xc3\xa9/s/", "", &k, STATE_LAZY), 0);
+  cr_assert_eq(known_put(s, "d", "\xc3\xa9/f", "e1", &k, STATE_LAZY), 0);
+  cr_assert_eq(known_put(s, "d", "\xc3\xa9-b/", "", &k, STATE_LAZY), 0);
+  k.mode = 0711;
+  cr_assert_eq(known_put(s, "d", "n/", "", &k, STATE_LAZY), 0);
+  cr_assert_eq(known_put(s, "d", "n/old/", "", &k, STATE_LAZY), 0);
+  cr_assert_eq(known_put(s, "other", "\xc3\xa9/", "", &k, STATE_LAZY), 0);
+  cr_assert_eq(known_move_folders(s, "d", "\xc3\xa9/", "n/", STATE_LAZY), 0);
+  cr_assert_eq(known_each(s, "d", "", false, see_known, &text), 0);
+  cr_expect_str_eq(buf_cstr(&text), "n/@ 700;n/s/@ 700;\xc3\xa9-b/@ 700;\xc3\xa9/f@e1 700;");
+  state_close(s);
+  buf_fini(&text);
+}
+
 /* Syncing writes something, which must not be another version. */
 Test(state, is_opened_again_after_a_sync) {
   struct state *s = open_state();
