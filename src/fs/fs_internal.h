@@ -206,6 +206,8 @@ void writing_put(struct fs *fs, struct writing *w);
 int writing_adopt(struct fs *fs, uint64_t ino);
 /* The same, and they need the object no more: it is about to go. */
 int writing_keep_bytes(struct fs *fs, uint64_t ino);
+/* The root whose store has this domain, one that is shown rather than a retired one; or NULL. */
+const struct root *fs_root_of(struct fs *fs, const char *domain);
 /* All of them, each with a reference; the array is the caller's. */
 int writings_get(struct fs *fs, struct writing ***out, size_t *count);
 /* Something was written just now. */

@@ -37,6 +37,19 @@ int names_move(const struct root *r, const struct store_source *from, const char
 /* Everything below one folder goes below another, which has nothing. On failure what
  * was copied is removed again, and nothing is gone. */
 int names_move_tree(struct fs *fs, const struct root *r, const char *from, const char *to);
+/* Goes on with such a move after a crash. What has another content under the new name since
+ * stays under the old one too, with a line in the log. */
+int names_finish_tree(struct fs *fs, const struct root *r, const char *from, const char *to);
+
+/* --- moves.c --- */
+/* A folder is about to be moved; *id: for moves_end(). */
+int moves_begin(struct fs *fs, const struct root *r, const char *from, const char *to, int64_t *id);
+/* It is, or it was given up. */
+void moves_end(struct fs *fs, int64_t id);
+/* Finishes what an earlier process began. What fails stays in the journal. */
+int moves_finish(struct fs *fs);
+/* In the name under which one of two that swap waits. */
+#define NAMES_EXCHANGE_MARK ".s3apfs-exchange-"
 
 /* --- names_open.c: files that are written to --- */
 /* Brings what is staged of a file to the store; *changed: its object is another now. */

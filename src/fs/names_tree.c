@@ -25,6 +25,7 @@ struct moved {
   char etag[STORE_ETAG_MAX];
   uint64_t size;
   bool copied;
+  bool other;                /* something else has the new name: it stays under both */
   char copy[STORE_ETAG_MAX]; /* etag of the copy */
   int err;
 };
@@ -33,6 +34,7 @@ struct tree {
   const struct root *root;
   const char *from;
   const char *to;
+  bool again;          /* an earlier process began: some may be copied */
   struct moved *items; /* by name */
   size_t count;
   size_t cap;
@@ -109,17 +111,39 @@ struct job {
   struct moved *item;
 };
 
+/* Has the new name what the old one has? Etags of what was uploaded in parts do not tell. */
+static int compare_copy(const struct tree *t, struct moved *m, const char *to) {
+  struct store_attr attr;
+  int rc = t->root->store->ops->head(t->root->store, to, &attr, NULL);
+
+  if (rc != 0)
+    return rc;
+  m->copied =
+      attr.size == m->size && (strcmp(attr.etag, m->etag) == 0 || strchr(m->etag, '-') != NULL ||
+                               strchr(attr.etag, '-') != NULL);
+  m->other = !m->copied;
+  if (m->copied)
+    memcpy(m->copy, attr.etag, strlen(attr.etag) + 1);
+  else
+    log_warn("'%s%s' was not moved to '%s', which is something else now", t->from, m->name, to);
+  return 0;
+}
+
 static void copy_item(void *arg) {
   struct job *j = arg;
   struct moved *m = j->item;
   char *from = text_printf("%s%s", j->tree->from, m->name);
   char *to = text_printf("%s%s", j->tree->to, m->name);
   struct store_source source = {.key = from, .etag = m->etag, .size = m->size};
+  const struct store_condition absent = {.what = STORE_IF_ABSENT};
   struct store_attr attr;
 
-  m->err = from != NULL && to != NULL ? names_copy(j->tree->root, &source, to, NULL, NULL, &attr)
+  m->err = from != NULL && to != NULL ? names_copy(j->tree->root, &source, to, NULL,
+                                                   j->tree->again ? &absent : NULL, &attr)
                                       : -ENOMEM;
-  if (m->err == 0) {
+  if (m->err == -EEXIST) {
+    m->err = compare_copy(j->tree, m, to);
+  } else if (m->err == 0) {
     m->copied = true;
     memcpy(m->copy, attr.etag, sizeof(m->copy));
   } else if (m->err == -ESTALE || m->err == -ENOENT) {
@@ -140,7 +164,7 @@ static int copy_missing(struct tree *t) {
   }
   for (size_t i = 0; i < t->count; i++) {
     jobs[i] = (struct job){.tree = t, .item = &t->items[i]};
-    if (!t->items[i].copied && pool_submit(pool, copy_item, &jobs[i]) != 0)
+    if (!t->items[i].copied && !t->items[i].other && pool_submit(pool, copy_item, &jobs[i]) != 0)
       t->items[i].err = -ENOMEM;
   }
   pool_free(pool);
@@ -164,9 +188,10 @@ static bool carry_over(struct tree *was, struct tree *now) {
       m->copied = true;
       memcpy(m->copy, old->copy, sizeof(m->copy));
     }
+    m->other = old != NULL && old->other && strcmp(old->etag, m->etag) == 0;
     if (old != NULL)
       old->copied = false; /* its copy is, or will be, that of the new one */
-    complete = complete && m->copied;
+    complete = complete && (m->copied || m->other);
   }
   return complete;
 }
@@ -235,7 +260,7 @@ static int copy_all(struct tree *t) {
   if (rc == 0)
     rc = copy_missing(t);
   for (int i = 0; rc == 0; i++) {
-    struct tree now = {.root = t->root, .from = t->from, .to = t->to};
+    struct tree now = {.root = t->root, .from = t->from, .to = t->to, .again = t->again};
     bool complete = false;
 
     rc = tree_list(&now);
@@ -255,30 +280,58 @@ static int copy_all(struct tree *t) {
   return rc;
 }
 
-/* Modes, times and links of what was made here. */
-static void remember_all(struct fs *fs, const struct tree *t) {
-  const struct ns_recopied folder = {t->from, t->to};
+/* Modes, times and links of what was made here; `back`: they are not moved after all. */
+static void remember_all(struct fs *fs, const struct tree *t, bool back) {
+  const struct ns_recopied folder = {
+      .from = back ? t->to : t->from, .to = back ? t->from : t->to, .again = t->again};
 
-  for (size_t i = 0; i < t->count; i++)
-    if (t->items[i].copied)
-      ns_recopied(fs->ns, t->root, &folder, t->items[i].name, t->items[i].etag, t->items[i].copy);
-  ns_folders_moved(fs->ns, t->root, &folder); /* afterwards: each object's name is cleared first */
+  for (size_t i = 0; i < t->count; i++) {
+    const struct moved *m = &t->items[i];
+
+    if (m->copied)
+      ns_recopied(fs->ns, t->root, &folder, m->name, back ? m->copy : m->etag,
+                  back ? m->etag : m->copy);
+  }
+  ns_folders_moved(fs->ns, t->root, &folder); /* last: each of these forgets its new name's */
+}
+
+/* A mount after a crash looks for what is remembered under the new names: so it is moved before
+ * the first source goes. */
+static int move_all(struct fs *fs, struct tree *t) {
+  bool began = false;
+  int rc = copy_all(t);
+
+  if (rc == 0) {
+    remember_all(fs, t, false);
+    rc = remove_all(t, false, &began);
+    if (rc != 0 && !began)
+      remember_all(fs, t, true);
+  }
+  if (rc != 0 && !began && !t->again)
+    undo(t);
+  else if (rc != 0 && began)
+    log_warn("'%s' was copied to '%s', but not all of it could be removed: %s", t->from, t->to,
+             strerror(-rc));
+  return rc;
 }
 
 int names_move_tree(struct fs *fs, const struct root *r, const char *from, const char *to) {
   struct tree t = {.root = r, .from = from, .to = to};
-  bool began = false;
-  int rc = copy_all(&t);
+  int64_t id;
+  int rc = moves_begin(fs, r, from, to, &id);
 
-  if (rc == 0)
-    rc = remove_all(&t, false, &began);
-  if (rc == 0)
-    remember_all(fs, &t);
-  if (rc != 0 && !began)
-    undo(&t);
-  else if (rc != 0)
-    log_warn("'%s' was copied to '%s', but not all of it could be removed: %s", from, to,
-             strerror(-rc));
+  if (rc != 0)
+    return rc;
+  rc = move_all(fs, &t);
+  moves_end(fs, id);
+  tree_fini(&t);
+  return rc;
+}
+
+int names_finish_tree(struct fs *fs, const struct root *r, const char *from, const char *to) {
+  struct tree t = {.root = r, .from = from, .to = to, .again = true};
+  int rc = move_all(fs, &t);
+
   tree_fini(&t);
   return rc;
 }

@@ -3,14 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs_internal.h"
+#include "names_internal.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/data/later.h"
 #include "s3apfs/data/recover.h"
-#include "s3apfs/ns/change.h"
 
 /* One that is shown, rather than one that was retired. */
-static const struct root *root_of(struct fs *fs, const char *domain) {
+const struct root *fs_root_of(struct fs *fs, const char *domain) {
   const struct root *found = NULL;
   const struct root *r;
 
@@ -55,7 +54,7 @@ static void remember(struct fs *fs, const struct root *root, const struct journa
 
 static int recover_file(void *arg, struct journal_file *row) {
   struct recovering *r = arg;
-  const struct root *root = root_of(r->fs, row->domain);
+  const struct root *root = fs_root_of(r->fs, row->domain);
   struct recovery done;
 
   if (r->only != NULL && root != r->only)
@@ -68,8 +67,12 @@ static int recover_file(void *arg, struct journal_file *row) {
     return 0;
   }
   staged_recover(r->fs->staging, root->store, row, &done);
-  if (done.committed)
+  if (done.committed) {
     remember(r->fs, root, row, &done);
+    ns_unkeep(r->fs->ns, root, row->key);
+  }
+  if (done.aside != NULL)
+    ns_unkeep(r->fs->ns, root, done.aside);
   r->out->committed += done.committed;
   r->out->aside += done.aside != NULL;
   r->out->left += done.err != 0 && done.aside == NULL;
@@ -106,9 +109,11 @@ int fs_recover(struct fs *fs, struct fs_recovered *out) {
   *out = (struct fs_recovered){0};
   if (flush_names(fs, &failed) != 0)
     log_warn("names that were changed before are not all in the store yet");
+  rc = journal_each_file(fs->state, recover_file, &r);
+  if (rc == 0)
+    rc = moves_finish(fs);
   if (journal_each_change(fs->state, count_change, &left) == 0)
     out->left += left;
-  rc = journal_each_file(fs->state, recover_file, &r);
   return rc != 0 ? rc : staging_sweep(fs->staging);
 }
 
@@ -187,7 +192,7 @@ struct telling {
 
 static int tell_file(void *arg, struct journal_file *row) {
   struct telling *t = arg;
-  const struct root *root = root_of(t->fs, row->domain);
+  const struct root *root = fs_root_of(t->fs, row->domain);
 
   if (row->key[0] == '\0')
     return 0;
@@ -196,7 +201,7 @@ static int tell_file(void *arg, struct journal_file *row) {
 
 static int tell_change(void *arg, struct journal_change *c) {
   struct telling *t = arg;
-  const struct root *root = root_of(t->fs, c->domain);
+  const struct root *root = fs_root_of(t->fs, c->domain);
 
   return t->fn(t->arg, root != NULL ? root->path : c->domain, c->key, c->err);
 }

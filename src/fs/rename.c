@@ -223,8 +223,9 @@ static int exchange_keys(struct renaming *r, struct exchange *x) {
     return -EIO;
   x->first = key_as(r->to.key, r->from.type);
   x->second = key_as(r->from.key, r->to.type);
-  aside = text_printf("%.*s.s3apfs-exchange-%016llx", (int)(strlen(r->key) - strlen(r->newname)),
-                      r->key, (unsigned long long)random);
+  aside =
+      text_printf("%.*s" NAMES_EXCHANGE_MARK "%016llx", (int)(strlen(r->key) - strlen(r->newname)),
+                  r->key, (unsigned long long)random);
   x->aside = aside != NULL ? key_as(aside, r->from.type) : NULL;
   free(aside);
   return x->first != NULL && x->second != NULL && x->aside != NULL ? 0 : -ENOMEM;

@@ -84,13 +84,29 @@ void memo_drop(struct ns *n, const struct root *r, const char *key) {
     log_debug("the attributes of '%s' are still remembered", key);
 }
 
+static bool told_before(struct ns *n, const struct root *r, const char *from, const char *etag) {
+  struct known k;
+
+  if (known_get(n->state, r->store->domain, from, etag, &k) != 0)
+    return true;
+  known_fini(&k);
+  return false;
+}
+
+static int is_folder(void *arg, const char *key, const char *etag, const struct known *k) {
+  (void)arg;
+  (void)key;
+  (void)k;
+  return *etag == '\0';
+}
+
 void ns_recopied(struct ns *n, const struct root *r, const struct ns_recopied *folder,
                  const char *name, const char *etag, const char *copy_etag) {
   char *from = text_printf("%s%s", folder->from, name);
   char *to = text_printf("%s%s", folder->to, name);
 
   if (from != NULL && to != NULL) {
-    if (n->state != NULL &&
+    if (n->state != NULL && !(folder->again && told_before(n, r, from, etag)) &&
         known_move(n->state, r->store->domain, from, etag, to, copy_etag, STATE_LAZY) != 0)
       log_debug("the attributes of '%s' are not remembered", to);
     shelving_drop_path(n, r, from, strlen(folder->from) - 1);
@@ -102,6 +118,9 @@ void ns_recopied(struct ns *n, const struct root *r, const struct ns_recopied *f
 
 void ns_folders_moved(struct ns *n, const struct root *r, const struct ns_recopied *folder) {
   if (n->state == NULL)
+    return;
+  if (folder->again &&
+      known_each(n->state, r->store->domain, folder->from, false, is_folder, NULL) <= 0)
     return;
   mtx_lock(&n->synced.lock);
   folders_moved_locked(n, r, folder->from, folder->to);

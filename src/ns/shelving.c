@@ -20,6 +20,7 @@
 #include "s3apfs/base/buf.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
+#include "s3apfs/ns/change.h"
 #include "s3apfs/state/shelf.h"
 
 #define PAGE_MAX 1000
@@ -72,6 +73,20 @@ void shelving_drop_path(struct ns *n, const struct root *r, const char *key, siz
       shelf_drop(n->shelf, store_realm(r->store), folder);
     free(folder);
   }
+}
+
+void ns_unkeep(struct ns *n, const struct root *r, const char *key) {
+  size_t len = strlen(key);
+  char *folder;
+
+  if (len > 0 && key[len - 1] == '/')
+    len--;
+  while (len > 0 && key[len - 1] != '/')
+    len--;
+  folder = n->shelf != NULL ? text_printf("%.*s", (int)len, key) : NULL;
+  if (folder != NULL)
+    shelf_drop(n->shelf, store_realm(r->store), folder);
+  free(folder);
 }
 
 void shelving_flush(struct ns *n) {

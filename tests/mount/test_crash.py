@@ -3,7 +3,6 @@ promised is there afterwards, in the mount and in S3, and no object is half a sa
 are spread over what the mount is doing: each kind waits at a request that gets no answer."""
 import contextlib
 import os
-import pathlib
 import random
 import signal
 import subprocess
@@ -11,7 +10,7 @@ import threading
 import time
 
 import pytest
-from mounting import options
+from mounting import options, wait_for_what_is_under_way
 
 BUCKET = "test-bucket-1"
 KILLS = int(os.environ.get("CRASH_KILLS", "11"))
@@ -97,6 +96,7 @@ def objects(emu, prefix):
             for o in found}
 
 
+<<<<<<< HEAD
 def open_files(pid):
     try:
         return os.listdir(f"/proc/{pid}/fd")
@@ -116,6 +116,14 @@ def wait_for_what_is_under_way(emu, pid):
             return
         time.sleep(0.01)
     raise AssertionError("the server does not end the requests of the dead mount")
+=======
+@pytest.fixture
+def admin(place):
+    (place.dir / "credentials").open("a").write(
+        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
+        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
+    return place
+>>>>>>> 37a2d61 (Finish the move of a folder that a crash cut)
 
 
 def tell(emu, writer, key, name, seen, there):

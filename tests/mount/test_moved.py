@@ -1,13 +1,15 @@
 """What moves keeps what it is: links, modes and times below a renamed folder, listings that an
 earlier mount kept, handles of names that are gone."""
+import contextlib
 import ctypes
 import os
 import pathlib
 import signal
 import subprocess
+import threading
 
 import pytest
-from mounting import options
+from mounting import options, wait_for_what_is_under_way, wait_until
 
 BUCKET = "test-bucket-1"
 libc = ctypes.CDLL(None, use_errno=True)
@@ -35,6 +37,9 @@ class Mount:
             subprocess.run(["umount", "-l", str(self.point)], check=True)
         else:
             assert self.place.run("umount", self.point).returncode == 0
+        self.mount(*more)
+
+    def mount(self, *more):
         result = self.place.run("mount", self.source, self.point, "-o", ",".join(
             ["log=" + str(self.place.dir / "log"), "cache-dir=" + str(self.place.dir / "cache"),
              *self.words, *more]))
@@ -134,6 +139,89 @@ def test_what_others_made_and_we_wrote_keeps_its_time(mounted, more):
     for kill in (True, False):
         mounted.again(kill, *more)
         assert (point / "first").stat().st_mtime_ns == time
+
+
+def cut(mounted, emu, move, operation, done, skip):
+    """Kills the mount in the middle of a move: from a request on, none gets an answer."""
+    emu.admin("POST", "faults", {"operation": operation, "effect": "drop", "after": done,
+                                 "skip": skip, "count": -1})
+
+    def run():
+        with contextlib.suppress(OSError, AssertionError):  # the mount died
+            move()
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_until(lambda: emu.admin("GET", "faults")[0]["hits"] > 0)
+    pid = mounted.place.status(mounted.point)["pid"]
+    os.kill(pid, signal.SIGKILL)
+    thread.join()
+    emu.admin("DELETE", "faults")
+    wait_for_what_is_under_way(emu, pid)
+    subprocess.run(["umount", "-l", str(mounted.point)], check=True)
+
+
+KEYS = [f"sub/f{i}" for i in range(8)] + ["large", "sub/link"]
+CUTS = {"no copy": ("CopyObject", False, 0), "some copies": ("CopyObject", False, 5),
+        "copies unanswered": ("CopyObject", True, 5), "before removals": ("DeleteObject*", False, 0),
+        "removals unanswered": ("DeleteObject*", True, 0)}
+
+
+def make_folder(mounted):
+    top = mounted.point / "d"
+    (top / "sub" / "empty").mkdir(parents=True)
+    for i in range(8):
+        (top / "sub" / f"f{i}").write_text(f"content {i}")
+        (top / "sub" / f"f{i}").chmod(0o640)
+    (top / "large").write_bytes(b"large" * (2 << 20))
+    (top / "sub" / "link").symlink_to("f0")
+    (top / "sub" / "empty").chmod(0o711)
+    assert mounted.place.run("sync", mounted.point).returncode == 0
+    return top
+
+
+@pytest.mark.parametrize("kind", CUTS)
+def test_the_next_mount_finishes_the_move_of_a_folder(emu, mounted, kind):
+    top = make_folder(mounted)
+    cut(mounted, emu, lambda: top.rename(mounted.point / "moved"), *CUTS[kind])
+    mounted.mount()
+    moved = mounted.point / "moved"
+    assert sorted(os.listdir(mounted.point)) == ["first", "moved"]
+    assert tree(moved) == sorted(KEYS)
+    assert (moved / "large").read_bytes() == b"large" * (2 << 20)
+    assert (moved / "sub" / "f3").read_text() == "content 3"
+    assert (moved / "sub" / "f3").stat().st_mode & 0o777 == 0o640
+    assert (moved / "sub" / "empty").stat().st_mode & 0o777 == 0o711
+    assert os.readlink(moved / "sub" / "link") == "f0"
+    assert mounted.place.status(mounted.point)["pending"] == []
+    prefix = mounted.source.split("/", 3)[3]
+    left = emu.owner.list_objects_v2(Bucket=BUCKET, Prefix=f"{prefix}/d/")
+    assert left["KeyCount"] == 0
+    (mounted.point / "d").mkdir()  # the name is free, and what comes there stays
+    (mounted.point / "d" / "new").write_text("new")
+    mounted.again(True)
+    assert tree(mounted.point / "d") == ["new"]
+
+
+def test_a_move_that_was_cut_replaces_nothing_of_others(emu, mounted):
+    top = make_folder(mounted)
+    cut(mounted, emu, lambda: top.rename(mounted.point / "moved"), "CopyObject", False, 0)
+    prefix = mounted.source.split("/", 3)[3]
+    emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/moved/sub/f3", Body=b"of another host")
+    mounted.mount()
+    assert (mounted.point / "moved" / "sub" / "f3").read_text() == "of another host"
+    assert (mounted.point / "d" / "sub" / "f3").read_text() == "content 3"
+    assert "which is something else now" in mounted.place.log()
+    assert mounted.place.status(mounted.point)["pending"] == []
+
+
+def test_the_first_step_of_an_exchange_is_taken_back(emu, mounted):
+    top = make_folder(mounted)
+    (mounted.point / "other").mkdir()
+    (mounted.point / "other" / "f").write_text("other")
+    assert mounted.place.run("sync", mounted.point).returncode == 0
+    cut(mounted, emu, lambda: exchange(top, mounted.point / "other"), "CopyObject", False, 4)
+    mounted.mount()
+    assert tree(mounted.point) == sorted([f"d/{k}" for k in KEYS] + ["first", "other/f"])
 
 
 def test_emptying_what_is_empty_changes_its_time(mounted):

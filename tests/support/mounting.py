@@ -142,6 +142,27 @@ def wait_until(condition, seconds=30):
     raise AssertionError("it did not happen in time")
 
 
+def open_files(pid):
+    try:
+        return os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return []
+
+
+def wait_for_what_is_under_way(emu, pid):
+    """A request that the mount sent whole before its death may still be carried out. The server
+    has done with it when it closes its end: until then its socket waits in CLOSE_WAIT (8)."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        sockets = [line.split() for name in ("tcp", "tcp6")
+                   for line in pathlib.Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+        if not open_files(pid) and not any(
+                s[3] == "08" and int(s[1].split(":")[1], 16) == emu.port for s in sockets):
+            return
+        time.sleep(0.01)
+    raise AssertionError("the server does not end the requests of the dead mount")
+
+
 def end_process(process):
     process.send_signal(signal.SIGTERM)
     return process.wait(timeout=60)

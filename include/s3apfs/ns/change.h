@@ -54,6 +54,7 @@ int ns_moved(struct ns *n, uint64_t ino, uint64_t parent, const char *name,
 struct ns_recopied {
   const char *from;
   const char *to;
+  bool again; /* some of it may have been told before: what is not remembered below `from` is */
 };
 /* One object of it: what is remembered of this version is remembered of its copy instead, and no
  * listing is kept of the folders that its two keys lead through. */
@@ -66,6 +67,9 @@ void ns_folders_moved(struct ns *n, const struct root *r, const struct ns_recopi
  * nobody knows. */
 void ns_remember(struct ns *n, const struct root *r, const char *key, const char *etag,
                  const struct posix *posix);
+/* An earlier process made or removed this key (a folder's with its '/'), so no listing is kept of
+ * the folder that it stands in. */
+void ns_unkeep(struct ns *n, const struct root *r, const char *key);
 /* The two swapped their names; both have new versions (NULL as above). */
 int ns_swapped(struct ns *n, uint64_t a, const struct store_attr *attr_a, uint64_t b,
                const struct store_attr *attr_b);
