@@ -54,6 +54,21 @@ static int64_t keys_expiration(struct key_source *source) {
   return expiration;
 }
 
+/* Of offline=lenient alone: nobody else is told of outages. */
+static void add_outage(cJSON *o, struct source *s) {
+  int err = outage_err(&s->outage);
+  cJSON *out;
+
+  if (!s->dir->settings.lenient)
+    return;
+  out = cJSON_AddObjectToObject(o, "offline");
+  cJSON_AddBoolToObject(out, "now", err != 0);
+  if (err != 0)
+    cJSON_AddStringToObject(out, "because", strerror(-err));
+  cJSON_AddNumberToObject(out, "times", (double)atomic_load(&s->outage.count));
+  cJSON_AddNumberToObject(out, "answers", (double)atomic_load(&s->outage.stood_in));
+}
+
 static cJSON *directory(struct source *s) {
   const struct settings *set = &s->dir->settings;
   cJSON *o = cJSON_CreateObject();
@@ -83,6 +98,7 @@ static cJSON *directory(struct source *s) {
   } else {
     add_expiry(o, keys_expiration(identity_keys(s->identity)));
   }
+  add_outage(o, s);
   add_optional(o, "note", s->note);
   add_optional(o, "problem", s->problem);
   buf_fini(&b);

@@ -38,6 +38,7 @@ static void print_directory(const cJSON *d) {
   print_line("keys until", text_of(d, "credentials_expire"));
   print_line("note", text_of(d, "note"));
   print_line("problem", text_of(d, "problem"));
+  print_line("offline, because", text_of(cJSON_GetObjectItem(d, "offline"), "because"));
 }
 
 static void print_cache(const cJSON *c) {

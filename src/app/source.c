@@ -196,6 +196,7 @@ static int open_store(struct source *s, struct caller *c, struct buf *why) {
                                 .identity = identity_name(s->identity),
                                 .read_only = !settings_writable(&d->settings),
                                 .notes = s->notes,
+                                .outage = d->settings.lenient ? &s->outage : NULL,
                                 .describe = source_describe,
                                 .describe_arg = s};
   struct s3_client *client;
@@ -243,7 +244,8 @@ int source_open(struct source *s, const struct config_dir *dir, struct caller *c
   dir = s->dir = &s->own;
   rc = identities_get(ids, &dir->settings, &s->identity, why);
   if (rc == 0 && dir->target.kind == TARGET_GRANTS)
-    rc = tree_new(c, s->identity, dir, notes, &s->tree, &s->store, why);
+    rc = tree_new(c, s->identity, dir, notes, dir->settings.lenient ? &s->outage : NULL, &s->tree,
+                  &s->store, why);
   else if (rc == 0)
     rc = open_target(s, c, grants, why);
   if (rc != 0)

@@ -33,6 +33,7 @@ struct source {
   char *note;              /* "listing is not allowed, ..." or NULL */
   char *problem;           /* why it could not be used at mount time, or NULL */
   int err;                 /* the same: errno */
+  struct outage outage;    /* with offline=lenient */
   const struct root *root; /* what shows it; of the file system */
   atomic_bool retired;     /* its directory is gone from the configuration */
 };

@@ -127,6 +127,7 @@ static int scope_store(struct tree *t, const struct scope_wish *w, struct store 
                                 .identity = identity_name(t->identity),
                                 .read_only = !w->writable,
                                 .notes = t->notes,
+                                .outage = t->store->outage,
                                 .describe = granted_describe};
   struct s3_client *client = NULL;
   struct granted *reads;
@@ -246,8 +247,8 @@ static int open_store(struct tree *t, const struct s3_site *site) {
 }
 
 int tree_new(struct caller *c, struct identity *id, const struct config_dir *dir,
-             const struct s3_notes *notes, struct tree **out, struct store **store,
-             struct buf *why) {
+             const struct s3_notes *notes, struct outage *outage, struct tree **out,
+             struct store **store, struct buf *why) {
   struct tree *t = calloc(1, sizeof(*t));
   struct s3_site site;
   int rc;
@@ -269,6 +270,7 @@ int tree_new(struct caller *c, struct identity *id, const struct config_dir *dir
     tree_free(t);
     return rc;
   }
+  t->store->outage = outage;
   *out = t;
   *store = t->store;
   return 0;

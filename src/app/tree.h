@@ -11,12 +11,13 @@
 
 struct tree;
 
-/* Asks nobody. dir and identity are borrowed. *store shows nothing before the
+/* Asks nobody. dir, identity and outage (NULL: nobody wants to
+ * know) are borrowed. *store shows nothing before the
  * first tree_refresh(); it must be freed before the tree. -EINVAL with one line in
  * *why. */
 int tree_new(struct caller *c, struct identity *id, const struct config_dir *dir,
-             const struct s3_notes *notes, struct tree **out, struct store **store,
-             struct buf *why);
+             const struct s3_notes *notes, struct outage *outage, struct tree **out,
+             struct store **store, struct buf *why);
 void tree_free(struct tree *t);
 /* Asks for the caller's grants and shows them. 0, or -errno with the detail in
  * *error: then what was shown stays. Of several instances one that answers is

@@ -285,6 +285,7 @@ int cache_new(struct budget *b, struct cache **out) {
   }
   mtx_init(&c->synced.lock, RANK_DATA);
   cond_init(&c->synced.idle);
+  proofs_init(&c->proofs);
   *out = c;
   return 0;
 }
@@ -346,6 +347,7 @@ void cache_free(struct cache *c) {
   buffers_fini(c);
   mtx_unlock(&c->synced.lock);
   cond_fini(&c->synced.idle);
+  proofs_fini(&c->proofs);
   mtx_fini(&c->synced.lock);
   free(c);
 }
@@ -441,6 +443,7 @@ void cache_drop(struct cache *c, const char *realm, const char *prefix) {
   drop_from_disk(c, realm, prefix);
   mtx_lock(&c->synced.lock);
   forget_proofs_locked(c, realm, prefix);
+  proofs_clear(&c->proofs); /* by hash nobody can tell which */
   while (drop_one_locked(c, realm, prefix, &cancel)) {
     if (cancel == NULL)
       continue;

@@ -8,6 +8,7 @@
 
 #include <uthash.h>
 
+#include "proofs.h"
 #include "s3apfs/base/lock.h"
 #include "s3apfs/base/patience.h"
 #include "s3apfs/data/cache.h"
@@ -102,9 +103,10 @@ struct pace {
 
 struct cache {
   struct budget *budget;
-  struct disk *disk;  /* NULL: none */
-  struct tier *tier;  /* NULL: none */
-  size_t slack;       /* bytes of a large buffer beyond its capacity */
+  struct disk *disk; /* NULL: none */
+  struct tier *tier; /* NULL: none */
+  size_t slack;      /* bytes of a large buffer beyond its capacity */
+  struct proofs proofs;
   bool proof_wanted;  /* disk only for versions that are proved */
   size_t spare_limit; /* bytes of the budget that belong to spares */
   struct {

@@ -44,6 +44,8 @@ static void on_progress(struct store_get *g, size_t have) {
   if (e->first_us == 0) {
     e->first_us = clock_mono_us();
     note_proof(e->version, e->started_us);
+    if (e->store->outage != NULL)
+      proofs_add(&e->cache->proofs, e->version->id);
   }
   load_progress(e, check_progress(e, e->base + have));
 }
@@ -98,6 +100,8 @@ static void on_done(struct store_get *g, int err) {
   err = judge(e, err);
   if (err == 0)
     err = check_end(e);
+  if (err == -EACCES && e->store->outage != NULL)
+    proofs_take_back(&e->cache->proofs, e->version->id);
   end(e, err, err == 0);
 }
 
@@ -120,11 +124,18 @@ static void ask_store(struct extent *e) {
     load_end(e, judge(e, rc));
 }
 
+/* A version that nobody has open is forgotten with its proof. While nobody can be asked, it
+ * is enough that the store gave bytes of it once. */
+static bool may_use_disk(struct extent *e) {
+  return version_may_use_disk(e->version, e->cache) ||
+         (outage_err(e->store->outage) != 0 && proofs_have(&e->cache->proofs, e->version->id));
+}
+
 void load_start(struct extent *e) {
   /* The reader that starts it keeps the version's file. */
   if (e->version->disk != NULL)
     e->disk = disk_file_ref(e->version->disk);
-  if (e->disk != NULL && version_may_use_disk(e->version, e->cache) && disk_load(e))
+  if (e->disk != NULL && may_use_disk(e) && disk_load(e))
     return;
   if (!tier_load(e))
     ask_store(e);

@@ -37,6 +37,12 @@ static int take_listing_locked(struct ns_dir *d) {
   return 0;
 }
 
+static int begin_locked(struct ns_dir *d, const struct patience *p) {
+  int rc = take_listing_locked(d);
+
+  return rc != 0 ? rc : listing_load_locked(d->listing, 0, false, p);
+}
+
 static int open_locked(struct ns_dir *d, const struct patience *p) {
   struct ns *n = d->ns;
   int rc;
@@ -50,10 +56,15 @@ static int open_locked(struct ns_dir *d, const struct patience *p) {
   if (d->node->dir.denied_until > ns_now(n))
     return -EACCES;
   shelving_restore_locked(n, d->node, true);
+  if (outage_at_locked(n, d->node) != 0)
+    return listing_fresh_locked(n, d->node) != NULL ? begin_locked(d, p) : -EIO;
   if (d->node->dir.listing == NULL || !d->node->dir.listing->restored)
     flat_fill_locked(n, d->node, p);
-  rc = take_listing_locked(d);
-  return rc != 0 ? rc : listing_load_locked(d->listing, 0, false, p);
+  rc = begin_locked(d, p);
+  if (outage_is_no_answer(rc) && outage_at_locked(n, d->node) != 0 &&
+      listing_fresh_locked(n, d->node) != NULL)
+    rc = begin_locked(d, p); /* with what was known before */
+  return rc;
 }
 
 static void close_locked(struct ns_dir *d) {
@@ -235,7 +246,7 @@ static int read_locked(struct ns_dir *d, uint64_t offset, bool plus, const struc
                        struct ns_entry *out, bool *end) {
   int rc = 0;
 
-  if (offset == 0 && d->listing != NULL && d->listing->fresh_until <= ns_now(d->ns))
+  if (offset == 0 && d->listing != NULL && !stands_locked(d->ns, d->node, d->listing->fresh_until))
     rc = take_listing_locked(d);
   if (rc != 0)
     return rc;

@@ -235,7 +235,8 @@ static struct node *fresh_child_locked(struct ns *n, struct node *dir, const cha
   for (enum node_kind kind = NODE_DIR; kind < NODE_KINDS; kind++) {
     struct node *i = node_child_locked(n, dir, name, kind);
 
-    if (i != NULL && i->fresh_until > ns_now(n) && (newest == NULL || i->asof > newest->asof))
+    if (i != NULL && stands_locked(n, i, i->fresh_until) &&
+        (newest == NULL || i->asof > newest->asof))
       newest = i;
   }
   return newest;
@@ -263,7 +264,7 @@ static int find_known_locked(struct ns *n, struct node *dir, const char *name, s
     i = find_attach_locked(n, dir, it, l);
     if (i == NULL)
       return -ENOMEM;
-    if (i->fresh_until <= ns_now(n)) {
+    if (!stands_locked(n, i, i->fresh_until)) {
       node_settle_locked(n, i);
       return -EAGAIN;
     }
@@ -366,6 +367,16 @@ static int find_absent_locked(struct ns *n, struct node *dir, const char *name,
   return rc;
 }
 
+/* What the store does not say any more cannot stand in for it. */
+static void take_back_locked(struct ns *n, struct node *dir, const char *name) {
+  for (enum node_kind kind = NODE_DIR; kind < NODE_KINDS; kind++) {
+    struct node *i = node_child_locked(n, dir, name, kind);
+
+    if (i != NULL && i->fresh_until <= ns_now(n))
+      i->fresh_until = INT64_MIN;
+  }
+}
+
 static int find_remote_locked(struct ns *n, struct node *dir, const char *name,
                               const struct patience *p, struct node **out) {
   bool denied = folder_denied_locked(n, dir, name);
@@ -392,14 +403,24 @@ static int find_remote_locked(struct ns *n, struct node *dir, const char *name,
       note_told_locked(n, *out, &a);
     return rc;
   }
-  if (rc == -ENOENT || rc == -EACCES)
+  if (rc == -ENOENT || rc == -EACCES) {
     absent_put_locked(n, node_child_hash(dir, name), rc, asof, dir->root->options.negative_ttl_ms);
+    take_back_locked(n, dir, name);
+  }
   return rc;
 }
 
 static int find_above_locked(struct ns *n, struct node *dir, const char *name, struct node **out) {
   *out = root_child_locked(n, dir, name);
   return *out != NULL ? 0 : -ENOENT;
+}
+
+/* What was known before the store was asked and did not answer. */
+static int find_standing_locked(struct ns *n, struct node *dir, const char *name, int err,
+                                struct node **out) {
+  int rc = find_known_locked(n, dir, name, out);
+
+  return rc == -EAGAIN ? err : rc;
 }
 
 static int find_locked(struct ns *n, struct node *dir, const char *name, const struct patience *p,
@@ -418,11 +439,15 @@ static int find_locked(struct ns *n, struct node *dir, const char *name, const s
   rc = -ERESTART;
   for (int i = 0; i < RESTARTS_MAX && rc == -ERESTART; i++) {
     rc = find_known_locked(n, dir, name, out);
+    if (rc == -EAGAIN && outage_at_locked(n, dir) != 0)
+      return -EIO; /* nobody is there to be asked */
     if (rc == -EAGAIN && relisting_pays_locked(n, dir) &&
         find_absent_locked(n, dir, name, p) == -ENOENT)
       return -ENOENT;
     if (rc == -EAGAIN)
       rc = find_remote_locked(n, dir, name, p, out);
+    if (outage_is_no_answer(rc) && rc != -ERESTART && outage_at_locked(n, dir) != 0)
+      return find_standing_locked(n, dir, name, rc, out);
   }
   return rc == -ERESTART ? -EIO : rc;
 }
@@ -515,8 +540,9 @@ static int refresh_remote_locked(struct ns *n, struct node *i, const struct pati
 int find_refresh_locked(struct ns *n, struct node *i, const struct patience *p) {
   struct listing *l;
   const struct item *it;
+  int rc;
 
-  if (i->fresh_until > ns_now(n) || i->gone)
+  if (i->gone || stands_locked(n, i, i->fresh_until))
     return 0;
   l = listing_fresh_locked(n, i->parent);
   it = l != NULL ? listing_find_locked(l, i->name) : NULL;
@@ -524,8 +550,13 @@ int find_refresh_locked(struct ns *n, struct node *i, const struct patience *p) 
       !note_is_newer(notes_find_locked(i->parent, i->name), l->asof) &&
       find_item_kind_locked(n, i->parent, it) == i->kind) {
     find_attach_locked(n, i->parent, it, l);
-    if (i->fresh_until > ns_now(n))
+    if (stands_locked(n, i, i->fresh_until))
       return 0;
   }
-  return refresh_remote_locked(n, i, p);
+  if (outage_at_locked(n, i) != 0)
+    return -EIO;
+  rc = refresh_remote_locked(n, i, p);
+  if ((rc == -EACCES || rc == -ENOENT) && i->fresh_until <= ns_now(n))
+    i->fresh_until = INT64_MIN; /* taken back */
+  return outage_is_no_answer(rc) && stands_locked(n, i, i->fresh_until) ? 0 : rc;
 }

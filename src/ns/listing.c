@@ -41,6 +41,8 @@ static void listing_free_locked(struct listing *l) {
   listing_slots_free_locked(l, l->slots, l->count);
   close_names_locked(l);
   flat_free(l->flat);
+  if (l->instead != NULL)
+    listing_unref_locked(l->instead);
   DL_DELETE(l->ns->synced.listings, l);
   l->ns->synced.listing_count--;
   free(l->prefix);
@@ -132,15 +134,36 @@ struct listing *listing_new_locked(struct ns *n, struct node *dir) {
 
   notes_prune_locked(n, dir);
   l = listing_new_aside_locked(n, dir);
-  if (l != NULL)
-    listing_cache_locked(l);
+  if (l == NULL)
+    return NULL;
+  if (dir->root->store->outage != NULL && dir->dir.listing != NULL) {
+    l->instead = dir->dir.listing;
+    listing_ref_locked(l->instead);
+  }
+  listing_cache_locked(l);
   return l;
+}
+
+void listing_answered_locked(struct listing *l, size_t slot, int rc) {
+  struct listing *before = l->instead;
+
+  l->instead = NULL;
+  if (rc != 0 && outage_is_no_answer(rc) && outage_at_locked(l->ns, l->dir) != 0) {
+    if (before != NULL)
+      listing_cache_locked(before);
+    else if (slot == 0)
+      listing_uncache_locked(l); /* nothing is in it */
+  } else if (rc != 0) {
+    listing_uncache_locked(l);
+  }
+  if (before != NULL)
+    listing_unref_locked(before);
 }
 
 struct listing *listing_fresh_locked(struct ns *n, const struct node *dir) {
   struct listing *l = dir->dir.listing;
 
-  if (l == NULL || l->fresh_until <= ns_now(n))
+  if (l == NULL || !stands_locked(n, dir, l->fresh_until))
     return NULL;
   DL_DELETE(n->synced.listings, l);
   DL_APPEND(n->synced.listings, l);
@@ -239,7 +262,10 @@ const struct item *listing_find_locked(const struct listing *l, const char *name
 bool listing_proves_absence_locked(const struct listing *l) {
   const struct root_options *o = &l->dir->root->options;
 
-  if (l->restored || ns_now(l->ns) >= l->fresh_until - o->metadata_ttl_ms + o->negative_ttl_ms)
+  if (l->restored)
+    return false;
+  if (ns_now(l->ns) >= l->fresh_until - o->metadata_ttl_ms + o->negative_ttl_ms &&
+      outage_at_locked(l->ns, l->dir) == 0)
     return false;
   for (size_t i = 0; i < l->count; i++)
     if (l->slots[i].page == NULL)

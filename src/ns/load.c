@@ -126,10 +126,9 @@ int listing_loaded_locked(struct listing *l, size_t slot, int rc, struct page *p
     l->dir->dir.denied_until = ns_now(n) + l->dir->root->options.metadata_ttl_ms;
     shelving_unkeep_locked(n, l->dir);
   }
-  if (rc != 0) {
+  if (rc != 0)
     page_free(page);
-    listing_uncache_locked(l);
-  }
+  listing_answered_locked(l, slot, rc);
   l->flight_err = rc;
   cond_broadcast(&n->synced.loaded);
   return rc;

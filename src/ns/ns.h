@@ -171,6 +171,15 @@ int roots_new(struct ns *n, const struct catalog *c);
 /* The root or directory above roots of that name; NULL: there is none. */
 struct node *root_child_locked(struct ns *n, const struct node *parent, const char *name);
 
+/* --- outage.c --- */
+/* 0, or, where nobody answers for the node's root and that is borne with (offline=lenient),
+ * why. Has it asked, behind, whether that is over. */
+int outage_at_locked(struct ns *n, const struct node *at);
+/* What is known of the node until then may be used: it is fresh, or nobody answers. */
+bool stands_locked(struct ns *n, const struct node *at, int64_t fresh_until);
+/* The error is none that an answer gives. */
+bool outage_is_no_answer(int rc);
+
 /* --- node.c --- */
 /* S_IFREG, S_IFDIR, ... */
 mode_t node_kind_mode(enum node_kind kind);
@@ -358,11 +367,13 @@ struct listing {
   struct ns *ns;
   struct listing *prev; /* in ns->synced.listings */
   struct listing *next;
-  unsigned refs;    /* its directory, open handles, calls; all but the first hold dir too */
-  bool cached;      /* its directory refers to it */
-  bool restored;    /* an earlier mount kept it; the store is being asked */
-  bool kept;        /* it was given to the shelf */
-  struct node *dir; /* alive while cached or open */
+  unsigned refs;           /* its directory, open handles, calls; all but the first hold dir too */
+  bool cached;             /* its directory refers to it */
+  bool restored;           /* an earlier mount kept it; the store is being asked */
+  bool kept;               /* it was given to the shelf */
+  struct listing *instead; /* the one before, until a page is here; takes the place again when
+                              nobody answers. NULL: none */
+  struct node *dir;        /* alive while cached or open */
   char *prefix;
   int64_t asof; /* tick at its start */
   int64_t fresh_until;
@@ -398,6 +409,9 @@ bool listing_add_slot(struct slot **slots, size_t *count, char *token, bool afte
 void listing_slots_free_locked(struct listing *l, struct slot *slots, size_t count);
 /* The directory no longer answers from it. */
 void listing_uncache_locked(struct listing *l);
+/* A load of that slot ended so: what failed answers no more, unless nobody was there to answer
+ * and something is known. */
+void listing_answered_locked(struct listing *l, size_t slot, int rc);
 /* Marks a page's hidden items; the page behind it is here, or there is none. */
 void listing_settle_locked(struct listing *l, size_t slot);
 

@@ -53,11 +53,46 @@ static bool is_answer(int err) {
          err == -EEXIST || err == -EPIPE || err == -EAGAIN;
 }
 
+/* Nobody answered, or only to say that it is out of order. What credentials wait for counts:
+ * their errno is that of the service that did not answer. */
+static bool is_unreachable(int err, const struct s3_error *e) {
+  if (e->http_status != 0)
+    return e->http_status >= 500;
+  return err == -ETIMEDOUT || err == -ECONNREFUSED || err == -ECONNRESET || err == -EPIPE ||
+         err == -EHOSTUNREACH || err == -ENETUNREACH;
+}
+
+static bool is_reading(const char *op) {
+  return strcmp(op, "GET") == 0 || strcmp(op, "HEAD") == 0 || strcmp(op, "LIST") == 0;
+}
+
+/* One line when it begins, one when it ends. Who refuses changes alone can be reached. */
+static void note_outage(struct s3_store *s, const char *op, int err, const struct s3_error *e) {
+  struct buf line;
+
+  if (s->store.outage == NULL || !is_unreachable(err, e) ||
+      (e->http_status != 0 && !is_reading(op)) || !outage_begin(s->store.outage, err))
+    return;
+  buf_init(&line, 0);
+  s3_error_describe(e, &line);
+  log_warn("%s cannot be reached; what is known of it is shown (offline=lenient): %s", s->source,
+           buf_cstr(&line));
+  buf_fini(&line);
+}
+
+static void note_answer(struct s3_store *s) {
+  if (s->store.outage != NULL && outage_end(s->store.outage))
+    log_warn("%s can be reached again", s->source);
+}
+
 int s3_store_map_error(struct s3_store *s, const char *op, const char *key, int err,
                        struct s3_error *e) {
   struct buf line;
   unsigned skipped;
 
+  note_outage(s, op, err, e);
+  if (e->http_status != 0 && !is_unreachable(err, e))
+    note_answer(s);
   if (is_answer(err) || !log_due(s, op, e->code, &skipped))
     return err;
   buf_init(&line, 0);
@@ -115,6 +150,8 @@ static int s3_store_head(struct store *st, const char *name, struct store_attr *
     return rc;
   s3_error_init(&error);
   rc = s3_client_head(s->client, key, out, meta, &error);
+  if (rc == 0)
+    note_answer(s);
   if (rc != 0 && !(rc == -EACCES && s->quiet_denials))
     rc = s3_store_map_error(s, "HEAD", key, rc, &error);
   s3_error_fini(&error);
@@ -204,6 +241,7 @@ static int list_from(struct s3_store *s, const char *prefix, bool folded, const 
   s3_error_init(&error);
   rc = s3_client_list(s->client, full, folded ? "/" : NULL, token, after, max, &l, &error);
   if (rc == 0) {
+    note_answer(s);
     rc = page_from_listing(s, &l, out);
     listing_fini(&l);
   } else if (rc != -ENOTSUP) {
@@ -316,6 +354,7 @@ int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct s
   if (!o->read_only)
     s->store.write = c->directory ? &s3_store_directory_write_ops : &s3_store_write_ops;
   s->store.read_only = o->read_only;
+  s->store.outage = o->outage;
   s->quiet_denials = o->quiet_denials;
   s->client = c;
   s->writer = o->writer != NULL ? o->writer : c;

@@ -19,7 +19,8 @@ struct s3_store_options {
   const char *prefix;   /* "" or "a/b/" in front of every key */
   const char *identity; /* stable name of who reads: separates caches */
   bool read_only;
-  bool quiet_denials; /* a denied read is an answer, and not logged */
+  struct outage *outage; /* borrowed, outlives the store; NULL: nobody wants to know */
+  bool quiet_denials;    /* a denied read is an answer, and not logged */
   /* Signs changes; taken. NULL: the same client as for reading. */
   struct s3_client *writer;
   const struct s3_notes *notes; /* borrowed, outlives the store; NULL: servers are asked anew */

@@ -14,6 +14,7 @@
 #include "s3apfs/base/buf.h"
 #include "s3apfs/base/crc.h"
 #include "s3apfs/base/kv.h"
+#include "s3apfs/store/outage.h"
 
 /* etags are compared whole; S3's are shorter than this, longer ones are refused (-EBADMSG). */
 #define STORE_ETAG_MAX 128
@@ -100,12 +101,14 @@ struct store_write_ops; /* store/write.h */
 struct store {
   const struct store_ops *ops;
   const struct store_write_ops *write; /* NULL: this store is only read */
-  char *domain;   /* opaque: endpoint, bucket, the identity's name; stable over remounts */
-  char *realm;    /* opaque: domain, and whose keys read, as far as is known; separates caches,
-                   * and is set before the first reader. NULL: domain */
-  char *place;    /* what stands before a key in the object's address, whoever reads:
-                   * "https://b.host/a/";    NULL: what is read here is not to be shared */
-  bool read_only; /* no scope or option allows writing */
+  char *domain; /* opaque: endpoint, bucket, the identity's name; stable over remounts */
+  char *realm;  /* opaque: domain, and whose keys read, as far as is known; separates caches,
+                 * and is set before the first reader. NULL: domain */
+  char *place;  /* what stands before a key in the object's address, whoever reads:
+                 * "https://b.host/a/";    NULL: what is read here is not to be shared */
+  struct outage *outage; /* borrowed; told by the back end when nobody answers and when somebody
+                          * does again. NULL: nobody wants to know (offline=strict) */
+  bool read_only;        /* no scope or option allows writing */
 };
 
 /* Blocking read over get(); 0 or -errno; *got bytes. attr may be NULL. */
