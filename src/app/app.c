@@ -9,6 +9,7 @@
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/pool.h"
 #include "s3apfs/state/servers.h"
+#include "s3apfs/store/escape.h"
 #include "tree.h"
 
 #define PROBE_THREADS 8
@@ -286,7 +287,32 @@ static struct root_options root_options_of(const struct source *s) {
                                .negative_ttl_ms = settings_negative_ttl_ms(set),
                                .backed = may_be_backed(s),
                                .listed = s->listed,
+                               .escaped = set->escape_odd,
                                .writeback = set->writeback};
+}
+
+/* As it is shown; what is underneath stays the source's to ask. */
+static int shown_store(const struct source *s, struct store **out) {
+  if (s->dir->settings.escape_odd)
+    return escape_store_new(s->store, out);
+  *out = s->store;
+  return 0;
+}
+
+static int add_to_catalog(struct catalog *c, struct source *s) {
+  struct root_options o = root_options_of(s);
+  struct store *shown;
+  int rc = shown_store(s, &shown);
+
+  if (rc != 0)
+    return rc;
+  s->store_given = true;
+  rc = catalog_add(c, s->dir->path, shown, &o);
+  if (rc != 0)
+    store_free(shown);
+  else
+    s->root = c->roots[c->count - 1];
+  return rc;
 }
 
 int app_catalog(struct app *a, struct catalog *out) {
@@ -294,13 +320,8 @@ int app_catalog(struct app *a, struct catalog *out) {
   int rc = 0;
 
   catalog_init(out);
-  for (size_t i = 0; rc == 0 && (s = app_source_at(a, i)) != NULL; i++) {
-    struct root_options o = root_options_of(s);
-
-    rc = catalog_add(out, s->dir->path, s->store, &o);
-    s->store_given = rc == 0;
-    s->root = rc == 0 ? out->roots[i] : NULL;
-  }
+  for (size_t i = 0; rc == 0 && (s = app_source_at(a, i)) != NULL; i++)
+    rc = add_to_catalog(out, s);
   if (rc != 0)
     catalog_fini(out);
   return rc;
@@ -326,10 +347,13 @@ void app_unfollow(struct app *a) {
 
 int app_show(struct app *a, struct fs *fs, struct source *s) {
   struct root_options o = root_options_of(s);
-  int rc;
+  struct store *shown;
+  int rc = shown_store(s, &shown);
 
-  s->store_given = true;
-  rc = fs_add_root(fs, s->dir->path, s->store, &o, &s->root);
+  if (rc == 0) {
+    s->store_given = true;
+    rc = fs_add_root(fs, s->dir->path, shown, &o, &s->root);
+  }
   if (rc != 0) {
     app_discard(s);
     return rc;

@@ -205,6 +205,11 @@ static int dir_target(struct config_dir *d, struct buf *why) {
     return -EINVAL;
   }
   rc = settings_check_writing(&d->settings, &d->target, why);
+  if (rc == 0 && d->settings.escape_odd && d->target.kind == TARGET_GRANTS) {
+    buf_puts(why, "odd-keys=escape does not go with grants: give s3://BUCKET/PREFIX with "
+                  "access=grants");
+    rc = -EINVAL;
+  }
   if (rc != 0) {
     target_fini(&d->target);
     memset(&d->target, 0, sizeof(d->target));

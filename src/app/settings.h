@@ -55,6 +55,7 @@ struct settings {
   int64_t cache_tier_timeout_ms;
   int64_t metadata_ttl_ms;
   int64_t negative_ttl_ms;
+  bool escape_odd;    /* odd-keys=escape */
   bool lenient;       /* offline=lenient */
   bool close_to_open; /* then both count as 0: settings_metadata_ttl_ms() */
   uint64_t max_connections;

@@ -13,7 +13,6 @@
 #include "ns.h"
 #include "s3apfs/base/text.h"
 
-#define KEY_MAX 1024
 #define KEEP_FILE ".s3keep"
 
 static enum node_kind kind_of(enum ns_type type) {
@@ -61,7 +60,7 @@ int ns_place(struct ns *n, uint64_t parent, const char *name, const struct root 
   mtx_unlock(&n->synced.lock);
   if (rc != 0)
     return rc;
-  if (above != NULL && strlen(above) + strlen(name) > KEY_MAX)
+  if (above != NULL && strlen(above) + strlen(name) > ns_key_max(*root))
     rc = -ENAMETOOLONG;
   else
     *key = above != NULL ? text_printf("%s%s", above, name) : NULL;

@@ -5,10 +5,12 @@
  * page and its place in the page. Reading from the start again takes a fresh
  * listing. Directories above the roots list the catalog's nodes. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ns.h"
+#include "s3apfs/store/escape.h"
 
 #define OFFSET_ITEMS 2 /* behind "." and ".." */
 #define PAGE_BITS 10   /* a page holds at most 1,000 items */
@@ -186,12 +188,29 @@ static int show_item_locked(struct ns_dir *d, const struct item *it, bool plus,
   return 0;
 }
 
+/* A folder of its name hides it, and here it has another one. */
+static bool is_twin(const struct ns_dir *d, const struct item *it) {
+  return d->node->root->options.escaped && it->hidden && !it->is_dir &&
+         strlen(it->name) + strlen(ESCAPE_TWIN) <= NS_NAME_MAX;
+}
+
+static int show_twin_locked(struct ns_dir *d, const struct item *it, bool plus,
+                            struct ns_entry *out) {
+  char name[NS_NAME_MAX + 1];
+  struct item twin = *it;
+
+  snprintf(name, sizeof(name), "%s%s", ESCAPE_TWIN, it->name);
+  twin.name = name;
+  twin.hidden = false;
+  return show_item_locked(d, &twin, plus, out);
+}
+
 /* The listing is right about this item; else a note says what became of it. */
 static bool is_shown_locked(const struct ns_dir *d, const struct item *it) {
   const struct note *t = it->hidden ? NULL : notes_find_locked(d->node, it->name);
 
   if (it->hidden || !note_is_newer(t, d->listing->asof))
-    return !it->hidden;
+    return !it->hidden || is_twin(d, it);
   return t->present && it->is_dir == (t->kind == NODE_DIR);
 }
 
@@ -238,7 +257,8 @@ static int item_locked(struct ns_dir *d, uint64_t offset, bool plus, const struc
     if (at == page->count)
       continue;
     out->next = ((uint64_t)slot << PAGE_BITS) + at + 1 + OFFSET_ITEMS;
-    return show_item_locked(d, &page->items[at], plus, out);
+    return is_twin(d, &page->items[at]) ? show_twin_locked(d, &page->items[at], plus, out)
+                                        : show_item_locked(d, &page->items[at], plus, out);
   }
 }
 

@@ -20,8 +20,8 @@
 
 #include "ns.h"
 #include "s3apfs/base/text.h"
+#include "s3apfs/store/escape.h"
 
-#define KEY_MAX 1024 /* bytes; S3's limit */
 #define DENIED_LISTS_MAX 3
 #define RESTARTS_MAX 8
 /* Hidden in listings, so not found either. */
@@ -57,7 +57,7 @@ static int question_init_locked(struct question *q, struct ns *n, const struct n
   free(above);
   if (q->key == NULL || q->folder == NULL)
     return -ENOMEM;
-  return strlen(q->key) > KEY_MAX ? -ENAMETOOLONG : 0;
+  return strlen(q->key) > ns_key_max(q->root) ? -ENAMETOOLONG : 0;
 }
 
 static void question_fini(struct question *q) {
@@ -103,7 +103,7 @@ static int ask_folder(struct question *q, struct answer *out) {
   struct remote *c;
   int rc;
 
-  if (strlen(q->folder) > KEY_MAX)
+  if (strlen(q->folder) > ns_key_max(q->root))
     return 0;
   rc = remote_list(q->ns, q->root, q->folder, NULL, 1, &c);
   return rc != 0 ? rc : take_list(q, c, out);
@@ -242,9 +242,14 @@ static struct node *fresh_child_locked(struct ns *n, struct node *dir, const cha
   return newest;
 }
 
+/* The object beside a folder: listings have it under its plain name, hidden. */
+static bool is_twin(const struct node *dir, const char *name) {
+  return dir->root->options.escaped && text_has_prefix(name, ESCAPE_TWIN);
+}
+
 /* What is known: 0 and the node, -errno, or -EAGAIN. */
 static int find_known_locked(struct ns *n, struct node *dir, const char *name, struct node **out) {
-  struct listing *l = listing_fresh_locked(n, dir);
+  struct listing *l = is_twin(dir, name) ? NULL : listing_fresh_locked(n, dir);
   const struct item *it = l != NULL ? listing_find_locked(l, name) : NULL;
   const struct note *t = notes_find_locked(dir, name);
   int64_t since = l != NULL ? l->asof : INT64_MIN;
@@ -441,7 +446,7 @@ static int find_locked(struct ns *n, struct node *dir, const char *name, const s
     rc = find_known_locked(n, dir, name, out);
     if (rc == -EAGAIN && outage_at_locked(n, dir) != 0)
       return -EIO; /* nobody is there to be asked */
-    if (rc == -EAGAIN && relisting_pays_locked(n, dir) &&
+    if (rc == -EAGAIN && !is_twin(dir, name) && relisting_pays_locked(n, dir) &&
         find_absent_locked(n, dir, name, p) == -ENOENT)
       return -ENOENT;
     if (rc == -EAGAIN)

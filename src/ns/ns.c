@@ -239,7 +239,7 @@ static uint64_t hidden_locked(struct ns *n) {
 
   for (const struct listing *l = n->synced.listings; l != NULL; l = l->next)
     for (size_t k = 0; k < l->count; k++)
-      hidden += l->slots[k].odd + l->slots[k].hidden;
+      hidden += l->slots[k].odd + (l->dir->root->options.escaped ? 0 : l->slots[k].hidden);
   return hidden;
 }
 

@@ -143,6 +143,11 @@ struct ns {
   } synced;
 };
 
+/* Bytes of a key; S3's limit. Escaped ones may be longer: their store knows. */
+static inline size_t ns_key_max(const struct root *r) {
+  return r->options.escaped ? 4096 : 1024;
+}
+
 static inline bool node_is_dir(const struct node *i) {
   return i->kind == NODE_ABOVE || i->kind == NODE_DIR;
 }

@@ -17,6 +17,7 @@ struct root_options {
   int64_t negative_ttl_ms;
   bool backed;         /* the kernel may read from the disk cache by itself */
   bool listed;         /* the store answered a LIST of it when the mount was made */
+  bool escaped;        /* its keys are escaped (store/escape.h) */
   bool writeback;      /* close and fsync promise the journal, the store follows */
   bool exclusive_open; /* O_EXCL makes the object at once: exact between hosts */
 };

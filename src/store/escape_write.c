@@ -1,0 +1,196 @@
+/* The store whose keys are escaped: changes. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "escape_store.h"
+
+/* The inner store's key; *inner is that store. */
+static int real(struct store *s, const char *name, struct store **inner, char **key) {
+  bool twin;
+
+  *inner = escape_self(s)->inner;
+  return escape_real_key(name, key, &twin);
+}
+
+static int escape_ready(struct store *s) {
+  struct store *inner = escape_self(s)->inner;
+
+  return inner->write->ready(inner);
+}
+
+static int escape_detail(struct store *s, const char *name, struct store_detail *out) {
+  struct store *inner;
+  char *key;
+  int rc = real(s, name, &inner, &key);
+
+  if (rc != 0)
+    return rc == -EINVAL ? -ENOENT : rc;
+  rc = inner->write->detail(inner, key, out);
+  free(key);
+  return rc;
+}
+
+static int escape_tags(struct store *s, const char *name, struct buf *out) {
+  struct store *inner;
+  char *key;
+  int rc = real(s, name, &inner, &key);
+
+  if (rc != 0)
+    return rc == -EINVAL ? -ENOENT : rc;
+  rc = inner->write->tags(inner, key, out);
+  free(key);
+  return rc;
+}
+
+static int escape_put(struct store *s, const char *name, const void *data, size_t len,
+                      const struct store_dress *dress, const struct store_condition *cond,
+                      struct store_attr *out) {
+  struct store *inner;
+  char *key;
+  int rc = real(s, name, &inner, &key);
+
+  if (rc != 0)
+    return rc;
+  rc = inner->write->put(inner, key, data, len, dress, cond, out);
+  free(key);
+  return rc;
+}
+
+static int escape_create_upload(struct store *s, const char *name, const struct store_dress *dress,
+                                char **upload) {
+  struct store *inner;
+  char *key;
+  int rc = real(s, name, &inner, &key);
+
+  if (rc != 0)
+    return rc;
+  rc = inner->write->create_upload(inner, key, dress, upload);
+  free(key);
+  return rc;
+}
+
+static int escape_put_part(struct store *s, const char *name, const char *upload, unsigned number,
+                           const void *data, size_t len, struct store_part *out) {
+  struct store *inner;
+  char *key;
+  int rc = real(s, name, &inner, &key);
+
+  if (rc != 0)
+    return rc;
+  rc = inner->write->put_part(inner, key, upload, number, data, len, out);
+  free(key);
+  return rc;
+}
+
+static int escape_copy_part(struct store *s, const char *name, const char *upload, unsigned number,
+                            const struct store_source *from, uint64_t offset, uint64_t length,
+                            struct store_part *out) {
+  struct store_source source = *from;
+  struct store *inner;
+  char *from_key;
+  char *key;
+  int rc = real(s, name, &inner, &key);
+
+  if (rc != 0)
+    return rc;
+  rc = real(s, from->key, &inner, &from_key);
+  source.key = from_key;
+  if (rc == 0)
+    rc = inner->write->copy_part(inner, key, upload, number, &source, offset, length, out);
+  free(from_key);
+  free(key);
+  return rc;
+}
+
+static int escape_complete_upload(struct store *s, const char *name, const char *upload,
+                                  const struct store_part *parts, size_t count,
+                                  const struct store_condition *cond, struct store_attr *out) {
+  struct store *inner;
+  char *key;
+  int rc = real(s, name, &inner, &key);
+
+  if (rc != 0)
+    return rc;
+  rc = inner->write->complete_upload(inner, key, upload, parts, count, cond, out);
+  free(key);
+  return rc;
+}
+
+static int escape_abort_upload(struct store *s, const char *name, const char *upload) {
+  struct store *inner;
+  char *key;
+  int rc = real(s, name, &inner, &key);
+
+  if (rc != 0)
+    return rc;
+  rc = inner->write->abort_upload(inner, key, upload);
+  free(key);
+  return rc;
+}
+
+static int escape_copy(struct store *s, const struct store_source *from, const char *name,
+                       const struct store_dress *dress, const struct store_condition *cond,
+                       struct store_attr *out) {
+  struct store_source source = *from;
+  struct store *inner;
+  char *from_key;
+  char *key;
+  int rc = real(s, name, &inner, &key);
+
+  if (rc != 0)
+    return rc;
+  rc = real(s, from->key, &inner, &from_key);
+  source.key = from_key;
+  if (rc == 0)
+    rc = inner->write->copy(inner, &source, key, dress, cond, out);
+  free(from_key);
+  free(key);
+  return rc;
+}
+
+static int remove_real(struct store *inner, struct store_doomed *items, char **keys, size_t count) {
+  struct store_doomed *real_items = calloc(count + 1, sizeof(*real_items));
+  int rc;
+
+  if (real_items == NULL)
+    return -ENOMEM;
+  for (size_t i = 0; i < count; i++)
+    real_items[i] = (struct store_doomed){.key = keys[i], .etag = items[i].etag};
+  rc = inner->write->remove(inner, real_items, count);
+  for (size_t i = 0; i < count; i++)
+    items[i].err = real_items[i].err;
+  free(real_items);
+  return rc;
+}
+
+static int escape_remove(struct store *s, struct store_doomed *items, size_t count) {
+  struct store *inner = escape_self(s)->inner;
+  char **keys = calloc(count + 1, sizeof(char *));
+  int rc = keys != NULL ? 0 : -ENOMEM;
+
+  for (size_t i = 0; rc == 0 && i < count; i++)
+    rc = real(s, items[i].key, &inner, &keys[i]);
+  if (rc == 0)
+    rc = remove_real(inner, items, keys, count);
+  else
+    for (size_t i = 0; i < count; i++)
+      items[i].err = rc;
+  for (size_t i = 0; keys != NULL && i < count; i++)
+    free(keys[i]);
+  free(keys);
+  return rc;
+}
+
+const struct store_write_ops escape_write_ops = {
+    .ready = escape_ready,
+    .detail = escape_detail,
+    .tags = escape_tags,
+    .put = escape_put,
+    .create_upload = escape_create_upload,
+    .put_part = escape_put_part,
+    .copy_part = escape_copy_part,
+    .complete_upload = escape_complete_upload,
+    .abort_upload = escape_abort_upload,
+    .copy = escape_copy,
+    .remove = escape_remove,
+};
