@@ -8,6 +8,7 @@
 
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/pool.h"
+#include "s3apfs/net/bandwidth.h"
 #include "s3apfs/state/servers.h"
 #include "s3apfs/store/escape.h"
 #include "tree.h"
@@ -41,7 +42,7 @@ int app_open(struct app *a, const struct settings *s, struct buf *why) {
                             .connect_to = s->connect_to,
                             .verbose = log_get_level() == LOG_LEVEL_DEBUG};
   struct caller_options co = {0};
-  int rc;
+  int rc = 0;
 
   memset(a, 0, sizeof(*a));
   mtx_init(&a->synced.lock, RANK_APP);
@@ -50,7 +51,14 @@ int app_open(struct app *a, const struct settings *s, struct buf *why) {
   a->notes = (struct s3_notes){.get = notes_get, .put = notes_put, .arg = a};
   if (ho.ca_bundle == NULL)
     ho.ca_bundle = getenv("AWS_CA_BUNDLE");
-  rc = http_engine_new(&ho, &a->engine);
+  if (s->bandwidth != 0)
+    rc = bandwidth_new(s->bandwidth, clock_mono_us(), &a->down);
+  if (rc == 0 && s->bandwidth != 0)
+    rc = bandwidth_new(s->bandwidth, clock_mono_us(), &a->up);
+  ho.down = a->down;
+  ho.up = a->up;
+  if (rc == 0)
+    rc = http_engine_new(&ho, &a->engine);
   if (rc == 0)
     rc = caller_new(a->engine, &co, &a->caller);
   if (rc == 0)
@@ -78,6 +86,8 @@ void app_close(struct app *a) {
   identities_free(a->identities);
   caller_free(a->caller);
   http_engine_free(a->engine);
+  bandwidth_free(a->down);
+  bandwidth_free(a->up);
   memset(a, 0, sizeof(*a));
 }
 
@@ -246,7 +256,7 @@ int app_make_sources(struct app *a, const struct config *c, const bool *wanted,
 
 int app_open_sources(struct app *a, const struct config *c, struct buf *why) {
   struct source **made;
-  int rc = tiering_open(c, a->identities, &a->tiering, why);
+  int rc = tiering_open(c, a->identities, a->down, a->up, &a->tiering, why);
 
   if (rc != 0)
     return rc;

@@ -18,6 +18,8 @@ struct app {
   struct disk *disk;       /* the cache on disk; NULL: none */
   struct shelf *shelf;     /* listings on disk; NULL: none */
   struct tiering *tiering; /* the shared tier; NULL: none */
+  struct bandwidth *down;  /* NULL: no limit */
+  struct bandwidth *up;
   struct http_engine *engine;
   struct caller *caller;
   struct identities *identities;

@@ -59,6 +59,7 @@ struct settings {
   bool lenient;       /* offline=lenient */
   bool close_to_open; /* then both count as 0: settings_metadata_ttl_ms() */
   uint64_t max_connections;
+  uint64_t bandwidth; /* bytes a second in each direction; 0: no limit */
   int64_t deadline_ms;
   /* view */
   uid_t uid;

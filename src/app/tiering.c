@@ -153,12 +153,14 @@ static int find_site(struct tiering *t, struct identities *ids, struct s3_site *
   return 0;
 }
 
-static int open_engine(struct tiering *t) {
+static int open_engine(struct tiering *t, struct bandwidth *down, struct bandwidth *up) {
   const struct settings *s = t->settings;
   struct http_options ho = {.max_connections = CONNECTIONS,
                             .ca_bundle = s->ca_bundle,
                             .connect_to = s->connect_to,
                             .connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                            .down = down,
+                            .up = up,
                             .verbose = log_get_level() == LOG_LEVEL_DEBUG};
   struct caller_options co = {.max_attempts = 1};
   int rc;
@@ -268,8 +270,8 @@ static int begin_start(struct tiering *t) {
   return rc == 0 ? pool_submit(t->starter, start, t) : rc;
 }
 
-int tiering_open(const struct config *c, struct identities *ids, struct tiering **out,
-                 struct buf *why) {
+int tiering_open(const struct config *c, struct identities *ids, struct bandwidth *down,
+                 struct bandwidth *up, struct tiering **out, struct buf *why) {
   struct tiering *t;
   struct s3_site site;
   int rc;
@@ -284,7 +286,7 @@ int tiering_open(const struct config *c, struct identities *ids, struct tiering 
   if (rc == 0)
     rc = find_site(t, ids, &site, why);
   if (rc == 0)
-    rc = open_engine(t);
+    rc = open_engine(t, down, up);
   if (rc == 0)
     rc = open_keys(t, &site, why);
   if (rc == 0)

@@ -14,9 +14,10 @@ int tiering_check(const struct config *c, struct buf *why);
 
 struct tiering;
 /* *out NULL: none is wanted. Starts to fetch keys and waits for nobody: a tier that
- * cannot be reached is one that is not used. The configuration must outlive it. */
-int tiering_open(const struct config *c, struct identities *ids, struct tiering **out,
-                 struct buf *why);
+ * cannot be reached is one that is not used. The configuration
+ * and the bandwidths (NULL: no limit) must outlive it. */
+int tiering_open(const struct config *c, struct identities *ids, struct bandwidth *down,
+                 struct bandwidth *up, struct tiering **out, struct buf *why);
 /* What uses the tier is gone. NULL is fine. */
 void tiering_close(struct tiering *t);
 /* NULL of NULL. */

@@ -207,12 +207,14 @@ static int check_mount(const struct config *base, struct buf *why) {
   return -EINVAL;
 }
 
-/* One memory for all of them. */
-static void share_memory(struct user_map *m) {
+/* One memory and one bandwidth for all of them. */
+static void share_equally(struct user_map *m) {
   for (size_t i = 0; i < m->count; i++) {
     uint64_t *memory = &m->items[i].config.settings.memory;
 
     *memory = *memory / m->count > MEMORY_MIN ? *memory / m->count : MEMORY_MIN;
+    if (m->items[i].config.settings.bandwidth != 0)
+      m->items[i].config.settings.bandwidth = m->items[i].config.settings.bandwidth / m->count + 1;
   }
 }
 
@@ -237,7 +239,7 @@ int user_map_load(const struct config *base, struct user_map *out, struct buf *w
     user_map_fini(&m);
     return rc == -ECANCELED ? -EINVAL : rc;
   }
-  share_memory(&m);
+  share_equally(&m);
   *out = m;
   return 0;
 }

@@ -74,6 +74,8 @@ static int set_options(struct http_engine *e, const struct http_options *o) {
     rc = copy_string(&e->user_agent,
                      o->user_agent != NULL ? o->user_agent : "s3apfs/" S3APFS_VERSION);
   e->connect_timeout_ms = o->connect_timeout_ms > 0 ? o->connect_timeout_ms : DEFAULT_CONNECT_MS;
+  e->down = o->down;
+  e->up = o->up;
   e->verbose = o->verbose;
   return rc;
 }

@@ -96,9 +96,40 @@ static size_t on_header(char *data, size_t size, size_t count, void *arg) {
 static size_t on_body(char *data, size_t size, size_t count, void *arg) {
   struct http_transfer *t = arg;
   size_t len = size * count;
-  int rc = t->on_data != NULL && len > 0 ? t->on_data(t->arg, data, len) : 0;
+  struct bandwidth *limit = t->loop->engine->down;
+  int rc;
 
+  if (limit != NULL && len > 0 && !http_turn_take(t, limit, len))
+    return CURL_WRITEFUNC_PAUSE;
+  rc = t->on_data != NULL && len > 0 ? t->on_data(t->arg, data, len) : 0;
   return rc == 0 ? len : stop(t, rc, NULL);
+}
+
+/* The body, where sending is limited. */
+static size_t on_send(char *data, size_t size, size_t count, void *arg) {
+  struct http_transfer *t = arg;
+  struct bandwidth *limit = t->loop->engine->up;
+  size_t len = size * count;
+
+  if (len > bandwidth_piece(limit))
+    len = bandwidth_piece(limit);
+  if (len > t->body_len - t->sent)
+    len = t->body_len - t->sent;
+  if (len > 0 && !http_turn_take(t, limit, len))
+    return CURL_READFUNC_PAUSE;
+  memcpy(data, (const char *)t->body + t->sent, len);
+  t->sent += len;
+  return len;
+}
+
+/* A connection that had ended meanwhile: once more from the beginning. */
+static int on_rewind(void *arg, curl_off_t offset, int origin) {
+  struct http_transfer *t = arg;
+
+  if (origin != SEEK_SET || offset < 0 || (size_t)offset > t->body_len)
+    return CURL_SEEKFUNC_FAIL;
+  t->sent = (size_t)offset;
+  return CURL_SEEKFUNC_OK;
 }
 
 static bool is_secret_header(const char *line) {
@@ -188,7 +219,8 @@ static void set_connection(CURL *c, const struct http_engine *e, const struct ht
   curl_easy_setopt(c, CURLOPT_TCP_NODELAY, 1L);
   curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-  curl_easy_setopt(c, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
+  curl_easy_setopt(c, CURLOPT_BUFFERSIZE,
+                   e->down != NULL ? (long)bandwidth_piece(e->down) : RECEIVE_BUFFER);
   curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)e->connect_timeout_ms);
 #if LIBCURL_VERSION_NUM >= 0x075700
   /* A name server that is silent keeps getaddrinfo() for long after a transfer's end: never wait
@@ -215,7 +247,15 @@ static void set_callbacks(CURL *c, const struct http_engine *e, struct http_tran
   }
 }
 
-static void set_method(CURL *c, const struct http_transfer *t) {
+static void set_sending(CURL *c, struct http_transfer *t) {
+  t->sent = 0;
+  curl_easy_setopt(c, CURLOPT_READFUNCTION, on_send);
+  curl_easy_setopt(c, CURLOPT_READDATA, t);
+  curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_rewind);
+  curl_easy_setopt(c, CURLOPT_SEEKDATA, t);
+}
+
+static void set_method(CURL *c, struct http_transfer *t) {
   bool sends = t->body_len > 0 || strcmp(t->method, "PUT") == 0 || strcmp(t->method, "POST") == 0;
 
   if (strcmp(t->method, "HEAD") == 0) {
@@ -227,7 +267,10 @@ static void set_method(CURL *c, const struct http_transfer *t) {
     if (t->body_len > SEND_BUFFER)
       curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER);
     curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->body_len);
-    curl_easy_setopt(c, CURLOPT_POSTFIELDS, t->body_len > 0 ? t->body : "");
+    if (t->loop->engine->up != NULL && t->body_len > 0)
+      set_sending(c, t);
+    else
+      curl_easy_setopt(c, CURLOPT_POSTFIELDS, t->body_len > 0 ? t->body : "");
   }
   if (strcmp(t->method, sends ? "POST" : "GET") != 0)
     curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, t->method);

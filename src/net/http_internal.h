@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "s3apfs/base/lock.h"
+#include "s3apfs/net/bandwidth.h"
 #include "s3apfs/net/http.h"
 
 struct http_loop;
@@ -36,10 +37,15 @@ struct http_transfer {
   struct http_reply reply;
   enum header_state header_state;
   size_t header_bytes;
-  int stopped;         /* errno by which a callback or limit ended it */
-  const char *why;     /* our words for it, or NULL */
-  uint64_t progress;   /* bytes moved when last looked */
-  int64_t progress_ms; /* and when that had changed */
+  int stopped;                  /* errno by which a callback or limit ended it */
+  const char *why;              /* our words for it, or NULL */
+  size_t sent;                  /* of the body; where `up` is limited */
+  struct bandwidth *waits;      /* paused until that lets it go on; NULL: it runs */
+  struct http_transfer *behind; /* in the loop's line of those */
+  int64_t paused_ms;            /* since when */
+  bool granted;                 /* its turn: the next piece is its own */
+  uint64_t progress;            /* bytes moved when last looked */
+  int64_t progress_ms;          /* and when that had changed */
   char message[CURL_ERROR_SIZE];
 };
 
@@ -69,7 +75,8 @@ struct http_loop {
   struct http_list running;
   unsigned running_count;
   int64_t next_check_ms;
-  CURL **idle; /* `limit` slots */
+  struct http_transfer *line; /* who waits for bandwidth, first come first */
+  CURL **idle;                /* `limit` slots */
   unsigned idle_count;
 
   struct {
@@ -90,6 +97,8 @@ struct http_engine {
   bool connect_direct; /* connect_to leads to loopback */
   char *user_agent;
   int64_t connect_timeout_ms;
+  struct bandwidth *down; /* NULL: no limit */
+  struct bandwidth *up;
   bool verbose;
   atomic_uint_fast64_t requests;
   atomic_uint_fast64_t connections;
@@ -103,6 +112,17 @@ void http_list_remove(struct http_list *l, struct http_transfer *t);
 void http_transfer_free(struct http_transfer *t);
 
 void *http_loop_main(void *arg);
+
+/* --- http_turns.c: who may move bytes when bandwidth is limited --- */
+/* A piece of that size may be moved now. False: the transfer has its place in the line, and
+ * the callback pauses it. */
+bool http_turn_take(struct http_transfer *t, struct bandwidth *b, size_t bytes);
+/* Lets those go on whose turn it is. */
+void http_turns_give(struct http_loop *l);
+/* Microseconds until that is worth a look; -1: nobody waits. */
+int64_t http_turns_wait_us(struct http_loop *l);
+/* The transfer has ended. */
+void http_turn_leave(struct http_loop *l, struct http_transfer *t);
 
 /* Prepares t->easy for the transfer; 0 or -errno. */
 int http_easy_setup(struct http_engine *e, struct http_transfer *t);

@@ -92,6 +92,7 @@ static void end_waiting(struct http_loop *l, struct http_transfer *t, int err, c
 static void end_running(struct http_loop *l, struct http_transfer *t, int err, const char *why) {
   http_list_remove(&l->running, t);
   l->running_count--;
+  http_turn_leave(l, t);
   release_easy(l, t);
   transfer_done(l, t, err, why);
 }
@@ -200,6 +201,8 @@ static uint64_t bytes_moved(CURL *easy) {
 static const char *overdue(struct http_transfer *t, int64_t now) {
   uint64_t moved = bytes_moved(t->easy);
 
+  if (t->waits != NULL)
+    return NULL; /* for its turn, not for the server */
   if (now >= t->expires_ms)
     return "the time for this request is over";
   if (moved != t->progress) {
@@ -232,11 +235,15 @@ static void end_overdue(struct http_loop *l, int64_t now) {
 static void sleep_until_event(struct http_loop *l) {
   int64_t wait = l->running.head != NULL || l->waiting.head != NULL ? CHECK_EVERY_MS : IDLE_POLL_MS;
   int64_t now = now_ms();
+  int64_t turn;
 
   mtx_lock(&l->synced.lock);
   if (l->synced.timers != NULL && l->synced.timers->at_ms - now < wait)
     wait = l->synced.timers->at_ms - now;
   mtx_unlock(&l->synced.lock);
+  turn = http_turns_wait_us(l);
+  if (turn >= 0 && (turn + 999) / 1000 < wait)
+    wait = (turn + 999) / 1000;
   if (wait > 0)
     curl_multi_poll(l->multi, NULL, 0, (int)wait, NULL);
 }
@@ -262,6 +269,7 @@ void *http_loop_main(void *arg) {
       end_cancelled(l);
     start_waiting(l);
     run_timers(l, now_ms(), false);
+    http_turns_give(l);
     curl_multi_perform(l->multi, &running);
     collect_finished(l);
     start_waiting(l); /* into the places that just became free */

@@ -13,6 +13,7 @@
 
 #include "s3apfs/base/kv.h"
 
+struct bandwidth;
 struct http_engine;
 
 struct http_options {
@@ -22,6 +23,8 @@ struct http_options {
   const char *connect_to;     /* NULL, or HOST:PORT every connection goes to, Host kept */
   const char *user_agent;     /* NULL: "s3apfs/VERSION" */
   int64_t connect_timeout_ms; /* 0: 5 s */
+  struct bandwidth *down;     /* limit of what is received, borrowed; NULL: none */
+  struct bandwidth *up;       /* the same of bodies that are sent */
   bool verbose;               /* headers to the debug log, redacted */
 };
 
@@ -40,7 +43,7 @@ struct http_request {
   const struct kvlist *headers;
   const void *body; /* NULL: none; must stay until done */
   size_t body_len;
-  int64_t timeout_ms;       /* whole transfer; 0 none */
+  int64_t timeout_ms;       /* whole transfer, without its turns to wait for bandwidth; 0 none */
   int64_t stall_timeout_ms; /* no byte for so long: -ETIMEDOUT; 0: 20 s */
   /* Status and headers are complete (also for errors). Non-zero stops the
    * transfer with that negative errno. May be NULL. */
