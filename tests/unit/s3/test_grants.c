@@ -22,11 +22,25 @@ struct service {
   atomic_bool deny;
   atomic_bool broken;
   atomic_int life_s;
-  const char *matched;
+  const char *matched; /* NULL: each target is a scope of its own */
+  atomic_int under_way;
+  atomic_int most_under_way;
   char last_target[512];
 };
 
-static void answer_keys(struct server_conn *c, struct service *s, int n) {
+/* "target=s3%3A%2F%2Fb%2Fscope7%2F%2A" in the request's query. */
+static void target_of(const struct server_request *r, char out[256]) {
+  const char *at = strstr(r->target, "target=s3");
+  struct buf b;
+
+  buf_init(&b, 0);
+  cr_assert_not_null(at);
+  cr_assert_eq(text_uri_decode(&b, at + 7, strcspn(at + 7, "& "), false), 0);
+  snprintf(out, 256, "%s", buf_cstr(&b));
+  buf_fini(&b);
+}
+
+static void answer_keys(struct server_conn *c, struct service *s, const char *matched, int n) {
   char until[21];
   char body[1024];
 
@@ -38,14 +52,32 @@ static void answer_keys(struct server_conn *c, struct service *s, int n) {
            "</Expiration></Credentials><MatchedGrantTarget>%s</MatchedGrantTarget><Grantee>"
            "<GranteeType>IAM</GranteeType><GranteeIdentifier>arn:aws:iam::" ACCOUNT
            ":role/sagemaker-usera-role</GranteeIdentifier></Grantee></GetDataAccessResult>",
-           n, n, n, until, s->matched);
+           n, n, n, until, matched);
   conn_reply(c, 200, "", body);
 }
 
+/* How many are answered at the same time. */
+static void note_under_way(struct service *s) {
+  int now = atomic_fetch_add(&s->under_way, 1) + 1;
+  int most = atomic_load(&s->most_under_way);
+
+  while (most < now && !atomic_compare_exchange_weak(&s->most_under_way, &most, now))
+    ;
+  usleep(1000);
+  atomic_fetch_sub(&s->under_way, 1);
+}
+
 static void data_access(struct server_conn *c, const struct server_request *r, struct service *s) {
+  char own[256];
   int n = atomic_fetch_add(&s->data_access, 1) + 1;
 
   snprintf(s->last_target, sizeof(s->last_target), "%s", r->target);
+  if (s->matched == NULL) {
+    target_of(r, own);
+    note_under_way(s);
+    answer_keys(c, s, own, n);
+    return;
+  }
   usleep(20000); /* room for others to ask at the same time */
   if (atomic_load(&s->broken))
     conn_reply(c, 500, "", "<Error><Code>InternalError</Code></Error>");
@@ -54,7 +86,7 @@ static void data_access(struct server_conn *c, const struct server_request *r, s
                "<ErrorResponse><Error><Code>AccessDenied</Code><Message>You do not have READ "
                "permissions to the requested S3 Prefix: x</Message></Error></ErrorResponse>");
   else
-    answer_keys(c, s, n);
+    answer_keys(c, s, s->matched, n);
 }
 
 static void service_script(struct server_conn *c, const struct server_request *r, void *arg) {
@@ -303,6 +335,36 @@ Test(grants, keys_are_renewed_behind_the_readers) {
   cr_assert_str_eq(id, "ASIA2");
   key_source_free(a);
   stop(&r, g);
+}
+
+/* After a night's sleep all of them may be due in one second. */
+Test(grants, many_scopes_that_are_due_at_once_are_renewed_two_at_a_time) {
+  enum { SCOPES = 500 };
+  static struct key_source *all[SCOPES];
+  struct rig r;
+  struct service s;
+  struct grants *g = start(&r, &s, ACCOUNT);
+  char target[64];
+  char id[32];
+
+  s.matched = NULL;
+  for (int i = 0; i < SCOPES; i++) {
+    snprintf(target, sizeof(target), "s3://b/scope%d/*", i);
+    all[i] = source(g, target, SCOPE_READ);
+    cr_assert_eq(get_id(all[i], id), 0);
+  }
+  cr_assert_eq(atomic_load(&s.data_access), SCOPES);
+  rig_advance(&r, 3000);
+  for (int round = 0; round < 3; round++)
+    for (int i = 0; i < SCOPES; i++)
+      cr_assert_eq(get_id(all[i], id), 0, "nobody waits");
+  wait_for_calls(&s, 2 * SCOPES);
+  cr_expect_leq(atomic_load(&s.most_under_way), 2);
+  for (int i = 0; i < SCOPES; i++)
+    key_source_free(all[i]);
+  grants_free(g); /* whatever was still to be renewed has been */
+  cr_expect_eq(atomic_load(&s.data_access), 2 * SCOPES, "each once");
+  rig_fini(&r);
 }
 
 Test(grants, old_keys_stay_while_renewal_fails) {
