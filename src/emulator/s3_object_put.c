@@ -91,21 +91,43 @@ static int check_length(struct exchange *x) {
   return 0;
 }
 
+static int put(struct exchange *x, struct object_info *o) {
+  int err = object_take_body(x, o, CHECKSUM_CRC64NVME);
+  return err ? err : object_store(x, o);
+}
+
+/* *o: what the request describes; then what there is. */
+static int append(struct exchange *x, uint64_t offset, struct object_info *o) {
+  struct object_info whole;
+  int err = append_run(x, offset, &whole);
+  if (err == -ENOENT)
+    return put(x, o);
+  if (err)
+    return err;
+  object_info_fini(o);
+  *o = whole;
+  return 0;
+}
+
 void op_put_object(struct exchange *x) {
   struct object_info o;
+  bool appends = false;
+  uint64_t offset = 0;
   object_info_init(&o);
   int err = check_length(x);
+  if (!err)
+    err = append_wanted(x, &appends, &offset);
   if (!err)
     err = metadata_from_request(x, &o);
   if (!err)
     err = object_permit_write(x, &o);
   if (!err)
-    err = object_take_body(x, &o, CHECKSUM_CRC64NVME);
-  if (!err)
-    err = object_store(x, &o);
+    err = appends ? append(x, offset, &o) : put(x, &o);
   if (!err) {
     reply_status(x, 200);
     reply_headerf(x, "ETag", "\"%s\"", o.entry.etag);
+    if (appends)
+      reply_headerf(x, "x-amz-object-size", "%llu", (unsigned long long)o.entry.size);
     encryption_tell(x, &o);
     object_tell_checksum(x, &o);
   }

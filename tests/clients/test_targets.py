@@ -167,6 +167,37 @@ def test_directory_bucket_renames(s3, name):
     s3.delete_object(Bucket=name, Key="taken")
 
 
+@pytest.mark.parametrize("name", [DIRECTORY, DIRECTORY_AP])
+def test_directory_bucket_appends(s3, name):
+    key = "log-" + name
+
+    def append(offset, data, **more):
+        return s3.put_object(Bucket=name, Key=key, Body=data, WriteOffsetBytes=offset, **more)
+    assert append(0, b"one ", Metadata={"kept": "yes"})["Size"] == 4  # 0: a new object
+    first = s3.head_object(Bucket=name, Key=key)["ETag"]
+    reply = append(4, b"two ", IfMatch=first)
+    assert reply["Size"] == 8 and reply["ETag"] != first
+    assert append(8, b"3" * (3 << 20))["Size"] == 8 + (3 << 20)
+    got = s3.get_object(Bucket=name, Key=key, ChecksumMode="ENABLED")  # boto3 checks the sum of the whole
+    assert got["Body"].read() == b"one two " + b"3" * (3 << 20)
+    assert got["Metadata"] == {"kept": "yes"} and got["ChecksumType"] == "FULL_OBJECT"
+    for offset in (0, 4, 1 << 30):
+        with refused("InvalidWriteOffset", status=400):
+            append(offset, b"x")
+    with refused("PreconditionFailed", status=412):
+        append(8 + (3 << 20), b"x", IfMatch=first)
+    with refused("InvalidRequest", "algorithm", status=400):
+        append(8 + (3 << 20), b"x", ChecksumAlgorithm="SHA256")
+    with refused("InvalidWriteOffset", status=400):
+        s3.put_object(Bucket=name, Key="nothing", Body=b"x", WriteOffsetBytes=5)
+    s3.delete_object(Bucket=name, Key=key)
+
+
+def test_other_buckets_do_not_append(s3):
+    with refused("NotImplemented", status=501):
+        s3.put_object(Bucket=BUCKET, Key="appended", Body=b"k", WriteOffsetBytes=0)
+
+
 def test_other_buckets_do_not_rename(s3):
     s3.put_object(Bucket=BUCKET, Key="k", Body=b"k")
     with refused("NotImplemented", status=501):
