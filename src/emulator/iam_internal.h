@@ -57,7 +57,12 @@ int iam_create_access_key(struct control *c); /* iam_keys.c */
 int iam_update_access_key(struct control *c);
 int iam_delete_access_key(struct control *c);
 int iam_list_access_keys(struct control *c);
+int iam_create_virtual_mfa_device(struct control *c); /* iam_mfa.c */
+int iam_delete_virtual_mfa_device(struct control *c);
+int iam_enable_mfa_device(struct control *c);
+int iam_deactivate_mfa_device(struct control *c);
 int iam_list_mfa_devices(struct control *c);
+int iam_list_virtual_mfa_devices(struct control *c);
 int iam_create_role(struct control *c); /* iam_roles.c */
 int iam_get_role(struct control *c);
 int iam_update_role(struct control *c);

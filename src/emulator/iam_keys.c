@@ -107,26 +107,3 @@ int iam_list_access_keys(struct control *c) {
   control_close(c, "ListAccessKeys");
   return 0;
 }
-
-int iam_list_mfa_devices(struct control *c) {
-  const struct mfa_device *d;
-  struct user *u = NULL;
-  struct buf *out;
-  int rc = iam_open_user(c, "iam:ListMFADevices", &u);
-
-  if (rc != 0)
-    return rc;
-  out = control_open(c, "ListMFADevices");
-  xml_open(out, "MFADevices");
-  DL_FOREACH (u->mfa, d) {
-    xml_open(out, "member");
-    xml_element(out, "UserName", u->name);
-    xml_element(out, "SerialNumber", d->serial);
-    control_time(out, "EnableDate", u->created);
-    xml_close(out, "member");
-  }
-  xml_close(out, "MFADevices");
-  xml_element_bool(out, "IsTruncated", false);
-  control_close(c, "ListMFADevices");
-  return 0;
-}

@@ -97,6 +97,9 @@ int iam_delete_user(struct control *c) {
   if (has_keys(c, u))
     return control_error(c, 409, "DeleteConflict",
                          "Cannot delete entity, must delete access keys first.");
+  if (u->mfa != NULL)
+    return control_error(c, 409, "DeleteConflict",
+                         "Cannot delete entity, must delete MFA device first.");
   world_remove_user_locked(c->w, u);
   c->changed = true;
   return iam_done(c, "DeleteUser");

@@ -279,7 +279,7 @@ static int read_oidc_provider(const struct cfg *item, void *arg) {
 
 int config_read_account(const struct cfg *item, void *arg) {
   static const char *const names[] = {"id",    "public-access-block", "access-keys", "users",
-                                      "roles", "oidc-providers",      NULL};
+                                      "roles", "oidc-providers",      "mfa-devices", NULL};
   struct people p = {.w = arg};
   const char *id = NULL;
   int rc = cfg_only(item, names);
@@ -303,5 +303,7 @@ int config_read_account(const struct cfg *item, void *arg) {
     rc = cfg_each(item, "roles", read_role, &p);
   if (rc == 0)
     rc = cfg_each(item, "oidc-providers", read_oidc_provider, &p);
+  if (rc == 0)
+    rc = cfg_each(item, "mfa-devices", read_mfa, &p.account->mfa);
   return rc;
 }

@@ -208,6 +208,7 @@ struct account {
   struct user *users;
   struct role *roles;
   struct oidc_provider *oidc_providers;
+  struct mfa_device *mfa; /* that no user has */
   struct account *prev, *next;
 };
 
@@ -323,6 +324,7 @@ void credential_user_id(const struct credential *c, struct buf *out);
 int mfa_device_check(struct mfa_device *d, const char *code, int64_t now);
 struct mfa_device *mfa_device_find(struct mfa_device *list, const char *serial);
 void mfa_device_free(struct mfa_device *d);
+void mfa_devices_free(struct mfa_device **list);
 /* seed: base32. -EINVAL. */
 int mfa_device_add(struct mfa_device **list, const char *serial, const char *seed);
 

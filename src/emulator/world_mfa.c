@@ -51,6 +51,15 @@ void mfa_device_free(struct mfa_device *d) {
   free(d);
 }
 
+void mfa_devices_free(struct mfa_device **list) {
+  while (*list != NULL) {
+    struct mfa_device *d = *list;
+
+    DL_DELETE(*list, d);
+    mfa_device_free(d);
+  }
+}
+
 int mfa_device_add(struct mfa_device **list, const char *serial, const char *seed) {
   struct mfa_device *d = calloc(1, sizeof(*d));
   int rc;

@@ -90,12 +90,7 @@ int world_add_account_locked(struct world *w, const char *id, struct account **o
 /* --- users --- */
 
 static void free_user(struct user *u) {
-  while (u->mfa != NULL) {
-    struct mfa_device *d = u->mfa;
-
-    DL_DELETE(u->mfa, d);
-    mfa_device_free(d);
-  }
+  mfa_devices_free(&u->mfa);
   free_documents(&u->policies);
   document_fini(&u->boundary);
   kvlist_fini(&u->tags);
@@ -240,6 +235,7 @@ static void free_account(struct account *a) {
     free_role(r);
   }
   oidc_providers_free(a->oidc_providers);
+  mfa_devices_free(&a->mfa);
   free(a->id);
   free(a);
 }

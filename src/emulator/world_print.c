@@ -206,6 +206,7 @@ cJSON *config_print_accounts(struct world *w) {
       cJSON_AddItemToArray(roles, print_role(w, r));
     }
     put_oidc_providers(o, a);
+    put_mfa(o, a->mfa);
     cJSON_AddItemToArray(list, o);
   }
   return list;

@@ -205,3 +205,41 @@ def test_iam_errors(connect):
     iam.create_access_key(UserName="two-keys")
     with refused("LimitExceeded", status=409):
         iam.create_access_key(UserName="two-keys")
+
+
+def test_mfa_devices_are_administered(connect, run, tmp_path):
+    """Made, enabled by two codes in a row, used, listed, taken away: by boto3 and the AWS CLI."""
+    iam = connect("iam", keys=admin(A))
+    made = iam.create_virtual_mfa_device(VirtualMFADeviceName="phone", Path="/team/")["VirtualMFADevice"]
+    serial, seed = made["SerialNumber"], made["Base32StringSeed"].decode()
+    assert serial == f"arn:aws:iam::{A}:mfa/team/phone" and len(seed) == 64
+    with refused("EntityAlreadyExists", status=409):
+        iam.create_virtual_mfa_device(VirtualMFADeviceName="phone", Path="/team/")
+
+    def enable(first, second, user="admin"):
+        iam.enable_mfa_device(UserName=user, SerialNumber=serial, AuthenticationCode1=first, AuthenticationCode2=second)
+    for codes in (("000000", "000001"), (code(seed), code(seed)), (code(seed), code(seed, -30))):
+        with refused("InvalidAuthenticationCode"):
+            enable(*codes)
+    with refused("NoSuchEntity", status=404):
+        enable(code(seed, -30), code(seed), user="nobody")
+    listed = iam.list_virtual_mfa_devices(AssignmentStatus="Unassigned")["VirtualMFADevices"]
+    assert [d["SerialNumber"] for d in listed] == [serial]
+    enable(code(seed, -30), code(seed))
+    with refused("EntityAlreadyExists", status=409):
+        enable(code(seed), code(seed, 30))
+    aws = [AWS, "iam", "--output", "json"]
+    said = json.loads(run([*aws, "list-mfa-devices", "--user-name", "admin"], keys=admin(A)))
+    assert [d["SerialNumber"] for d in said["MFADevices"]] == [serial]
+    said = json.loads(run([*aws, "list-virtual-mfa-devices"], keys=admin(A)))["VirtualMFADevices"]
+    assert {d["SerialNumber"]: d["User"]["UserName"] for d in said} == {serial: "admin", DEVICE: "ann"}
+    sts = connect("sts", keys=admin(A))
+    assert sts.get_session_token(SerialNumber=serial, TokenCode=code(seed, 30))["Credentials"]
+    with refused("DeleteConflict", status=409):
+        iam.delete_virtual_mfa_device(SerialNumber=serial)
+    iam.deactivate_mfa_device(UserName="admin", SerialNumber=serial)
+    with refused("AccessDenied"):
+        sts.get_session_token(SerialNumber=serial, TokenCode=code(seed, 30))
+    run([*aws, "delete-virtual-mfa-device", "--serial-number", serial], keys=admin(A))
+    with refused("NoSuchEntity", status=404):
+        iam.delete_virtual_mfa_device(SerialNumber=serial)
