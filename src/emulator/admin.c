@@ -48,6 +48,16 @@ static bool number(const cJSON *root, const char *name, double *out) {
   return true;
 }
 
+/* What a person would do in a browser with the code of a device. */
+static void sign_on(struct exchange *x, const cJSON *root) {
+  const char *code = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "user-code"));
+  const char *user = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(root, "user"));
+  if (!code || world_sso_decide(x->emulator->world, code, user ? user : ""))
+    refuse(x, 400, "there is no such code or user");
+  else
+    buf_puts(reply_json(x, 200), "{}\n");
+}
+
 static void clock_shift(struct exchange *x, const cJSON *root) {
   double ms;
   if (!number(root, "shift-ms", &ms)) {
@@ -107,6 +117,8 @@ bool admin_handle(struct exchange *x) {
     world(x);
   else if (strcmp(what, "clock") == 0)
     with_json(x, body, len, clock_shift);
+  else if (strcmp(what, "sign-on") == 0)
+    with_json(x, body, len, sign_on);
   else if (strcmp(what, "pace") == 0)
     with_json(x, body, len, pace);
   else

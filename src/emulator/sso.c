@@ -1,9 +1,10 @@
 /* REST with JSON and without signatures: a bearer token, or a client's secret and a
- * refresh token, are the proof. */
+ * refresh token or a device's code, are the proof. */
 #include "sso.h"
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "s3apfs/base/text.h"
@@ -18,6 +19,10 @@ const char *sso_operation(const struct exchange *x) {
     return NULL;
   if (strcmp(what, "federation/credentials") == 0)
     return "SsoGetRoleCredentials";
+  if (strcmp(what, "client/register") == 0)
+    return "SsoRegisterClient";
+  if (strcmp(what, "device_authorization") == 0)
+    return "SsoStartDeviceAuthorization";
   return strcmp(what, "token") == 0 ? "SsoCreateToken" : "SsoUnknown";
 }
 
@@ -38,12 +43,14 @@ static void refuse(struct exchange *x, int status, const char *type, const char 
   reply_header(x, "x-amzn-ErrorType", type);
 }
 
-static void refuse_grant(struct exchange *x, const char *error, const char *message) {
+static void refuse_grant(struct exchange *x, const char *type, const char *error,
+                         const char *message) {
   cJSON *doc = cJSON_CreateObject();
 
   cJSON_AddStringToObject(doc, "error", error);
   cJSON_AddStringToObject(doc, "error_description", message);
   answer(x, 400, doc);
+  reply_header(x, "x-amzn-ErrorType", type);
 }
 
 static void give_credentials(struct exchange *x) {
@@ -82,19 +89,54 @@ static const char *member(const cJSON *doc, const char *name) {
   return s ? s : "";
 }
 
-static void renew(struct exchange *x, const cJSON *request) {
+/* --- tokens --- */
+
+#define DEVICE_GRANT "urn:ietf:params:oauth:grant-type:device_code"
+
+static const struct {
+  int rc;
+  const char *type, *error, *message;
+} refusals[] = {
+    {-EPERM, "InvalidClientException", "invalid_client", "There is no such client."},
+    {-EACCES, "InvalidGrantException", "invalid_grant", "There is no such token or code."},
+    {-EAGAIN, "AuthorizationPendingException", "authorization_pending",
+     "Nobody has allowed it yet."},
+    {-ETIMEDOUT, "ExpiredTokenException", "expired_token", "The code has ended."},
+    {-ECANCELED, "AccessDeniedException", "access_denied", "It was refused."},
+};
+
+static void refuse_token(struct exchange *x, int rc) {
+  for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+    if (refusals[i].rc == rc) {
+      refuse_grant(x, refusals[i].type, refusals[i].error, refusals[i].message);
+      return;
+    }
+  refuse(x, 500, "InternalServerException", "Out of memory.");
+}
+
+static int make_token(struct exchange *x, const cJSON *request, struct world_sso_token *t) {
+  struct world *w = x->emulator->world;
+  const char *grant = member(request, "grantType");
+  const char *id = member(request, "clientId"), *secret = member(request, "clientSecret");
+  if (strcmp(grant, DEVICE_GRANT) == 0)
+    return world_sso_take(w, id, secret, member(request, "deviceCode"), t);
+  return world_sso_renew(w, id, secret, member(request, "refreshToken"), t);
+}
+
+static void create_token(struct exchange *x, const cJSON *request) {
+  const char *grant = member(request, "grantType");
   struct world_sso_token t;
   cJSON *doc;
   int rc;
 
-  if (strcmp(member(request, "grantType"), "refresh_token") != 0) {
-    refuse_grant(x, "unsupported_grant_type", "Only refresh tokens are taken here.");
+  if (strcmp(grant, "refresh_token") != 0 && strcmp(grant, DEVICE_GRANT) != 0) {
+    refuse_grant(x, "UnsupportedGrantTypeException", "unsupported_grant_type",
+                 "Only refresh tokens and devices' codes are taken here.");
     return;
   }
-  rc = world_sso_renew(x->emulator->world, member(request, "clientId"),
-                       member(request, "clientSecret"), member(request, "refreshToken"), &t);
+  rc = make_token(x, request, &t);
   if (rc != 0) {
-    refuse_grant(x, rc == -EPERM ? "invalid_client" : "invalid_grant", "Invalid refresh token");
+    refuse_token(x, rc);
     return;
   }
   doc = cJSON_CreateObject();
@@ -106,7 +148,66 @@ static void renew(struct exchange *x, const cJSON *request) {
   world_sso_token_fini(&t);
 }
 
-static void create_token(struct exchange *x) {
+/* --- devices --- */
+
+static void register_client(struct exchange *x, const cJSON *request) {
+  struct world_sso_client c;
+  cJSON *doc;
+
+  if (!*member(request, "clientName") || strcmp(member(request, "clientType"), "public") != 0) {
+    refuse_grant(x, "InvalidRequestException", "invalid_request",
+                 "A name and the type public are expected.");
+    return;
+  }
+  if (world_sso_register(x->emulator->world, &c) != 0) {
+    refuse_token(x, -ENOMEM);
+    return;
+  }
+  doc = cJSON_CreateObject();
+  cJSON_AddStringToObject(doc, "clientId", c.id);
+  cJSON_AddStringToObject(doc, "clientSecret", c.secret);
+  cJSON_AddNumberToObject(doc, "clientIdIssuedAt", (double)c.issued);
+  cJSON_AddNumberToObject(doc, "clientSecretExpiresAt", (double)c.expires);
+  answer(x, 200, doc);
+  world_sso_client_fini(&c);
+}
+
+static void add_place(struct exchange *x, cJSON *doc, const char *user_code) {
+  const char *host = exchange_header(x, "Host");
+  char *place = text_printf("http%s://%s" PREFIX "device", x->tls ? "s" : "", host ? host : "");
+  char *complete = text_printf("%s?user_code=%s", place ? place : "", user_code);
+  cJSON_AddStringToObject(doc, "verificationUri", place ? place : "");
+  cJSON_AddStringToObject(doc, "verificationUriComplete", complete ? complete : "");
+  free(place);
+  free(complete);
+}
+
+static void start_device(struct exchange *x, const cJSON *request) {
+  struct world_sso_device d;
+  cJSON *doc;
+  int rc;
+
+  if (!*member(request, "startUrl")) {
+    refuse_grant(x, "InvalidRequestException", "invalid_request", "A start URL is expected.");
+    return;
+  }
+  rc = world_sso_start(x->emulator->world, member(request, "clientId"),
+                       member(request, "clientSecret"), &d);
+  if (rc != 0) {
+    refuse_token(x, rc);
+    return;
+  }
+  doc = cJSON_CreateObject();
+  cJSON_AddStringToObject(doc, "deviceCode", d.code);
+  cJSON_AddStringToObject(doc, "userCode", d.user_code);
+  add_place(x, doc, d.user_code);
+  cJSON_AddNumberToObject(doc, "expiresIn", (double)d.lifetime);
+  cJSON_AddNumberToObject(doc, "interval", 1);
+  answer(x, 200, doc);
+  world_sso_device_fini(&d);
+}
+
+static void with_request(struct exchange *x, void (*run)(struct exchange *x, const cJSON *r)) {
   const char *body;
   size_t len;
   cJSON *request;
@@ -115,17 +216,23 @@ static void create_token(struct exchange *x) {
     return;
   request = cJSON_ParseWithLength(body, len);
   if (cJSON_IsObject(request))
-    renew(x, request);
+    run(x, request);
   else
-    refuse_grant(x, "invalid_request", "The body is no JSON object.");
+    refuse_grant(x, "InvalidRequestException", "invalid_request", "The body is no JSON object.");
   cJSON_Delete(request);
 }
 
 void sso_run(struct exchange *x) {
+  bool post = strcmp(x->request.method, "POST") == 0;
+
   if (strcmp(x->operation, "SsoGetRoleCredentials") == 0 && strcmp(x->request.method, "GET") == 0)
     give_credentials(x);
-  else if (strcmp(x->operation, "SsoCreateToken") == 0 && strcmp(x->request.method, "POST") == 0)
-    create_token(x);
+  else if (strcmp(x->operation, "SsoCreateToken") == 0 && post)
+    with_request(x, create_token);
+  else if (strcmp(x->operation, "SsoRegisterClient") == 0 && post)
+    with_request(x, register_client);
+  else if (strcmp(x->operation, "SsoStartDeviceAuthorization") == 0 && post)
+    with_request(x, start_device);
   else
     refuse(x, 404, "ResourceNotFoundException", "There is no such operation.");
 }

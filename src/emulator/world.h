@@ -95,6 +95,32 @@ int world_sso_renew(struct world *w, const char *client_id, const char *client_s
                     const char *refresh_token, struct world_sso_token *out);
 void world_sso_token_fini(struct world_sso_token *t); /* wipes */
 
+/* --- signing on by a device (world_sso_device.c) --- */
+
+struct world_sso_client {
+  char *id;
+  char *secret;
+  int64_t issued;
+  int64_t expires;
+};
+int world_sso_register(struct world *w, struct world_sso_client *out);
+void world_sso_client_fini(struct world_sso_client *c); /* wipes */
+struct world_sso_device {
+  char *code;      /* the client's */
+  char *user_code; /* what a person is shown */
+  int64_t lifetime;
+};
+/* -EPERM: no such client. */
+int world_sso_start(struct world *w, const char *client_id, const char *secret,
+                    struct world_sso_device *out);
+void world_sso_device_fini(struct world_sso_device *d);
+/* The person allows it as that user; "": refuses. -ENOENT: no such code or user. */
+int world_sso_decide(struct world *w, const char *user_code, const char *user);
+/* -EPERM: no such client; -EACCES: no such code; -EAGAIN: nobody decided yet; -ETIMEDOUT:
+ * it has ended; -ECANCELED: it was refused. */
+int world_sso_take(struct world *w, const char *client_id, const char *secret, const char *code,
+                   struct world_sso_token *out);
+
 /* --- where it arrived ----------------------------------------------------------------------------
  */
 

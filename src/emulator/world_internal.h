@@ -189,6 +189,8 @@ struct sso {
   char *client_id, *client_secret; /* of the one registered client, or NULL */
   struct sso_user *users;
   struct sso_role *roles;
+  struct sso_client *clients; /* that registered; world_sso_device.c */
+  struct sso_device *devices; /* that wait for a person */
 };
 
 #define INSTANCE_DURATION_S 21600 /* of the keys that metadata services tell */
@@ -265,6 +267,12 @@ int world_add_sso_user_locked(struct world *w, const char *name, const char *acc
 int world_add_sso_role_locked(struct world *w, const char *name, const char *account,
                               const char *role_arn);
 void world_drop_sso_locked(struct world *w);
+bool world_sso_is_client_locked(const struct world *w, const char *id, const char *secret);
+/* Both tokens anew; the former ones end. */
+int world_sso_fresh_tokens_locked(struct world *w, struct sso_user *u, struct world_sso_token *out);
+/* --- world_sso_device.c */
+bool world_sso_is_registered_locked(const struct world *w, const char *id, const char *secret);
+void world_drop_sso_devices_locked(struct world *w);
 /* By the id in the directory, by an assertion; NULL. */
 const struct sso_user *world_directory_user_locked(const struct world *w, const char *id);
 const struct sso_user *world_asserted_user_locked(const struct world *w, const char *context);

@@ -80,6 +80,7 @@ void world_drop_sso_locked(struct world *w) {
   DL_FOREACH_SAFE(w->synced.sso.roles, r, next_role) {
     role_free(r);
   }
+  world_drop_sso_devices_locked(w);
   free(w->synced.sso.instance);
   free(w->synced.sso.client_id);
   free_wiped(w->synced.sso.client_secret);
@@ -165,26 +166,20 @@ int world_sso_keys(struct world *w, const char *token, const char *account, cons
   return rc;
 }
 
-static bool is_client(const struct world *w, const char *id, const char *secret) {
+bool world_sso_is_client_locked(const struct world *w, const char *id, const char *secret) {
   const struct sso *s = &w->synced.sso;
 
+  if (world_sso_is_registered_locked(w, id, secret))
+    return true;
   return s->client_id != NULL && s->client_secret != NULL && strcmp(s->client_id, id) == 0 &&
          strcmp(s->client_secret, secret) == 0;
 }
 
-static int renew(struct world *w, const char *refresh_token, struct world_sso_token *out) {
-  struct sso_user *u;
-  char *access;
-  char *refresh;
+int world_sso_fresh_tokens_locked(struct world *w, struct sso_user *u,
+                                  struct world_sso_token *out) {
+  char *access = world_make_id("aoa", TOKEN_CHARS);
+  char *refresh = world_make_id("aor", TOKEN_CHARS);
 
-  DL_FOREACH (w->synced.sso.users, u) {
-    if (u->refresh_token != NULL && strcmp(u->refresh_token, refresh_token) == 0)
-      break;
-  }
-  if (u == NULL)
-    return -EACCES;
-  access = world_make_id("aoa", TOKEN_CHARS);
-  refresh = world_make_id("aor", TOKEN_CHARS);
   *out = (struct world_sso_token){.lifetime = SSO_LIFETIME_S};
   if (access == NULL || refresh == NULL || !copy(&out->access_token, access) ||
       !copy(&out->refresh_token, refresh)) {
@@ -202,12 +197,23 @@ static int renew(struct world *w, const char *refresh_token, struct world_sso_to
   return 0;
 }
 
+static int renew(struct world *w, const char *refresh_token, struct world_sso_token *out) {
+  struct sso_user *u;
+
+  DL_FOREACH (w->synced.sso.users, u) {
+    if (u->refresh_token != NULL && strcmp(u->refresh_token, refresh_token) == 0)
+      return world_sso_fresh_tokens_locked(w, u, out);
+  }
+  return -EACCES;
+}
+
 int world_sso_renew(struct world *w, const char *client_id, const char *client_secret,
                     const char *refresh_token, struct world_sso_token *out) {
   int rc;
 
   world_lock(w);
-  rc = is_client(w, client_id, client_secret) ? renew(w, refresh_token, out) : -EPERM;
+  rc = world_sso_is_client_locked(w, client_id, client_secret) ? renew(w, refresh_token, out)
+                                                               : -EPERM;
   world_unlock(w);
   return rc;
 }

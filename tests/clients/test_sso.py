@@ -1,6 +1,7 @@
 """The emulator's IAM Identity Center: boto3 and the AWS CLI work with its sign-ons."""
 import json
 import sys
+import urllib.error
 
 import boto3
 import botocore
@@ -61,6 +62,41 @@ def test_refresh_tokens_are_good_once(emulator):
     portal.get_role_credentials(roleName="Reader", accountId=A, accessToken=fresh["accessToken"])
     with refused("UnauthorizedException", status=401):
         portal.get_role_credentials(roleName="Reader", accountId=A, accessToken="token-of-ann")
+
+
+def test_a_device_signs_on(emulator):
+    """RegisterClient, StartDeviceAuthorization, CreateToken until a person has decided; then the portal."""
+    oidc, portal = client(emulator, "sso-oidc"), client(emulator, "sso")
+    made = oidc.register_client(clientName="tests", clientType="public", scopes=["sso:account:access"])
+    who = {"clientId": made["clientId"], "clientSecret": made["clientSecret"]}
+    assert made["clientSecretExpiresAt"] - made["clientIdIssuedAt"] == 90 * 86400
+    start = {**who, "startUrl": signon.START_URL}
+
+    def token(device):
+        return oidc.create_token(grantType="urn:ietf:params:oauth:grant-type:device_code",
+                                 deviceCode=device["deviceCode"], **who)
+    device = oidc.start_device_authorization(**start)
+    assert device["userCode"] in device["verificationUriComplete"] and device["interval"] == 1
+    with pytest.raises(oidc.exceptions.AuthorizationPendingException):
+        token(device)
+    with pytest.raises(oidc.exceptions.InvalidClientException):
+        oidc.start_device_authorization(**{**start, "clientSecret": "wrong"})
+    with pytest.raises(urllib.error.HTTPError):
+        emulator.admin("POST", "sign-on", {"user-code": device["userCode"], "user": "nobody"})
+    emulator.admin("POST", "sign-on", {"user-code": device["userCode"], "user": "ann"})
+    told = token(device)
+    keys = portal.get_role_credentials(roleName="Reader", accountId=A, accessToken=told["accessToken"])
+    assert keys["roleCredentials"]["accessKeyId"].startswith("ASIA")
+    with pytest.raises(oidc.exceptions.InvalidGrantException):
+        token(device)  # it is good once
+    assert oidc.create_token(grantType="refresh_token", refreshToken=told["refreshToken"], **who)["accessToken"]
+    refused_one, late = oidc.start_device_authorization(**start), oidc.start_device_authorization(**start)
+    emulator.admin("POST", "sign-on", {"user-code": refused_one["userCode"]})
+    with pytest.raises(oidc.exceptions.AccessDeniedException):
+        token(refused_one)
+    emulator.admin("POST", "clock", {"shift-ms": 601 * 1000})
+    with pytest.raises(oidc.exceptions.ExpiredTokenException):
+        token(late)
 
 
 @pytest.mark.parametrize("form", ["session", "legacy"])
