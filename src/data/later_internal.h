@@ -30,6 +30,7 @@ struct later_change {
   char *over;                   /* a copy replaces this version; NULL: there is none */
   uint64_t size;                /* of a copy */
   struct later_change *removal; /* of a copy */
+  bool copied;                  /* a copy that is there, and waits for the journal */
   bool late;                    /* a copy that an earlier process was asked for */
   bool ends_move;               /* a removal that follows a copy */
   int64_t at;                   /* when it was asked for, seconds since 1970; 0: not known */

@@ -2,6 +2,9 @@
  *
  *   accepted (one row of the journal) -> copied -> the row is a removal, durably -> removed
  *
+ * Once it is copied, whoever only looks goes on; whoever would change the new name waits until
+ * the journal knows.
+ *
  * In the queue the two are neighbours, copy first, and nothing behind a copy is sent before
  * it. One move at a time is under way; who changes something else meanwhile returns after
  * its copy is there, so that nobody who was told of the later change finds the earlier
@@ -243,6 +246,16 @@ static struct later_change *next_copy(struct later *l, int64_t pause, bool *last
   return c;
 }
 
+/* Who only looks need not wait for the journal. */
+static void tell_copied(struct later *l, struct later_change *c, const struct store_attr *attr) {
+  if (strcmp(attr->etag, c->etag) != 0)
+    atomic_store(&l->moved, false);
+  mtx_lock(&l->synced.lock);
+  c->copied = true;
+  cond_broadcast(&l->synced.done);
+  mtx_unlock(&l->synced.lock);
+}
+
 void *later_move_main(void *arg) {
   struct later *l = arg;
   struct later_change *c;
@@ -254,8 +267,8 @@ void *later_move_main(void *arg) {
     int rc;
 
     c->err = copy_moved(l, c, &attr);
-    if (c->err == 0 && strcmp(attr.etag, c->etag) != 0)
-      atomic_store(&l->moved, false);
+    if (c->err == 0)
+      tell_copied(l, c, &attr);
     rc = end_move(l, c);
     if (rc != 0 && last)
       break; /* the next mount goes on */
@@ -295,6 +308,11 @@ static int accept_move(struct later *l, struct later_change *c, struct store_att
   return 0;
 }
 
+static bool is_being_noted(const struct later_change *c, const char *what) {
+  (void)what;
+  return c->kind == LATER_COPY && c->copied;
+}
+
 /* Whether no other one is under way; then this one's turn is taken. */
 static bool begin_move(struct later *l) {
   bool free;
@@ -324,7 +342,8 @@ int later_move(struct store *s, const struct store_source *from, const char *key
   rc = later_settle_two(l, from->key, key);
   if (rc != 0)
     return rc;
-  if (!begin_move(l))
+  /* The disk is nearer than the store. */
+  if (later_wait(l, is_being_noted, "") != 0 || !begin_move(l))
     return -EAGAIN;
   rc = pair_new(from, key, over, &c);
   if (rc == 0) {

@@ -80,27 +80,29 @@ bool later_is_below(const struct later_change *c, const char *prefix) {
   return strncmp(c->key, prefix, strlen(prefix)) == 0;
 }
 
-/* More than the one entry of the listing that is its own may change with it. */
-bool later_is_made_below(const struct later_change *c, const char *prefix) {
-  return later_is_below(c, prefix) && c->kind != LATER_REMOVAL;
-}
-
-bool later_is_deeper(const struct later_change *c, const char *prefix) {
-  return later_is_below(c, prefix) &&
-         (c->kind != LATER_REMOVAL || strchr(c->key + strlen(prefix), '/') != NULL);
-}
-
+/* It is not there yet, as whoever looks has to find it. */
 static bool is_copy(const struct later_change *c, const char *what) {
   (void)what;
-  return c->kind == LATER_COPY;
+  return c->kind == LATER_COPY && !c->copied;
 }
 
 bool later_is_copy_to(const struct later_change *c, const char *key) {
-  return c->kind == LATER_COPY && is_key(c, key);
+  return is_copy(c, key) && is_key(c, key);
 }
 
 bool later_is_copy_below(const struct later_change *c, const char *prefix) {
-  return c->kind == LATER_COPY && later_is_below(c, prefix);
+  return is_copy(c, prefix) && later_is_below(c, prefix);
+}
+
+/* More than the one entry of the listing that is its own may change with it. */
+bool later_is_made_below(const struct later_change *c, const char *prefix) {
+  return later_is_copy_below(c, prefix) || (c->kind == LATER_FOLDER && later_is_below(c, prefix));
+}
+
+bool later_is_deeper(const struct later_change *c, const char *prefix) {
+  if (c->kind != LATER_REMOVAL)
+    return later_is_made_below(c, prefix);
+  return later_is_below(c, prefix) && strchr(c->key + strlen(prefix), '/') != NULL;
 }
 
 bool later_is_any(const struct later_change *c, const char *what) {
