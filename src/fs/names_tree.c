@@ -315,14 +315,18 @@ static int move_all(struct fs *fs, struct tree *t) {
   return rc;
 }
 
-int names_move_tree(struct fs *fs, const struct root *r, const char *from, const char *to) {
+int names_move_tree(struct fs *fs, const struct root *r, const char *from, const char *to,
+                    const char *replaced) {
   struct tree t = {.root = r, .from = from, .to = to};
   int64_t id;
   int rc = moves_begin(fs, r, from, to, &id);
 
   if (rc != 0)
     return rc;
-  rc = move_all(fs, &t);
+  if (*replaced != '\0')
+    rc = names_remove(r, to, replaced);
+  if (rc == 0)
+    rc = move_all(fs, &t);
   moves_end(fs, id);
   tree_fini(&t);
   return rc;

@@ -144,31 +144,26 @@ static int rename_object(struct renaming *r) {
 /* --- a folder ----------------------------------------------------------------------------- */
 
 /* A folder is only replaced when it is empty, also for other hosts. */
-static int clear_target(struct renaming *r, const char *folder) {
-  struct names_own own;
-  int rc;
-
+static int check_target(struct renaming *r, const char *folder, struct names_own *own) {
   if (r->to.key != NULL && ns_has_local(r->fs->ns, r->to.ino))
     return -ENOTEMPTY;
-  rc = names_check_empty(r->root, folder, &own);
-  if (rc == 0 && own.marker[0] != '\0')
-    rc = names_remove(r->root, folder, own.marker);
-  return rc;
+  return names_check_empty(r->root, folder, own);
 }
 
 static int rename_folder(struct renaming *r) {
   char *folder = text_printf("%s/", r->key);
+  struct names_own own = {0};
   int rc = folder != NULL ? 0 : -ENOMEM;
 
   if (rc == 0 && strncmp(folder, r->from.key, strlen(r->from.key)) == 0)
     rc = -EINVAL; /* into itself */
   if (rc == 0)
-    rc = clear_target(r, folder);
+    rc = check_target(r, folder, &own);
   if (rc == 0)
     rc = names_settle_below(r->fs, r->root, r->from.key);
   if (rc == 0) {
     names_keep_folder(r->fs, r->parent, r->name);
-    rc = names_move_tree(r->fs, r->root, r->from.key, folder);
+    rc = names_move_tree(r->fs, r->root, r->from.key, folder, own.marker);
   }
   if (rc == 0)
     rc = ns_moved(r->fs->ns, r->from.ino, r->newparent, r->newname, NULL);
@@ -191,7 +186,7 @@ static int move_key(const struct renaming *x, enum ns_type type, const char *fro
   int rc;
 
   if (type == NS_DIR)
-    return names_move_tree(x->fs, r, from, to);
+    return names_move_tree(x->fs, r, from, to, "");
   rc = names_move(r, &source, to, NULL);
   if (rc == 0)
     *out = *attr;

@@ -202,6 +202,16 @@ def test_the_next_mount_finishes_the_move_of_a_folder(emu, mounted, kind):
     assert tree(mounted.point / "d") == ["new"]
 
 
+def test_a_folder_that_was_to_be_replaced_is_not_just_gone(emu, mounted):
+    top = make_folder(mounted)
+    (mounted.point / "moved").mkdir()
+    assert mounted.place.run("sync", mounted.point).returncode == 0
+    cut(mounted, emu, lambda: top.rename(mounted.point / "moved"), "DeleteObject*", True, 0)
+    mounted.mount()
+    assert tree(mounted.point) == sorted([f"moved/{k}" for k in KEYS] + ["first"])
+    assert sorted(os.listdir(mounted.point)) == ["first", "moved"]
+
+
 def test_a_move_that_was_cut_replaces_nothing_of_others(emu, mounted):
     top = make_folder(mounted)
     cut(mounted, emu, lambda: top.rename(mounted.point / "moved"), "CopyObject", False, 0)
