@@ -46,10 +46,10 @@ def test_writing_on_several_connections(emu, place):
 
 
 def test_waiting_for_a_turn_is_no_time_out(emu, place):
-    """64 KiB/s, deadline 1 s: a transfer of 5 s is in time, as the server was never waited for."""
-    body = os.urandom(320 << 10)
+    """64 KiB/s, deadline 1 s: one of 2.5 s is in time, as the server was never waited for."""
+    body = os.urandom(160 << 10)
     emu.owner.put_object(Bucket=BUCKET, Key="slow/long", Body=body)
-    point = mount(emu, place, "bandwidth=64K", "deadline=2s")
+    point = mount(emu, place, "bandwidth=64K", "deadline=1s")
     with open(point / "long", "rb") as f:
         got = b""
         while piece := f.read(16 << 10):

@@ -5,7 +5,7 @@ import socket
 import threading
 
 import pytest
-from mounting import AP_ARN, options, wait_until
+from mounting import AP_ARN, GRANTS_BUCKET, options, wait_until
 
 BUCKET = "test-bucket-1"
 MIB = 1 << 20
@@ -171,3 +171,24 @@ def test_changes_are_errors(emu, place, line):
             attempt()
     line.join()
     see(point)
+
+
+def test_the_service_that_gives_the_keys_cannot_be_reached(emu, place, line):
+    """S3 is there, and asks for keys that nobody gives: of a grant that has ended."""
+    point = place.mount(f"s3://{GRANTS_BUCKET}/UserA", [
+        f"endpoint-url={emu.endpoint}", f"s3control-endpoint-url=http://localhost:{line.port}",
+        f"sts-endpoint-url={emu.endpoint}", "region=us-east-1", "account=333333333333",
+        "profile=usera", "access=grants", "metadata-ttl=0", "negative-ttl=0", "offline=lenient"])
+    names = os.listdir(point)
+    data = (point / "abalone.csv").read_bytes()
+    line.cut()
+    emu.admin("POST", "clock", {"shift-ms": 2 * 3600 * 1000})
+    try:
+        for _ in range(2):
+            assert os.listdir(point) == names and (point / "abalone.csv").read_bytes() == data
+        assert place.status(point)["directories"][0]["offline"]["now"]
+        line.join()
+        wait_until(lambda: os.listdir(point) == names and
+                   not place.status(point)["directories"][0]["offline"]["now"])
+    finally:
+        emu.admin("POST", "clock", {"shift-ms": 0})
