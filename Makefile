@@ -166,6 +166,7 @@ install: programs
 	    $(DOCDIR)/docs $(DOCDIR)/examples)
 	install -m 0755 $(PROGRAMS) $(DESTDIR)$(BINDIR)
 	ln -sf $(BINDIR)/s3apfs $(DESTDIR)$(SBINDIR)/mount.s3apfs
+	ln -sf $(BINDIR)/s3apfs $(DESTDIR)$(SBINDIR)/umount.fuse.s3apfs
 	install -m 0644 docs/man/*.1 $(DESTDIR)$(MANDIR)/man1
 	install -m 0644 docs/man/*.8 $(DESTDIR)$(MANDIR)/man8
 	install -m 0644 packaging/s3apfs.bash-completion $(DESTDIR)$(COMPDIR)/s3apfs
@@ -175,7 +176,7 @@ install: programs
 
 # Folders that others use too stay.
 uninstall:
-	rm -f $(DESTDIR)$(SBINDIR)/mount.s3apfs $(DESTDIR)$(COMPDIR)/s3apfs
+	rm -f $(addprefix $(DESTDIR)$(SBINDIR)/,mount.s3apfs umount.fuse.s3apfs) $(DESTDIR)$(COMPDIR)/s3apfs
 	rm -f $(patsubst $(BUILD)/bin/%,$(DESTDIR)$(BINDIR)/%,$(PROGRAMS))
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(MANDIR)/man1/%,$(wildcard docs/man/*.1))
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(MANDIR)/man8/%,$(wildcard docs/man/*.8))

@@ -15,6 +15,7 @@ rm -rf build/deb
 mkdir -p "$tree/DEBIAN" build/deb/debian
 make -s install DESTDIR="$tree" PREFIX=/usr SBINDIR=/usr/sbin
 ln -sf ../bin/s3apfs "$tree/usr/sbin/mount.s3apfs"
+ln -sf ../bin/s3apfs "$tree/usr/sbin/umount.fuse.s3apfs"
 strip --strip-unneeded --remove-section=.comment "$tree"/usr/bin/*
 rm "$doc/LICENSE"
 install -m 0644 packaging/deb/copyright "$doc/copyright"

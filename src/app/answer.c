@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "exporting.h"
 #include "login.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
@@ -21,6 +22,11 @@ void answer_init(struct answer *a, struct app *app, struct fs *fs, const char *s
                        .source = source,
                        .dir = dir,
                        .started_ms = clock_mono_ms(&clock_system)};
+  syncing_init(&a->syncing, fs);
+}
+
+void answer_fini(struct answer *a) {
+  syncing_fini(&a->syncing);
 }
 
 static void add_buf(cJSON *o, const char *name, struct buf *b) {
@@ -128,16 +134,20 @@ static void add_memory(struct answer *a, cJSON *doc) {
   cJSON_AddNumberToObject(doc, "hidden_keys", (double)st.hidden_keys);
 }
 
-static int add_file(void *arg, const char *root, const char *key, int err) {
+static int add_file(void *arg, const struct fs_pending_item *item) {
   cJSON *o = cJSON_CreateObject();
   struct buf path;
 
   buf_init(&path, 65536);
-  buf_printf(&path, "%s%s%s", root, *root != '\0' ? "/" : "", key);
+  buf_printf(&path, "%s%s%s", item->root, *item->root != '\0' ? "/" : "", item->key);
   cJSON_AddStringToObject(o, "path", buf_cstr(&path));
   buf_fini(&path);
-  if (err != 0)
-    cJSON_AddStringToObject(o, "error", strerror(-err));
+  if (item->id != 0)
+    cJSON_AddNumberToObject(o, "id", (double)item->id);
+  if (item->err == -ENODEV)
+    cJSON_AddStringToObject(o, "error", "its source is not mounted here");
+  else if (item->err != 0)
+    cJSON_AddStringToObject(o, "error", strerror(-item->err));
   cJSON_AddItemToArray(arg, o);
   return 0;
 }
@@ -228,15 +238,11 @@ cJSON *answer_status(struct answer *a) {
   return doc;
 }
 
-/* Waits; whoever asks comes back until nothing is left. */
+/* Whoever asks comes back until it does not go on and nothing is left but failures. */
 cJSON *answer_sync(struct answer *a) {
   cJSON *doc = cJSON_CreateObject();
-  unsigned failed = 0;
-  int rc = fs_sync(a->fs, &failed);
 
-  cJSON_AddNumberToObject(doc, "failed", failed);
-  if (rc != 0)
-    cJSON_AddStringToObject(doc, "error", strerror(-rc));
+  cJSON_AddBoolToObject(doc, "goes_on", syncing_goes_on(&a->syncing));
   add_pending(a, doc);
   return doc;
 }
@@ -280,11 +286,15 @@ static cJSON *answer(struct answer *a, const char *request) {
     return reload_answer(a->reload);
   if (text_has_prefix(request, "explain "))
     return explain(a, request + strlen("explain "));
+  if (text_has_prefix(request, "export "))
+    return exporting_answer(a->fs, request + strlen("export "));
   doc = cJSON_CreateObject();
-  if (strcmp(request, "pid") == 0)
+  if (strcmp(request, "pid") == 0) {
     cJSON_AddNumberToObject(doc, "pid", getpid());
-  else
+    cJSON_AddNumberToObject(doc, "umount_timeout_ms", (double)a->umount_timeout_ms);
+  } else {
     cJSON_AddStringToObject(doc, "error", "unknown request");
+  }
   return doc;
 }
 

@@ -5,18 +5,23 @@
 #include "app.h"
 #include "reload.h"
 #include "s3apfs/fs/fs.h"
+#include "syncing.h"
 
 struct answer {
   struct app *app;
   struct fs *fs;
   const char *source;
   const char *dir;
-  int64_t started_ms;    /* monotonic */
-  struct reload *reload; /* NULL: there is nothing to reload */
+  int64_t started_ms;        /* monotonic */
+  struct reload *reload;     /* NULL: there is nothing to reload */
+  int64_t umount_timeout_ms; /* 0: none */
+  struct syncing syncing;
 };
 
 void answer_init(struct answer *a, struct app *app, struct fs *fs, const char *source,
                  const char *dir);
+/* Nothing is asked any more; waits for what is being brought to S3. */
+void answer_fini(struct answer *a);
 /* The documents of two of its answers. */
 struct cJSON *answer_status(struct answer *a);
 struct cJSON *answer_sync(struct answer *a);

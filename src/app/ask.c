@@ -26,15 +26,19 @@ int ask_mount_for(const struct mount_entry *e, const char *request, int64_t time
   return rc;
 }
 
-void ask_pid(const struct mount_entry *e, pid_t *pid) {
+void ask_pid(const struct mount_entry *e, pid_t *pid, int64_t *umount_timeout_ms) {
   const cJSON *item;
   cJSON *doc;
 
   *pid = 0;
+  *umount_timeout_ms = 0;
   if (ask_mount(e, "pid", &doc) != 0)
     return;
   item = cJSON_GetObjectItem(doc, "pid");
   if (cJSON_IsNumber(item))
     *pid = (pid_t)item->valuedouble;
+  item = cJSON_GetObjectItem(doc, "umount_timeout_ms");
+  if (cJSON_IsNumber(item))
+    *umount_timeout_ms = (int64_t)item->valuedouble;
   cJSON_Delete(doc);
 }

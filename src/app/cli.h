@@ -16,6 +16,7 @@ int cmd_mount(int argc, char **argv);
 int cmd_mount_helper(int argc, char **argv); /* as mount.s3apfs */
 int cmd_sync(int argc, char **argv);
 int cmd_umount(int argc, char **argv);
+int cmd_umount_helper(int argc, char **argv); /* as umount.fuse.s3apfs */
 int cmd_status(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_grants(int argc, char **argv);

@@ -1,4 +1,5 @@
-/* s3apfs: finds the command and runs it. As mount.s3apfs it is mount(8)'s helper. */
+/* s3apfs: finds the command and runs it. As mount.s3apfs it is mount(8)'s helper, as
+ * umount.fuse.s3apfs that of umount(8). */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +20,8 @@ static const struct command commands[] = {
      "mount an access point, a bucket, a grants prefix or a configuration file"},
     {"umount", cmd_umount, "DIR",
      "wait until everything is in S3, unmount, and wait until the mount has ended"},
-    {"sync", cmd_sync, "DIR", "wait until everything that was written is in S3"},
+    {"sync", cmd_sync, "DIR [--export FOLDER]",
+     "wait until everything that was written is in S3; write out what cannot be sent"},
     {"status", cmd_status, "[DIR] [--json]",
      "sources, identities, expiry, requests of live mounts"},
     {"explain", cmd_explain, "PATH", "which source, grant and identity serve a path"},
@@ -80,6 +82,8 @@ int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   if (strcmp(name, "mount.s3apfs") == 0)
     return cmd_mount_helper(argc, argv);
+  if (strcmp(name, "umount.fuse.s3apfs") == 0)
+    return cmd_umount_helper(argc, argv);
   if (argc < 2) {
     print_help(stderr);
     return EXIT_USAGE;

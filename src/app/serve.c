@@ -77,9 +77,11 @@ static int serve_state(struct app *a, const struct config *c, struct state *stat
     return rc;
   answer_init(&s->answer, a, fs, source, s->dir);
   s->app = a;
+  s->answer.umount_timeout_ms = c->settings.umount_timeout_ms;
   if (c->file != NULL)
     s->answer.reload = reload_new(a, fs, c);
   rc = serve_fs(s, fs, c, source, why);
+  answer_fini(&s->answer);
   reload_free(s->answer.reload);
   fs_free(fs);
   return rc;

@@ -79,7 +79,8 @@ struct settings {
   char *bucket_key; /* "on", "off" */
   char *storage_class;
   char *acl;
-  char *tags; /* "keep", "drop"; NULL: keep */
+  char *tags;                /* "keep", "drop"; NULL: keep */
+  int64_t umount_timeout_ms; /* 0: none */
   /* operation */
   char *log_level;
   char *log;

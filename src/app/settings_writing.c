@@ -37,6 +37,8 @@ const struct row settings_writing_rows[] = {
      "storage class of new objects, such as STANDARD_IA"},
     {"acl", CHOICE, ANYWHERE, AT(acl), WORDS_ACL, 0,
      "canned ACL of what is written, such as bucket-owner-full-control"},
+    {"umount-timeout", DURATION, MOUNT_ONLY, AT(umount_timeout_ms), 0, 86400000,
+     "how long umount waits until everything is in S3, default: as long as it takes"},
     {"tags", CHOICE, ANYWHERE, AT(tags), WORDS_TAGS, 0,
      "keep | drop: tags of objects that are changed; default: keep those that S3 tells of"},
 };

@@ -42,6 +42,7 @@ struct users {
   const char *dir;
   const char *file;
   bool writable;
+  int64_t umount_timeout_ms;
   int64_t started_ms;
   struct {
     struct mtx lock;
@@ -55,6 +56,9 @@ struct users {
 /* --- one user --- */
 
 static void user_release(struct user *me) {
+  if (me->answer.fs != NULL)
+    answer_fini(&me->answer);
+  me->answer = (struct answer){0};
   fs_free(me->fs);
   app_close(&me->app);
   state_close(me->state);
@@ -239,6 +243,7 @@ int users_open(const struct config *c, const char *source, const char *dir, stru
   u->source = source;
   u->dir = dir;
   u->file = c->settings.per_user;
+  u->umount_timeout_ms = c->settings.umount_timeout_ms;
   u->started_ms = clock_mono_ms(&clock_system);
   mtx_init(&u->synced.lock, RANK_APP);
   cond_init(&u->synced.opened);
@@ -291,7 +296,8 @@ void users_close(struct users *u) {
 
 /* --- what is told about them --- */
 
-static cJSON *one_status(struct users *u, struct user *me, cJSON *pending, bool sync) {
+static cJSON *one_status(struct users *u, struct user *me, cJSON *pending, bool sync,
+                         bool *goes_on) {
   cJSON *o = cJSON_CreateObject();
   cJSON *own;
   cJSON *waits;
@@ -307,6 +313,8 @@ static cJSON *one_status(struct users *u, struct user *me, cJSON *pending, bool 
   if (!open)
     return o;
   own = sync ? answer_sync(&me->answer) : answer_status(&me->answer);
+  if (cJSON_IsTrue(cJSON_GetObjectItem(own, "goes_on")))
+    *goes_on = true;
   waits = cJSON_GetObjectItem(own, "pending");
   while (cJSON_GetArraySize(waits) > 0)
     cJSON_AddItemToArray(pending, cJSON_DetachItemFromArray(waits, 0));
@@ -316,6 +324,7 @@ static cJSON *one_status(struct users *u, struct user *me, cJSON *pending, bool 
 
 static cJSON *all_status(struct users *u, bool sync) {
   cJSON *doc = cJSON_CreateObject();
+  bool goes_on = false;
   cJSON *list;
   cJSON *pending;
 
@@ -329,7 +338,9 @@ static cJSON *all_status(struct users *u, bool sync) {
   list = cJSON_AddArrayToObject(doc, "users");
   pending = cJSON_AddArrayToObject(doc, "pending");
   for (size_t i = 0; i < u->map.count; i++)
-    cJSON_AddItemToArray(list, one_status(u, &u->items[i], pending, sync));
+    cJSON_AddItemToArray(list, one_status(u, &u->items[i], pending, sync, &goes_on));
+  if (sync)
+    cJSON_AddBoolToObject(doc, "goes_on", goes_on);
   cJSON_AddNumberToObject(doc, "pending_uploads", cJSON_GetArraySize(pending));
   return doc;
 }
@@ -347,10 +358,12 @@ void users_answer(void *arg, const char *request, struct buf *reply) {
       cJSON_AddStringToObject(doc, "error",
                               "a mount with per-user cannot be changed while mounted: umount it "
                               "and mount it again");
-    else if (strcmp(request, "pid") == 0)
+    else if (strcmp(request, "pid") == 0) {
       cJSON_AddNumberToObject(doc, "pid", getpid());
-    else
+      cJSON_AddNumberToObject(doc, "umount_timeout_ms", (double)u->umount_timeout_ms);
+    } else {
       cJSON_AddStringToObject(doc, "error", "a mount with per-user does not answer that");
+    }
   }
   text = cJSON_PrintUnformatted(doc);
   if (text != NULL) {

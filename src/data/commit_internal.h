@@ -28,6 +28,9 @@ struct plan_limits commit_limits(const struct staging *g);
 /* Fills meta and headers: what the base carries, under what was changed here.
  * -ESTALE: the base is not that version any more. */
 int commit_dress(struct attempt *a);
+/* recover.c: the file that a row of the journal describes, with its layers. */
+int staged_load(struct staging *g, struct store *s, const struct journal_file *row,
+                struct staged **out);
 /* Says what a denied commit may lack beside s3:PutObject. */
 void commit_explain_denial(const struct attempt *a);
 /* As a struct for the store; valid as long as the attempt. */

@@ -115,7 +115,7 @@ static int load_upload(struct staged *f, const struct journal_file *row) {
   return journal_each_part(f->staging->state, row->id, load_part, &t);
 }
 
-static int load(struct staging *g, struct store *s, const struct journal_file *row,
+int staged_load(struct staging *g, struct store *s, const struct journal_file *row,
                 struct staged **out) {
   struct store_attr base = {.size = row->base_size};
   bool present = row->base_etag[0] != '\0';
@@ -249,7 +249,7 @@ void staged_recover(struct staging *g, struct store *s, const struct journal_fil
 
   *out = (struct recovery){0};
   kvlist_init(&out->meta);
-  rc = load(g, s, row, &f);
+  rc = staged_load(g, s, row, &f);
   if (rc == 0) {
     rc = recover(f, row, out);
     if (out->committed)

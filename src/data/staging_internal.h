@@ -107,8 +107,6 @@ void base_unref(struct base *b);
 int staged_note(struct staged *f, enum state_sync sync);
 /* The same, durably, with the content of small layers. */
 int staged_note_promise(struct staged *f, const struct journal_layer *layers, size_t count);
-/* Its number in the journal; 0: it is not there. */
-int64_t staged_id(struct staged *f);
 /* Takes it out of the journal. */
 int staged_forget(struct staged *f);
 /* The file as the journal should have it; the lock is held. */

@@ -88,6 +88,7 @@ struct fs {
   atomic_int_fast64_t deadline_ms;
   struct budget *names_budget;
   struct state *state; /* NULL: nothing can be changed */
+  int64_t left_upto;   /* rows of earlier processes have ids up to this one */
   struct staging *staging;
   struct behind *behind; /* commits what is promised only in the journal */
   struct siblings *siblings;
@@ -210,6 +211,11 @@ int writing_keep_bytes(struct fs *fs, uint64_t ino);
 const struct root *fs_root_of(struct fs *fs, const char *domain);
 /* All of them, each with a reference; the array is the caller's. */
 int writings_get(struct fs *fs, struct writing ***out, size_t *count);
+/* The one whose content has that row in the journal, with a reference; or NULL. */
+struct writing *writing_of_row(struct fs *fs, int64_t id);
+/* Gives up what is staged when nobody else has it, and it has that depth still: the name
+ * shows what the store has then. Else -EBUSY. */
+int writing_give_up(struct fs *fs, struct writing *w, size_t depth);
 /* Something was written just now. */
 void writing_touch(struct fs *fs, struct writing *w);
 /* The same where no byte may have changed: the time alone is something to bring to the store. */

@@ -100,6 +100,14 @@ static int count_change(void *arg, struct journal_change *c) {
   return 0;
 }
 
+static int note_left(void *arg, struct journal_file *row) {
+  struct fs *fs = arg;
+
+  if (row->id > fs->left_upto)
+    fs->left_upto = row->id;
+  return 0;
+}
+
 int fs_recover(struct fs *fs, struct fs_recovered *out) {
   struct recovering r = {.fs = fs, .out = out};
   unsigned failed = 0;
@@ -114,6 +122,9 @@ int fs_recover(struct fs *fs, struct fs_recovered *out) {
     rc = moves_finish(fs);
   if (journal_each_change(fs->state, count_change, &left) == 0)
     out->left += left;
+  fs->left_upto = 0;
+  if (rc == 0)
+    rc = journal_each_file(fs->state, note_left, fs);
   return rc != 0 ? rc : staging_sweep(fs->staging);
 }
 
@@ -184,26 +195,49 @@ int fs_fsyncdir(struct fs *fs, uint64_t ino) {
   return r->options.writeback ? state_sync(fs->state) : later_flush(r->store);
 }
 
+/* --- telling --- */
+
 struct telling {
   struct fs *fs;
   fs_pending_fn fn;
   void *arg;
 };
 
+/* What an earlier process left and this one could not send is not tried again: it has
+ * failed, whatever the journal says of it. */
+static int failure_of(struct fs *fs, const struct root *root, const struct journal_file *row) {
+  struct writing *w;
+
+  if (root == NULL)
+    return -ENODEV;
+  if (row->err != 0 || row->id > fs->left_upto)
+    return row->err;
+  w = writing_of_row(fs, row->id);
+  if (w == NULL)
+    return -EIO;
+  writing_put(fs, w);
+  return 0;
+}
+
 static int tell_file(void *arg, struct journal_file *row) {
   struct telling *t = arg;
   const struct root *root = fs_root_of(t->fs, row->domain);
+  const struct fs_pending_item item = {.root = root != NULL ? root->path : row->domain,
+                                       .key = row->key,
+                                       .id = row->id,
+                                       .err = failure_of(t->fs, root, row)};
 
-  if (row->key[0] == '\0')
-    return 0;
-  return t->fn(t->arg, root != NULL ? root->path : row->domain, row->key, row->err);
+  return row->key[0] != '\0' ? t->fn(t->arg, &item) : 0;
 }
 
 static int tell_change(void *arg, struct journal_change *c) {
   struct telling *t = arg;
   const struct root *root = fs_root_of(t->fs, c->domain);
+  const struct fs_pending_item item = {.root = root != NULL ? root->path : c->domain,
+                                       .key = c->key,
+                                       .err = root != NULL ? c->err : -ENODEV};
 
-  return t->fn(t->arg, root != NULL ? root->path : c->domain, c->key, c->err);
+  return t->fn(t->arg, &item);
 }
 
 int fs_pending(struct fs *fs, fs_pending_fn fn, void *arg) {

@@ -329,6 +329,40 @@ int writing_prove(struct fs *fs, struct writing *w) {
   return atomic_load(&fs_root_writes(fs, w->root)->proven) ? 0 : writing_commit(fs, w);
 }
 
+struct writing *writing_of_row(struct fs *fs, int64_t id) {
+  struct writing *found = NULL;
+  struct writing **all;
+  size_t count;
+
+  if (writings_get(fs, &all, &count) != 0)
+    return NULL;
+  for (size_t i = 0; i < count; i++) {
+    if (found == NULL && staged_id(all[i]->staged) == id)
+      found = all[i];
+    else
+      writing_put(fs, all[i]);
+  }
+  free(all);
+  return found;
+}
+
+/* What is written after an export began is in a layer of its own. */
+int writing_give_up(struct fs *fs, struct writing *w, size_t depth) {
+  bool alone;
+  int rc;
+
+  mtx_lock(&fs->synced.lock);
+  alone = w->refs == 1 && staged_depth(w->staged) == depth;
+  if (alone)
+    unknow_locked(fs, w); /* who opens it from now on begins anew */
+  mtx_unlock(&fs->synced.lock);
+  if (!alone)
+    return -EBUSY;
+  rc = staged_discard(w->staged);
+  replaced(fs, w);
+  return rc;
+}
+
 void writing_drop_denied(struct fs *fs, struct writing *w) {
   if (atomic_load(&fs_root_writes(fs, w->root)->proven) || staged_discard(w->staged) != 0)
     return;

@@ -129,6 +129,8 @@ void ns_dropped(struct ns *n, uint64_t ino) {
     i->asof = ns_tick_locked(n);
     if (!i->gone)
       i->fresh_until = INT64_MIN;
+    if (!i->gone && i->parent != NULL) /* perhaps the store has no such name */
+      listing_forget_locked(n, i->parent, false);
   }
   mtx_unlock(&n->synced.lock);
 }

@@ -165,6 +165,7 @@ by_user() {
 install_package
 [ "$(s3apfs --version)" = "s3apfs $(cat VERSION)" ] || fail "s3apfs says $(s3apfs --version)"
 [ "$(readlink -f /sbin/mount.s3apfs)" = /usr/bin/s3apfs ] || fail "mount(8) finds no helper"
+[ "$(readlink -f /sbin/umount.fuse.s3apfs)" = /usr/bin/s3apfs ] || fail "umount(8) finds no helper"
 ok "installed: $(s3apfs --version), $(s3apfs-emulator --version)"
 start_aws
 where=region=us-east-1,endpoint-url=$url

@@ -23,7 +23,8 @@ mkdir "$root/tmp/in"
 cp "$package" tests/packages/installed.sh tests/worlds/seed_000_001.json VERSION "$root/tmp/in"
 rm -rf "$root/root/.aws"
 # The machine's own copy, if any, must not stand in for the package's.
-rm -rf "$root"/usr/local/bin/s3apfs* "$root"/usr/bin/s3apfs* "$root"/usr/sbin/mount.s3apfs "$root"/sbin/mount.s3apfs
+rm -rf "$root"/usr/local/bin/s3apfs* "$root"/usr/bin/s3apfs* "$root"/usr/sbin/mount.s3apfs "$root"/sbin/mount.s3apfs \
+  "$root"/usr/sbin/umount.fuse.s3apfs "$root"/sbin/umount.fuse.s3apfs
 printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
 env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C \
   DEBIAN_FRONTEND=noninteractive chroot "$root" sh /tmp/in/installed.sh "$name"

@@ -17,9 +17,9 @@ ok() { echo "ok: $*"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
 # The paths of a list (one a line, from the top, without a slash in front) that must
-# be in every kind of installation; $2 is the prefix, $3 the folder of the mount helper.
+# be in every kind of installation; $2 is the prefix, $3 the folder of the mount helpers.
 check_list() {
-  for path in "$2/bin/s3apfs" "$2/bin/s3apfs-emulator" "$3/mount.s3apfs" \
+  for path in "$2/bin/s3apfs" "$2/bin/s3apfs-emulator" "$3/mount.s3apfs" "$3/umount.fuse.s3apfs" \
       "$2/share/bash-completion/completions/s3apfs" "$2/share/doc/s3apfs/README.md" \
       "$2/share/doc/s3apfs/docs/emulator.md" "$2/share/doc/s3apfs/examples/world.json"; do
     grep -qx "$path" "$1" || fail "$path is missing in $(cat "$1")"

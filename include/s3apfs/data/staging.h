@@ -45,6 +45,8 @@ int staged_new(struct staging *g, struct store *s, const char *key, const struct
  * has no name any more. */
 void staged_free(struct staged *f);
 
+/* Its number in the journal; 0: it is not there. */
+int64_t staged_id(struct staged *f);
 uint64_t staged_size(struct staged *f);
 /* How many local files its content is spread over. */
 size_t staged_depth(struct staged *f);

@@ -179,9 +179,20 @@ int fs_sync(struct fs *fs, unsigned *failed);
 /* fsync of a directory: changes of names are in the store, or, with writeback, safe in the
  * journal. */
 int fs_fsyncdir(struct fs *fs, uint64_t ino);
-/* What the journal holds: key, why the last attempt failed (0: none did yet). */
-typedef int (*fs_pending_fn)(void *arg, const char *root, const char *key, int err);
+/* What the journal holds. */
+struct fs_pending_item {
+  const char *root; /* the source's directory; of a source that is not mounted: its domain */
+  const char *key;
+  int64_t id; /* of a file's content, for fs_export(); 0: a change of a name */
+  int err;    /* why the last attempt failed; 0: none did yet, and one will be made */
+};
+typedef int (*fs_pending_fn)(void *arg, const struct fs_pending_item *item);
 int fs_pending(struct fs *fs, fs_pending_fn fn, void *arg);
+/* Writes a file's content to a new file below the open folder, under the name that it has
+ * in the mount (with a number behind it when that is taken), and forgets it: the mount
+ * shows what the source has. written: the name in the folder, appended. -EBUSY: it is open;
+ * -ENOENT: nothing waits under that id; else as staged_export(). */
+int fs_export(struct fs *fs, int64_t id, int folder, struct buf *written);
 
 int fs_statfs(struct fs *fs, uint64_t ino, struct statvfs *out);
 /* User metadata as user.NAME attributes: the list is NUL-separated names. */

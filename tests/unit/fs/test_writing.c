@@ -288,10 +288,8 @@ Test(writing, holes_can_be_found) {
   fs_release(w.fs, handle);
 }
 
-static int count_pending(void *arg, const char *root, const char *key, int err) {
-  (void)root;
-  (void)key;
-  (void)err;
+static int count_pending(void *arg, const struct fs_pending_item *item) {
+  (void)item;
   ++*(unsigned *)arg;
   return 0;
 }
