@@ -291,6 +291,7 @@ static struct root_options root_options_of(const struct source *s) {
   return (struct root_options){.uid = set->uid,
                                .gid = set->gid,
                                .exclusive_open = set->exclusive_open,
+                               .posix = settings_posix(set),
                                .file_mode = set->file_mode,
                                .dir_mode = set->dir_mode,
                                .metadata_ttl_ms = settings_metadata_ttl_ms(set),

@@ -12,6 +12,7 @@
 #include "s3apfs/aws/target.h"
 #include "s3apfs/base/buf.h"
 #include "s3apfs/s3/client.h"
+#include "s3apfs/store/catalog.h"
 
 /* Strings are owned, or NULL when not given. */
 struct settings {
@@ -80,6 +81,7 @@ struct settings {
   char *storage_class;
   char *acl;
   char *tags;                /* "keep", "drop"; NULL: keep */
+  char *posix_metadata;      /* "lazy", "strict", "off"; NULL: lazy */
   int64_t umount_timeout_ms; /* 0: none */
   /* operation */
   char *log_level;
@@ -109,6 +111,7 @@ int64_t settings_negative_ttl_ms(const struct settings *s);
 bool settings_writable(const struct settings *s);
 /* Do the writing options go together, and with this target? 0; -EINVAL with one line. */
 int settings_check_writing(const struct settings *s, const struct target *t, struct buf *why);
+enum root_posix settings_posix(const struct settings *s);
 /* How objects are kept; borrows from the settings. */
 void settings_placing(const struct settings *s, struct s3_placing *out);
 /* Options that a directory may have are the same in both. */

@@ -18,13 +18,12 @@ static const char *const acl_words[] = {
     "private",       "public-read",       "public-read-write",         "authenticated-read",
     "aws-exec-read", "bucket-owner-read", "bucket-owner-full-control", NULL};
 static const char *const tag_words[] = {"keep", "drop", NULL};
+static const char *const posix_words[] = {"lazy", "strict", "off", NULL};
 
-enum { WORDS_SSE, WORDS_ON_OFF, WORDS_CLASS, WORDS_ACL, WORDS_TAGS };
-const char *const *const settings_words[] = {[WORDS_SSE] = sse_words,
-                                             [WORDS_ON_OFF] = on_off,
-                                             [WORDS_CLASS] = class_words,
-                                             [WORDS_ACL] = acl_words,
-                                             [WORDS_TAGS] = tag_words};
+enum { WORDS_SSE, WORDS_ON_OFF, WORDS_CLASS, WORDS_ACL, WORDS_TAGS, WORDS_POSIX };
+const char *const *const settings_words[] = {
+    [WORDS_SSE] = sse_words, [WORDS_ON_OFF] = on_off,  [WORDS_CLASS] = class_words,
+    [WORDS_ACL] = acl_words, [WORDS_TAGS] = tag_words, [WORDS_POSIX] = posix_words};
 
 const struct row settings_writing_rows[] = {
     {"sse", CHOICE, ANYWHERE, AT(sse), WORDS_SSE, 0,
@@ -37,6 +36,8 @@ const struct row settings_writing_rows[] = {
      "storage class of new objects, such as STANDARD_IA"},
     {"acl", CHOICE, ANYWHERE, AT(acl), WORDS_ACL, 0,
      "canned ACL of what is written, such as bucket-owner-full-control"},
+    {"posix-metadata", CHOICE, ANYWHERE, AT(posix_metadata), WORDS_POSIX, 0,
+     "lazy | strict | off: modes, owners, times in objects' metadata; default lazy"},
     {"umount-timeout", DURATION, MOUNT_ONLY, AT(umount_timeout_ms), 0, 86400000,
      "how long umount waits until everything is in S3, default: as long as it takes"},
     {"tags", CHOICE, ANYWHERE, AT(tags), WORDS_TAGS, 0,
@@ -129,6 +130,14 @@ int settings_check_writing(const struct settings *s, const struct target *t, str
   if (rc == 0 && is_file_system(t))
     rc = check_special(s, "access points of file systems", why);
   return rc;
+}
+
+enum root_posix settings_posix(const struct settings *s) {
+  const char *word = s->posix_metadata != NULL ? s->posix_metadata : "lazy";
+
+  if (strcmp(word, "strict") == 0)
+    return ROOT_POSIX_STRICT;
+  return strcmp(word, "off") == 0 ? ROOT_POSIX_OFF : ROOT_POSIX_LAZY;
 }
 
 void settings_placing(const struct settings *s, struct s3_placing *out) {

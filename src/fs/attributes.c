@@ -59,7 +59,9 @@ static int edit_once(const struct ns_child *c, const struct edit *e, struct stor
     return rc;
   rc = e->apply(e, &d.meta);
   if (rc == 0) {
-    posix_from_meta(&d.meta, posix);
+    *posix = (struct posix){0};
+    if (c->root->options.posix != ROOT_POSIX_OFF)
+      posix_from_meta(&d.meta, posix);
     posix_keep_bits(posix, c->has_posix ? &c->posix : NULL);
     if (e->posix != NULL)
       posix_lay_over(posix, e->posix);
@@ -102,6 +104,13 @@ static int edit_staged(struct fs *fs, const struct ns_child *c, const struct edi
   return rc == 0 ? edit_object(fs, c, e) : rc;
 }
 
+/* No object tells of it: it is what this mount shows, as long as it knows of it. */
+static int edit_here(struct fs *fs, const struct ns_child *c, const struct edit *e) {
+  int rc = names_dress_staged(fs, c->ino, e->posix);
+
+  return rc == -ENOENT ? 0 : rc;
+}
+
 static int edit_inode(struct fs *fs, uint64_t ino, const struct edit *e) {
   struct patience p = fs_patience(fs);
   struct ns_child c;
@@ -110,7 +119,9 @@ static int edit_inode(struct fs *fs, uint64_t ino, const struct edit *e) {
   if (rc != 0)
     return rc;
   rc = writing_allowed(fs, c.root);
-  if (rc == 0 && c.type == NS_FILE)
+  if (rc == 0 && e->posix != NULL && c.root->options.posix == ROOT_POSIX_OFF)
+    rc = edit_here(fs, &c, e);
+  else if (rc == 0 && c.type == NS_FILE)
     rc = edit_staged(fs, &c, e);
   else if (rc == 0)
     rc = edit_object(fs, &c, e);

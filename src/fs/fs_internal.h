@@ -213,6 +213,10 @@ const struct root *fs_root_of(struct fs *fs, const char *domain);
 int writings_get(struct fs *fs, struct writing ***out, size_t *count);
 /* The one whose content has that row in the journal, with a reference; or NULL. */
 struct writing *writing_of_row(struct fs *fs, int64_t id);
+/* What an object is to carry for these attributes: nothing with posix-metadata=off. */
+static inline int root_dress(const struct root *r, const struct posix *p, struct kvlist *meta) {
+  return r->options.posix == ROOT_POSIX_OFF ? 0 : posix_to_meta(p, meta);
+}
 /* Gives up what is staged when nobody else has it, and it has that depth still: the name
  * shows what the store has then. Else -EBUSY. */
 int writing_give_up(struct fs *fs, struct writing *w, size_t depth);

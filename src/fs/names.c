@@ -70,7 +70,7 @@ static int put_new(const struct root *r, const char *key, const char *bytes, con
 
   kvlist_init(&meta);
   kvlist_init(&headers);
-  rc = posix_to_meta(posix, &meta);
+  rc = root_dress(r, posix, &meta);
   if (rc == 0)
     rc = kvlist_add(&headers, "Content-Type", type);
   if (rc == 0)
@@ -126,7 +126,8 @@ int fs_symlink(struct fs *fs, uint64_t parent, const char *name, const char *tar
   rc = names_place(fs, parent, name, &r, &key);
   if (rc != 0)
     return rc;
-  rc = put_new(r, key, target, LINK_TYPE, &posix, &attr);
+  rc = r->options.posix == ROOT_POSIX_OFF ? -EPERM /* it would be a file to everybody */
+                                          : put_new(r, key, target, LINK_TYPE, &posix, &attr);
   free(key);
   return rc != 0 ? rc : tell_made(fs, parent, name, &m, out);
 }
@@ -150,7 +151,9 @@ int fs_mknod(struct fs *fs, uint64_t parent, const char *name, const struct fs_m
   rc = names_place(fs, parent, name, &r, &key);
   if (rc != 0)
     return rc;
-  rc = put_new(r, key, "", FILE_TYPE, &posix, &attr);
+  rc = r->options.posix == ROOT_POSIX_OFF && type != S_IFREG
+           ? -EPERM
+           : put_new(r, key, "", FILE_TYPE, &posix, &attr);
   free(key);
   return rc != 0 ? rc : tell_made(fs, parent, name, &m, out);
 }

@@ -147,14 +147,14 @@ int names_follow_below(struct fs *fs, const struct root *r, const char *folder) 
 
 /* --- attributes ------------------------------------------------------------------------ */
 
-static int dress(struct staged *f, const struct posix *posix, bool dirty) {
+static int dress(struct writing *w, const struct posix *posix, bool dirty) {
   struct kvlist meta;
   int rc;
 
   kvlist_init(&meta);
-  rc = posix_to_meta(posix, &meta);
+  rc = root_dress(w->root, posix, &meta);
   if (rc == 0)
-    rc = staged_dress(f, &meta, dirty);
+    rc = staged_dress(w->staged, &meta, dirty);
   kvlist_fini(&meta);
   return rc;
 }
@@ -167,7 +167,7 @@ int names_dress_staged(struct fs *fs, uint64_t ino, const struct posix *posix) {
   if (w == NULL)
     return -ENOENT;
   dirty = staged_is_dirty(w->staged);
-  rc = dress(w->staged, posix, dirty);
+  rc = dress(w, posix, dirty);
   if (posix->has_mtime)
     atomic_store(&w->mtime_ns, posix->mtime_ns);
   writing_put(fs, w);

@@ -35,7 +35,7 @@ static bool ask_posix(const struct root *root, const char *key, struct posix *ou
 
   kvlist_init(&meta);
   rc = root->store->ops->head(root->store, key, &attr, &meta);
-  if (rc == 0)
+  if (rc == 0 && root->options.posix != ROOT_POSIX_OFF)
     posix_from_meta(&meta, out);
   kvlist_fini(&meta);
   return rc == 0;

@@ -34,7 +34,7 @@ static int dress(struct writing *w, const struct posix *posix) {
   int rc;
 
   kvlist_init(&meta);
-  rc = posix_to_meta(posix, &meta);
+  rc = root_dress(w->root, posix, &meta);
   if (rc == 0)
     rc = staged_dress(w->staged, &meta, false);
   kvlist_fini(&meta);

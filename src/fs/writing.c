@@ -282,7 +282,7 @@ static int dress_time(struct writing *w, bool dirty) {
   if (p.mtime_ns == 0)
     return 0;
   kvlist_init(&meta);
-  rc = posix_to_meta(&p, &meta);
+  rc = root_dress(w->root, &p, &meta);
   if (rc == 0)
     rc = staged_dress(w->staged, &meta, dirty);
   kvlist_fini(&meta);

@@ -319,7 +319,7 @@ void flat_fill_locked(struct ns *n, struct node *dir, const struct patience *p) 
   char *prefix;
 
   if (parent == NULL || parent->kind != NODE_DIR || parent->root != dir->root ||
-      has_own_locked(n, dir))
+      dir->root->options.posix == ROOT_POSIX_STRICT || has_own_locked(n, dir))
     return;
   above = listing_fresh_locked(n, parent);
   if (above == NULL || denied_locked(n, dir->root))

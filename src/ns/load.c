@@ -107,6 +107,8 @@ int listing_ask(struct listing *l, const char *token, bool after, const struct p
     rc = page_new(remote_page(c), l->prefix, page);
   if (rc == 0)
     memo_fill(l->ns, l->dir->root, l->prefix, *page);
+  if (rc == 0)
+    strict_fill(l->ns, l->dir->root, l->prefix, *page, p);
   if (rc == 0) {
     *next = remote_page(c)->next;
     remote_page(c)->next = NULL;

@@ -275,6 +275,10 @@ void memo_keep(struct ns *n, struct memo *m);
 void memo_drop(struct ns *n, const struct root *r, const char *key);
 /* Adds to a page of this folder what is remembered of its versions. No lock is held. */
 void memo_fill(struct ns *n, const struct root *r, const char *prefix, struct page *page);
+/* strict.c: asks for the attributes of the page's files, where the root wants that. With no
+ * lock held, and not on the pool's threads. */
+void strict_fill(struct ns *n, const struct root *r, const char *prefix, struct page *page,
+                 const struct patience *p);
 
 /* What is remembered of a folder (key with its '/'). False: nothing. No lock is held. */
 bool memo_find(struct ns *n, const struct root *r, const char *folder, struct posix *out);
@@ -347,6 +351,8 @@ struct page {
 /* Turns a LIST page of `prefix` into items. -EIO: the store broke its contract. */
 int page_new(const struct store_page *from, const char *prefix, struct page **out);
 void page_free(struct page *p);
+/* The item's attributes are these. 0 or -ENOMEM. */
+int page_know(struct page *p, struct item *it, const struct posix *posix);
 struct item *page_find(const struct page *p, const char *name, bool is_dir);
 /* Everything in it stands behind `name`. */
 bool page_is_behind(const struct page *p, const char *name);

@@ -135,6 +135,18 @@ int page_new(const struct store_page *from, const char *prefix, struct page **ou
   return 0;
 }
 
+int page_know(struct page *p, struct item *it, const struct posix *posix) {
+  if (p->posix == NULL) {
+    p->posix = calloc(p->count, sizeof(*p->posix));
+    if (p->posix == NULL)
+      return -ENOMEM;
+    p->bytes += p->count * sizeof(*p->posix);
+  }
+  p->posix[it - p->items] = *posix;
+  it->posix = &p->posix[it - p->items];
+  return 0;
+}
+
 void page_free(struct page *p) {
   if (p == NULL)
     return;

@@ -147,7 +147,8 @@ void ns_remember(struct ns *n, const struct root *r, const char *key, const char
 bool memo_find(struct ns *n, const struct root *r, const char *folder, struct posix *out) {
   struct known k;
 
-  if (n->state == NULL || known_get(n->state, r->store->domain, folder, "", &k) != 0)
+  if (n->state == NULL || r->options.posix == ROOT_POSIX_OFF ||
+      known_get(n->state, r->store->domain, folder, "", &k) != 0)
     return false;
   *out = posix_of(&k);
   known_fini(&k);
@@ -177,26 +178,16 @@ static struct item *find_item(struct page *page, const char *name, const char *e
 
 static int fill_one(void *arg, const char *key, const char *etag, const struct known *k) {
   struct filling *f = arg;
-  struct page *page = f->page;
-  struct item *it = find_item(page, key + f->prefix, etag);
+  struct item *it = find_item(f->page, key + f->prefix, etag);
+  struct posix posix = posix_of(k);
 
-  if (it == NULL)
-    return 0;
-  if (page->posix == NULL) {
-    page->posix = calloc(page->count, sizeof(*page->posix));
-    if (page->posix == NULL)
-      return -1;
-    page->bytes += page->count * sizeof(*page->posix);
-  }
-  page->posix[it - page->items] = posix_of(k);
-  it->posix = &page->posix[it - page->items];
-  return 0;
+  return it != NULL ? page_know(f->page, it, &posix) : 0;
 }
 
 void memo_fill(struct ns *n, const struct root *r, const char *prefix, struct page *page) {
   struct filling f = {.page = page, .prefix = strlen(prefix)};
 
-  if (n->state == NULL || page->count == 0)
+  if (n->state == NULL || page->count == 0 || r->options.posix == ROOT_POSIX_OFF)
     return;
   if (known_each(n->state, r->store->domain, prefix, true, fill_one, &f) != 0)
     log_debug("what is remembered of '%s' was not read", prefix);

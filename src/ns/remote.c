@@ -15,6 +15,7 @@ struct remote {
   struct ns *ns;
   struct store *store;
   bool is_list;
+  bool no_posix;
   bool flat;
   bool after; /* the token is a key to start behind */
   char *key;
@@ -57,7 +58,7 @@ static int run_head(struct remote *c) {
 
   kvlist_init(&meta);
   err = c->store->ops->head(c->store, c->key, &c->attr, &meta);
-  if (err == 0)
+  if (err == 0 && !c->no_posix)
     posix_from_meta(&meta, &c->posix);
   kvlist_fini(&meta);
   return err;
@@ -101,6 +102,7 @@ static int remote_start(struct ns *n, const struct root *r, enum call call, cons
   cond_init(&c->synced.ended);
   c->ns = n;
   c->store = r->store;
+  c->no_posix = r->options.posix == ROOT_POSIX_OFF;
   c->is_list = call != CALL_HEAD;
   c->flat = call == CALL_LIST_FLAT || call == CALL_LIST_FLAT_AFTER;
   c->after = call == CALL_LIST_AFTER || call == CALL_LIST_FLAT_AFTER;

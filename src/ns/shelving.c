@@ -358,7 +358,8 @@ void shelving_restore_locked(struct ns *n, struct node *dir, bool open) {
   char *key;
   bool ok;
 
-  if (dir->kind != NODE_DIR || (open ? dir->dir.opened : dir->dir.looked))
+  if (dir->kind != NODE_DIR || dir->root->options.posix == ROOT_POSIX_STRICT ||
+      (open ? dir->dir.opened : dir->dir.looked))
     return;
   dir->dir.looked = true;
   dir->dir.opened = dir->dir.opened || open;

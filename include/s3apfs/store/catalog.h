@@ -8,6 +8,13 @@
 
 #include "s3apfs/store/store.h"
 
+/* When objects' metadata tell modes, owners, times and links. */
+enum root_posix {
+  ROOT_POSIX_LAZY,   /* once an object was asked for, or was written here */
+  ROOT_POSIX_STRICT, /* always: each listed object is asked for */
+  ROOT_POSIX_OFF,    /* never, and they are not written */
+};
+
 struct root_options {
   uid_t uid;
   gid_t gid;
@@ -15,10 +22,11 @@ struct root_options {
   mode_t dir_mode;
   int64_t metadata_ttl_ms;
   int64_t negative_ttl_ms;
-  bool backed;         /* the kernel may read from the disk cache by itself */
-  bool listed;         /* the store answered a LIST of it when the mount was made */
-  bool escaped;        /* its keys are escaped (store/escape.h) */
-  bool writeback;      /* close and fsync promise the journal, the store follows */
+  bool backed;    /* the kernel may read from the disk cache by itself */
+  bool listed;    /* the store answered a LIST of it when the mount was made */
+  bool escaped;   /* its keys are escaped (store/escape.h) */
+  bool writeback; /* close and fsync promise the journal, the store follows */
+  enum root_posix posix;
   bool exclusive_open; /* O_EXCL makes the object at once: exact between hosts */
 };
 
