@@ -79,6 +79,7 @@ struct settings {
   char *kms_key;
   char *bucket_key; /* "on", "off" */
   char *storage_class;
+  char *checksum;
   char *acl;
   char *tags;                /* "keep", "drop"; NULL: keep */
   char *posix_metadata;      /* "lazy", "strict", "off"; NULL: lazy */

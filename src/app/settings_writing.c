@@ -17,13 +17,17 @@ static const char *const class_words[] = {
 static const char *const acl_words[] = {
     "private",       "public-read",       "public-read-write",         "authenticated-read",
     "aws-exec-read", "bucket-owner-read", "bucket-owner-full-control", NULL};
+/* In the order of enum checksum_kind. */
+static const char *const checksum_words[] = {"crc64nvme", "crc32", "crc32c",
+                                             "sha256",    "sha1",  NULL};
 static const char *const tag_words[] = {"keep", "drop", NULL};
 static const char *const posix_words[] = {"lazy", "strict", "off", NULL};
 
-enum { WORDS_SSE, WORDS_ON_OFF, WORDS_CLASS, WORDS_ACL, WORDS_TAGS, WORDS_POSIX };
+enum { WORDS_SSE, WORDS_ON_OFF, WORDS_CLASS, WORDS_ACL, WORDS_TAGS, WORDS_POSIX, WORDS_CHECKSUM };
 const char *const *const settings_words[] = {
-    [WORDS_SSE] = sse_words, [WORDS_ON_OFF] = on_off,  [WORDS_CLASS] = class_words,
-    [WORDS_ACL] = acl_words, [WORDS_TAGS] = tag_words, [WORDS_POSIX] = posix_words};
+    [WORDS_SSE] = sse_words,          [WORDS_ON_OFF] = on_off,  [WORDS_CLASS] = class_words,
+    [WORDS_ACL] = acl_words,          [WORDS_TAGS] = tag_words, [WORDS_POSIX] = posix_words,
+    [WORDS_CHECKSUM] = checksum_words};
 
 const struct row settings_writing_rows[] = {
     {"sse", CHOICE, ANYWHERE, AT(sse), WORDS_SSE, 0,
@@ -34,6 +38,8 @@ const struct row settings_writing_rows[] = {
      "on | off: fewer calls of KMS, with sse=aws:kms"},
     {"storage-class", CHOICE, ANYWHERE, AT(storage_class), WORDS_CLASS, 0,
      "storage class of new objects, such as STANDARD_IA"},
+    {"checksum", CHOICE, ANYWHERE, AT(checksum), WORDS_CHECKSUM, 0,
+     "crc64nvme | crc32 | crc32c | sha1 | sha256: what S3 checks and keeps, default crc64nvme"},
     {"acl", CHOICE, ANYWHERE, AT(acl), WORDS_ACL, 0,
      "canned ACL of what is written, such as bucket-owner-full-control"},
     {"posix-metadata", CHOICE, ANYWHERE, AT(posix_metadata), WORDS_POSIX, 0,
@@ -147,6 +153,8 @@ void settings_placing(const struct settings *s, struct s3_placing *out) {
                              .acl = s->acl,
                              .drop_tags = s->tags != NULL && strcmp(s->tags, "drop") == 0,
                              .keep_tags = s->tags != NULL && strcmp(s->tags, "keep") == 0};
+  if (s->checksum != NULL)
+    checksum_kind_parse(s->checksum, &out->checksum);
   if (s->bucket_key != NULL)
     out->bucket_key = strcmp(s->bucket_key, "on") == 0 ? "true" : "false";
 }

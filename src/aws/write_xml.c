@@ -56,6 +56,17 @@ int write_xml_upload_id(const void *xml, size_t len, char **out) {
   return rc;
 }
 
+static int take_sums(const struct xml_node *root, struct write_result *r) {
+  for (unsigned k = 0; k < CHECKSUM_KINDS; k++) {
+    const char *text = xml_child_text(root, checksum_element((enum checksum_kind)k));
+
+    r->sums[k] = *text != '\0' ? strdup(text) : NULL;
+    if (*text != '\0' && r->sums[k] == NULL)
+      return -ENOMEM;
+  }
+  return 0;
+}
+
 static void take_crc(const struct xml_node *root, struct write_result *r) {
   const char *text = xml_child_text(root, checksum_element(CHECKSUM_CRC64NVME));
   struct checksum sum;
@@ -79,6 +90,8 @@ int write_xml_result(const void *xml, size_t len, const char *root, struct write
   else if (r.etag[0] == '\0' || (*modified != '\0' && text_parse_iso8601(modified, &r.mtime) != 0))
     rc = -EBADMSG;
   take_crc(xml_root(d), &r);
+  if (rc == 0)
+    rc = take_sums(xml_root(d), &r);
   xml_free(d);
   if (rc != 0)
     write_result_fini(&r);
@@ -89,6 +102,8 @@ int write_xml_result(const void *xml, size_t len, const char *root, struct write
 
 void write_result_fini(struct write_result *r) {
   free(r->etag);
+  for (unsigned k = 0; k < CHECKSUM_KINDS; k++)
+    free(r->sums[k]);
   *r = (struct write_result){0};
 }
 
@@ -98,26 +113,15 @@ static void put_etag(struct buf *out, const char *etag) {
   buf_puts(out, "&quot;</ETag>");
 }
 
-static void put_crc(struct buf *out, uint64_t crc) {
-  struct checksum sum;
-  struct buf text;
-
-  checksum_from_crc64nvme(crc, &sum);
-  buf_init(&text, 0);
-  checksum_encode(&sum, &text);
-  xml_element(out, checksum_element(CHECKSUM_CRC64NVME), buf_cstr(&text));
-  buf_fini(&text);
-}
-
 void write_xml_complete_begin(struct buf *out) {
   xml_open(out, "CompleteMultipartUpload xmlns=\"" S3_NAMESPACE "\"");
 }
 
 void write_xml_complete_part(struct buf *out, unsigned number, const char *etag,
-                             const uint64_t *crc64nvme) {
+                             enum checksum_kind kind, const char *sum) {
   xml_open(out, "Part");
-  if (crc64nvme != NULL)
-    put_crc(out, *crc64nvme);
+  if (sum != NULL && *sum != '\0')
+    xml_element(out, checksum_element(kind), sum);
   put_etag(out, etag);
   xml_element_u64(out, "PartNumber", number);
   xml_close(out, "Part");

@@ -18,9 +18,10 @@ struct attempt {
   struct plan plan;
   struct kvlist meta; /* dress of the object to be */
   struct kvlist headers;
-  bool aside;   /* the key is not the file's: nothing sent so far is of use */
-  bool dressed; /* the dress changed */
-  uint64_t crc; /* CRC64NVME of the content, where it is known */
+  bool aside;              /* the key is not the file's: nothing sent so far is of use */
+  bool dressed;            /* the dress changed */
+  char sum[STORE_SUM_MAX]; /* of the store's own algorithm, where it has one; "": not known */
+  uint64_t crc;            /* CRC64NVME of the content, where it is known */
   bool crc_known;
 };
 

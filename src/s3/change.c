@@ -105,21 +105,6 @@ int s3_condition_headers(const struct store_condition *cond, struct kvlist *head
   return kvlist_addf(headers, "If-Match", "\"%s\"", cond->etag);
 }
 
-int s3_crc_header(uint64_t crc, struct kvlist *headers) {
-  struct checksum sum;
-  struct buf text;
-  int rc;
-
-  checksum_from_crc64nvme(crc, &sum);
-  buf_init(&text, 0);
-  checksum_encode(&sum, &text);
-  rc = buf_error(&text);
-  if (rc == 0)
-    rc = kvlist_add(headers, checksum_header(CHECKSUM_CRC64NVME), buf_cstr(&text));
-  buf_fini(&text);
-  return rc;
-}
-
 int64_t s3_reply_time(struct s3_client *c, const struct http_reply *reply) {
   const char *date = kvlist_get_ci(&reply->headers, "date");
   int64_t at;

@@ -29,7 +29,9 @@ struct s3_bytes {
   const void *data;
   size_t len;
   uint64_t crc64nvme;
+  struct checksum sum; /* of the client's kind; the same when that is CRC64NVME */
 };
+int s3_bytes_init(const struct s3_client *c, const void *data, size_t len, struct s3_bytes *out);
 /* cond NULL: none is sent. */
 int s3_change_put(struct s3_client *c, const char *key, const struct s3_bytes *bytes,
                   const struct store_dress *dress, const struct store_condition *cond,
@@ -50,6 +52,8 @@ struct s3_completion {
   uint64_t size;
   uint64_t crc64nvme; /* of the whole, when has_crc64nvme */
   bool has_crc64nvme;
+  struct checksum sum; /* of the client's kind, when has_sum */
+  bool has_sum;
 };
 int s3_change_complete(struct s3_client *c, const char *key, const struct s3_completion *w,
                        const struct store_condition *cond, struct store_attr *out,
@@ -88,7 +92,13 @@ int s3_placing_headers(const struct s3_placing *p, const char *key, struct kvlis
  * ones get another. */
 int s3_placing_name_class(const struct s3_placing *p, struct kvlist *headers);
 int s3_condition_headers(const struct store_condition *cond, struct kvlist *headers);
-int s3_crc_header(uint64_t crc, struct kvlist *headers);
+int s3_sum_header(const struct checksum *sum, struct kvlist *headers);
+/* As the store layer has it; "" for CRC64NVME, which it has as a number. */
+void s3_sum_text(const struct checksum *sum, char out[STORE_SUM_MAX]);
+/* For who has to foresee them; NULL for CRC64NVME. */
+const struct store_sums *s3_sums_of(enum checksum_kind kind);
+/* The type of an upload's checksum: of all its bytes where S3 can join those of parts. */
+enum checksum_type s3_sum_type(enum checksum_kind kind);
 /* op with t's limits and results; the reply's error is in t->error. */
 int s3_change_do(struct s3_client *c, struct s3_op *op, struct s3_try *t, struct http_reply *reply,
                  struct buf *body);

@@ -31,7 +31,8 @@ static int site_copy(const struct s3_site *from, struct s3_site *to) {
 }
 
 static int placing_copy(const struct s3_placing *from, struct s3_placing *to) {
-  *to = (struct s3_placing){.drop_tags = from->drop_tags, .keep_tags = from->keep_tags};
+  *to = (struct s3_placing){
+      .checksum = from->checksum, .drop_tags = from->drop_tags, .keep_tags = from->keep_tags};
   if (copy_string(from->sse, &to->sse) != 0 || copy_string(from->kms_key, &to->kms_key) != 0 ||
       copy_string(from->bucket_key, &to->bucket_key) != 0 ||
       copy_string(from->storage_class, &to->storage_class) != 0)

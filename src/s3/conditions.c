@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "s3apfs/base/crc.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
 #include "store_internal.h"
@@ -67,10 +66,11 @@ static int note(struct probe *p, int rc, unsigned bit) {
 }
 
 static int put_probe(struct probe *p, const struct store_condition *cond) {
-  const struct s3_bytes nothing = {.data = "", .crc64nvme = 0};
+  struct s3_bytes nothing;
   struct store_attr a;
+  int rc = s3_bytes_init(p->s->writer, "", 0, &nothing);
 
-  return s3_change_put(p->s->writer, p->key, &nothing, NULL, cond, &a, &p->t);
+  return rc == 0 ? s3_change_put(p->s->writer, p->key, &nothing, NULL, cond, &a, &p->t) : rc;
 }
 
 static int ask_put(struct probe *p) {
@@ -84,14 +84,16 @@ static int ask_put(struct probe *p) {
 /* An upload of one byte, completed under a condition that cannot hold; a server
  * that ignores it has the probe replaced by that byte. */
 static int ask_completion(struct probe *p, const struct store_condition *cond, unsigned bit) {
-  const struct s3_bytes one = {.data = "x", .len = 1, .crc64nvme = crc64nvme(0, "x", 1)};
+  struct s3_bytes one;
   struct s3_client *c = p->s->writer;
   struct store_part part;
   struct store_attr a;
   struct s3_completion w = {.parts = &part, .count = 1, .size = 1};
   char *upload = NULL;
-  int rc = s3_change_create_upload(c, p->key, NULL, &upload, &p->t);
+  int rc = s3_bytes_init(c, "x", 1, &one);
 
+  if (rc == 0)
+    rc = s3_change_create_upload(c, p->key, NULL, &upload, &p->t);
   if (rc != 0)
     return rc;
   w.upload = upload;

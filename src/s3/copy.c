@@ -51,6 +51,16 @@ static int do_copy(struct s3_client *c, struct s3_op *op, const char *root,
   return rc;
 }
 
+static void take_sum(const struct s3_client *c, const struct write_result *r,
+                     char out[STORE_SUM_MAX]) {
+  enum checksum_kind kind = c->placing.checksum;
+  struct checksum sum;
+
+  out[0] = '\0';
+  if (r->sums[kind] != NULL && checksum_decode(kind, r->sums[kind], &sum) == 0)
+    s3_sum_text(&sum, out);
+}
+
 int s3_change_copy_part(struct s3_client *c, const char *key, const char *upload, unsigned number,
                         const struct store_source *from, bool match, uint64_t offset,
                         uint64_t length, struct store_part *out, struct s3_try *t) {
@@ -81,6 +91,7 @@ int s3_change_copy_part(struct s3_client *c, const char *key, const char *upload
     return rc;
   part.crc64nvme = r.crc64nvme;
   part.has_crc64nvme = r.has_crc64nvme;
+  take_sum(c, &r, part.sum);
   rc = s3_etag_copy(r.etag, part.etag) == 0 ? 0 : s3_change_malformed(t);
   write_result_fini(&r);
   if (rc == 0)
@@ -111,6 +122,8 @@ int s3_change_copy(struct s3_client *c, const char *key, const struct s3_copying
   rc = source_headers(c, w->from, w->match, &headers);
   if (rc == 0)
     rc = s3_dress_headers(c, key, w->dress, &headers);
+  if (rc == 0 && c->placing.checksum != CHECKSUM_CRC64NVME)
+    rc = kvlist_add(&headers, "x-amz-checksum-algorithm", checksum_name(c->placing.checksum));
   if (rc == 0)
     rc = directives(c, w, &headers);
   if (rc == 0)

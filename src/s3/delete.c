@@ -28,8 +28,11 @@ int s3_change_delete(struct s3_client *c, const char *key, const char *etag, str
 static int body_headers(const struct buf *xml, struct kvlist *headers) {
   uint8_t md5[16];
   struct buf text;
-  int rc = s3_crc_header(crc64nvme(0, buf_cstr(xml), xml->len), headers);
+  struct checksum sum;
+  int rc;
 
+  checksum_from_crc64nvme(crc64nvme(0, buf_cstr(xml), xml->len), &sum);
+  rc = s3_sum_header(&sum, headers);
   if (rc != 0 || digest_once(DIGEST_MD5, buf_cstr(xml), xml->len, md5) != 0)
     return rc;
   buf_init(&text, 0);

@@ -52,6 +52,15 @@ static void take_crc(const struct kvlist *headers, struct store_detail *d) {
     d->has_crc64nvme = checksum_to_crc64nvme(&sum, &d->crc64nvme) == 0;
 }
 
+static void take_sum(const struct kvlist *headers, struct store_detail *d) {
+  enum checksum_kind kind;
+  struct checksum sum;
+  const char *text;
+
+  if (checksum_find_header(headers, &kind, &text) == 0 && checksum_decode(kind, text, &sum) == 0)
+    s3_sum_text(&sum, d->sum);
+}
+
 static int detail_from_headers(const struct s3_placing *p, const struct kvlist *headers,
                                struct store_detail *out) {
   const char *tags = kvlist_get_ci(headers, "x-amz-tagging-count");
@@ -76,6 +85,7 @@ static int detail_from_headers(const struct s3_placing *p, const struct kvlist *
   else if (p->keep_tags)
     d.tag_count = 1; /* perhaps */
   take_crc(headers, &d);
+  take_sum(headers, &d);
   *out = d;
   return 0;
 }

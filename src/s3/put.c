@@ -9,7 +9,7 @@
 static int send_bytes(struct s3_client *c, struct s3_op *op, const struct s3_bytes *bytes,
                       struct kvlist *headers, struct s3_try *t, struct http_reply *reply) {
   struct buf body;
-  int rc = s3_crc_header(bytes->crc64nvme, headers);
+  int rc = s3_sum_header(&bytes->sum, headers);
 
   op->method = "PUT";
   op->headers = headers;
@@ -67,6 +67,7 @@ int s3_change_put_part(struct s3_client *c, const char *key, const char *upload,
   const char *etag;
   int rc;
 
+  s3_sum_text(&bytes->sum, part.sum);
   kvlist_init(&query);
   kvlist_init(&headers);
   rc = part_query(upload, number, &query);

@@ -31,6 +31,8 @@ static bool same_bytes(const struct s3_traits *w, const struct store_detail *d) 
     return true;
   if (w->has_crc64nvme && d->has_crc64nvme)
     return w->crc64nvme == d->crc64nvme;
+  if (w->sum[0] != '\0' && d->sum[0] != '\0')
+    return strcmp(w->sum, d->sum) == 0;
   return w->etag != NULL && strcmp(w->etag, d->attr.etag) == 0;
 }
 

@@ -358,6 +358,7 @@ int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct s
   s->quiet_denials = o->quiet_denials;
   s->client = c;
   s->writer = o->writer != NULL ? o->writer : c;
+  s->store.sums = s3_sums_of(s->writer->placing.checksum);
   s->notes = o->notes;
   s->describe = o->describe;
   s->describe_arg = o->describe_arg;

@@ -84,6 +84,7 @@ struct s3_traits {
   uint64_t size;
   bool has_crc64nvme;
   uint64_t crc64nvme;
+  char sum[STORE_SUM_MAX];         /* as in store_detail; "": not known */
   const char *etag;                /* NULL: not foreseeable */
   bool any_bytes;                  /* it was a change of what the object carries alone */
   const struct store_dress *dress; /* NULL: not compared */

@@ -107,6 +107,7 @@ static bool settle_put(struct s3_store *s, const char *key, const struct s3_byte
   struct buf etag;
   bool ours;
 
+  s3_sum_text(&bytes->sum, traits.sum);
   buf_init(&etag, 0);
   if (digest_once(DIGEST_MD5, bytes->data, bytes->len, md5) == 0) {
     text_hex(&etag, md5, sizeof(md5));
@@ -141,10 +142,13 @@ static int s3_put(struct store *st, const char *name, const void *data, size_t l
                   const struct store_dress *dress, const struct store_condition *cond,
                   struct store_attr *out) {
   struct s3_store *s = s3_store_self(st);
-  const struct s3_bytes bytes = {.data = data, .len = len, .crc64nvme = crc64nvme(0, data, len)};
+  struct s3_bytes bytes;
   struct s3_try t;
   char *key;
-  int rc = len > STORE_PART_MAX ? -EFBIG : s3_store_full_key(s, name, &key);
+  int rc = len > STORE_PART_MAX ? -EFBIG : s3_bytes_init(s->writer, data, len, &bytes);
+
+  if (rc == 0)
+    rc = s3_store_full_key(s, name, &key);
 
   if (rc != 0)
     return rc;
@@ -180,10 +184,13 @@ static int s3_create_upload(struct store *st, const char *name, const struct sto
 static int s3_put_part(struct store *st, const char *name, const char *upload, unsigned number,
                        const void *data, size_t len, struct store_part *out) {
   struct s3_store *s = s3_store_self(st);
-  const struct s3_bytes bytes = {.data = data, .len = len, .crc64nvme = crc64nvme(0, data, len)};
+  struct s3_bytes bytes;
   struct s3_try t;
   char *key;
-  int rc = len > STORE_PART_MAX ? -EFBIG : s3_store_full_key(s, name, &key);
+  int rc = len > STORE_PART_MAX ? -EFBIG : s3_bytes_init(s->writer, data, len, &bytes);
+
+  if (rc == 0)
+    rc = s3_store_full_key(s, name, &key);
 
   if (rc != 0)
     return rc;
@@ -194,6 +201,35 @@ static int s3_put_part(struct store *st, const char *name, const char *upload, u
   s3_try_fini(&t);
   free(key);
   return rc;
+}
+
+/* The part's checksum of the client's kind; false: not known. */
+static bool part_sum(const struct s3_client *c, const struct store_part *p, struct checksum *out) {
+  const char *blank = strchr(p->sum, ' ');
+
+  if (c->placing.checksum != CHECKSUM_CRC64NVME)
+    return blank != NULL && checksum_decode(c->placing.checksum, blank + 1, out) == 0;
+  checksum_from_crc64nvme(p->crc64nvme, out);
+  return p->has_crc64nvme;
+}
+
+/* The whole's: joined, or composed. */
+static int join_sums(const struct s3_client *c, struct s3_completion *w) {
+  struct checksum *sums = calloc(w->count, sizeof(*sums));
+
+  if (sums == NULL)
+    return -ENOMEM;
+  w->has_sum = true;
+  for (size_t i = 0; w->has_sum && i < w->count; i++)
+    w->has_sum = part_sum(c, &w->parts[i], &sums[i]);
+  w->sum = sums[0];
+  if (w->has_sum && s3_sum_type(c->placing.checksum) == CHECKSUM_COMPOSITE)
+    w->has_sum = checksum_compose(sums, w->count, &w->sum) == 0;
+  else
+    for (size_t i = 1; w->has_sum && i < w->count; i++)
+      w->has_sum = checksum_append(&w->sum, &sums[i], w->parts[i].size) == 0;
+  free(sums);
+  return 0;
 }
 
 /* Size and checksum of the whole, from those of the parts. */
@@ -241,6 +277,8 @@ static bool settle_complete(struct s3_store *s, const char *key, const struct s3
   struct buf etag;
   bool ours;
 
+  if (w->has_sum)
+    s3_sum_text(&w->sum, traits.sum);
   buf_init(&etag, 0);
   if (upload_etag(w, &etag))
     traits.etag = buf_cstr(&etag);
@@ -260,7 +298,8 @@ static int complete_key(struct s3_store *s, const char *key, const struct s3_com
   if (rc != 0)
     return rc;
   rc = s3_change_complete(s->writer, key, w, send, out, t);
-  if (in_doubt(rc, t) && settle_complete(s, key, w, out))
+  /* An upload that is gone was perhaps completed by a request that libcurl sent twice. */
+  if ((in_doubt(rc, t) || rc == -EPIPE) && settle_complete(s, key, w, out))
     return 0;
   return judge(rc, send);
 }
@@ -278,7 +317,12 @@ static int s3_complete_upload(struct store *st, const char *name, const char *up
     return rc;
   sum_up(&w);
   s3_try_init(&t);
-  rc = complete_key(s, key, &w, cond, out, &t);
+  rc = join_sums(s->writer, &w);
+  /* Each part has to be named with its own, and an earlier process sent some: begin anew. */
+  if (rc == 0 && !w.has_sum && s3_sum_type(s->writer->placing.checksum) == CHECKSUM_COMPOSITE)
+    rc = -EAGAIN;
+  if (rc == 0)
+    rc = complete_key(s, key, &w, cond, out, &t);
   if (rc != 0)
     rc = s3_store_map_error(s, "CompleteMultipartUpload", key, rc, &t.error);
   s3_try_fini(&t);

@@ -12,8 +12,11 @@ static int create_headers(const struct s3_client *c, const char *key,
   int rc = s3_dress_headers(c, key, dress, headers);
 
   if (rc == 0)
-    rc = kvlist_add(headers, "x-amz-checksum-algorithm", "CRC64NVME");
-  return rc == 0 ? kvlist_add(headers, "x-amz-checksum-type", "FULL_OBJECT") : rc;
+    rc = kvlist_add(headers, "x-amz-checksum-algorithm", checksum_name(c->placing.checksum));
+  if (rc == 0)
+    rc = kvlist_add(headers, "x-amz-checksum-type",
+                    checksum_type_name(s3_sum_type(c->placing.checksum)));
+  return rc;
 }
 
 int s3_change_create_upload(struct s3_client *c, const char *key, const struct store_dress *dress,
@@ -44,29 +47,52 @@ int s3_change_create_upload(struct s3_client *c, const char *key, const struct s
   return rc == -EBADMSG ? s3_change_malformed(t) : rc;
 }
 
-static int complete_body(const struct s3_completion *w, struct buf *out) {
-  write_xml_complete_begin(out);
-  for (size_t i = 0; i < w->count; i++) {
-    const struct store_part *p = &w->parts[i];
+/* The part's checksum as S3 has it: behind the name of its kind. */
+static void put_part(const struct store_part *p, enum checksum_kind kind, struct buf *out) {
+  const char *blank = strchr(p->sum, ' ');
+  struct checksum sum;
+  struct buf text;
 
-    write_xml_complete_part(out, p->number, p->etag, p->has_crc64nvme ? &p->crc64nvme : NULL);
+  buf_init(&text, 0);
+  if (kind != CHECKSUM_CRC64NVME) {
+    buf_puts(&text, blank != NULL ? blank + 1 : "");
+  } else if (p->has_crc64nvme) {
+    checksum_from_crc64nvme(p->crc64nvme, &sum);
+    checksum_encode(&sum, &text);
   }
+  write_xml_complete_part(out, p->number, p->etag, kind, buf_cstr(&text));
+  buf_fini(&text);
+}
+
+static int complete_body(const struct s3_client *c, const struct s3_completion *w,
+                         struct buf *out) {
+  write_xml_complete_begin(out);
+  for (size_t i = 0; i < w->count; i++)
+    put_part(&w->parts[i], c->placing.checksum, out);
   write_xml_complete_end(out);
   return buf_error(out);
 }
 
-static int complete_headers(const struct s3_completion *w, const struct store_condition *cond,
-                            struct kvlist *headers) {
+/* A composite one is S3's to make: what goes into it is in the body. */
+static int complete_headers(const struct s3_client *c, const struct s3_completion *w,
+                            const struct store_condition *cond, struct kvlist *headers) {
+  enum checksum_type type = s3_sum_type(c->placing.checksum);
   int rc = s3_condition_headers(cond, headers);
 
   if (rc == 0)
     rc = kvlist_addf(headers, "x-amz-mp-object-size", "%llu", (unsigned long long)w->size);
-  if (rc == 0 && w->has_crc64nvme) {
-    rc = s3_crc_header(w->crc64nvme, headers);
-    if (rc == 0)
-      rc = kvlist_add(headers, "x-amz-checksum-type", "FULL_OBJECT");
-  }
+  if (rc == 0 && w->has_sum && type == CHECKSUM_FULL_OBJECT)
+    rc = s3_sum_header(&w->sum, headers);
+  if (rc == 0 && (w->has_sum || type == CHECKSUM_COMPOSITE))
+    rc = kvlist_add(headers, "x-amz-checksum-type", checksum_type_name(type));
   return rc;
+}
+
+/* Has the service another checksum of the whole than what was sent? */
+static bool is_other(const struct s3_completion *w, const struct write_result *r) {
+  const char *told = w->has_sum ? r->sums[w->sum.kind] : NULL;
+
+  return told != NULL && checksum_check(&w->sum, told) != 0;
 }
 
 static int take_completed(struct s3_client *c, const struct s3_completion *w,
@@ -80,7 +106,7 @@ static int take_completed(struct s3_client *c, const struct s3_completion *w,
     return rc == -EBADMSG ? s3_change_malformed(t) : rc;
   if (s3_etag_copy(r.etag, attr.etag) != 0) {
     rc = s3_change_malformed(t);
-  } else if (r.has_crc64nvme && w->has_crc64nvme && r.crc64nvme != w->crc64nvme) {
+  } else if (is_other(w, &r)) {
     s3_error_from_local(&t->error, -EIO, "BadDigest", "the object has another checksum than sent");
     rc = -EIO;
   } else {
@@ -106,9 +132,9 @@ int s3_change_complete(struct s3_client *c, const char *key, const struct s3_com
   buf_init(&xml, 0);
   rc = kvlist_add(&query, "uploadId", w->upload);
   if (rc == 0)
-    rc = complete_headers(w, cond, &headers);
+    rc = complete_headers(c, w, cond, &headers);
   if (rc == 0)
-    rc = complete_body(w, &xml);
+    rc = complete_body(c, w, &xml);
   op.query = &query;
   op.headers = &headers;
   op.body = buf_cstr(&xml);

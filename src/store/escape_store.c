@@ -237,6 +237,7 @@ int escape_store_new(struct store *inner, struct store **out) {
                             .domain = text_printf("%s|escaped", inner->domain),
                             .realm = text_printf("%s|escaped", store_realm(inner)),
                             .outage = inner->outage,
+                            .sums = inner->sums,
                             .read_only = inner->read_only};
   if (e->store.domain == NULL || e->store.realm == NULL) {
     escape_free(e);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "s3apfs/aws/checksum.h"
 #include "s3apfs/base/buf.h"
 
 /* Can an XML 1.0 document name this key? Other keys cannot be part of a
@@ -22,7 +23,8 @@ struct write_result {
   char *etag;    /* as sent, quotes and all; never empty */
   int64_t mtime; /* seconds; 0: not told */
   uint64_t crc64nvme;
-  bool has_crc64nvme; /* a FULL_OBJECT one */
+  bool has_crc64nvme;         /* a FULL_OBJECT one */
+  char *sums[CHECKSUM_KINDS]; /* by kind, as they stand there; NULL: not told */
 };
 /* root: "CompleteMultipartUploadResult", "CopyObjectResult", "CopyPartResult". */
 int write_xml_result(const void *xml, size_t len, const char *root, struct write_result *out);
@@ -30,8 +32,9 @@ void write_result_fini(struct write_result *r);
 
 /* A Complete request, part by part: _begin, _part for each, _end. */
 void write_xml_complete_begin(struct buf *out);
+/* sum: text of the part's checksum of that kind; NULL or "": not known. */
 void write_xml_complete_part(struct buf *out, unsigned number, const char *etag,
-                             const uint64_t *crc64nvme); /* NULL: not known */
+                             enum checksum_kind kind, const char *sum);
 void write_xml_complete_end(struct buf *out);
 
 /* A quiet DeleteObjects request. etag: without quotes, NULL for any version. */

@@ -4,6 +4,7 @@
 #ifndef S3APFS_S3_CLIENT_H
 #define S3APFS_S3_CLIENT_H
 
+#include "s3apfs/aws/checksum.h"
 #include "s3apfs/aws/endpoint.h"
 #include "s3apfs/aws/listing.h"
 #include "s3apfs/aws/target.h"
@@ -31,12 +32,13 @@ struct s3_site {
 struct s3_placing {
   const char *sse; /* also over what an object has */
   const char *kms_key;
-  const char *bucket_key;    /* "true", "false" */
-  const char *storage_class; /* of new objects */
-  const char *acl;           /* of everything that is written */
-  bool drop_tags;            /* tags are neither read nor written */
-  bool keep_tags;            /* they are asked for even where a HEAD tells of none: it tells
-                              * only who may read them */
+  const char *bucket_key;      /* "true", "false" */
+  const char *storage_class;   /* of new objects */
+  const char *acl;             /* of everything that is written */
+  enum checksum_kind checksum; /* what goes along with bytes */
+  bool drop_tags;              /* tags are neither read nor written */
+  bool keep_tags;              /* they are asked for even where a HEAD tells of none: it tells
+                                * only who may read them */
 };
 
 struct s3_client_options {

@@ -98,6 +98,13 @@ struct store_ops {
 
 struct store_write_ops; /* store/write.h */
 
+/* Another algorithm that objects are checked with. */
+struct store_sums {
+  int kind; /* the back end's */
+  /* What a HEAD of an object of these bytes will tell (store_detail.sum); "": not known. */
+  void (*text)(const struct store_sums *s, const void *data, size_t len, char *out);
+};
+
 struct store {
   const struct store_ops *ops;
   const struct store_write_ops *write; /* NULL: this store is only read */
@@ -109,6 +116,7 @@ struct store {
   struct outage *outage; /* borrowed; told by the back end when nobody answers and when somebody
                           * does again. NULL: nobody wants to know (offline=strict) */
   bool read_only;        /* no scope or option allows writing */
+  const struct store_sums *sums; /* static; NULL: objects are checked by CRC64NVME */
 };
 
 /* Blocking read over get(); 0 or -errno; *got bytes. attr may be NULL. */

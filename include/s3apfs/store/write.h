@@ -30,6 +30,9 @@
 #define STORE_PART_MAX ((uint64_t)5 << 30)
 #define STORE_COPY_MAX ((uint64_t)5000000000) /* one copy(); larger ones by parts */
 
+/* Longest name and text of a checksum, and an end mark. */
+#define STORE_SUM_MAX 72
+
 /* What must hold at the moment of the change. */
 enum store_if { STORE_IF_ANY, STORE_IF_MATCH, STORE_IF_ABSENT };
 struct store_condition {
@@ -55,6 +58,7 @@ struct store_detail {
   unsigned tag_count;    /* 0: none, or they may not be read */
   uint64_t crc64nvme;    /* FULL_OBJECT checksum */
   bool has_crc64nvme;
+  char sum[STORE_SUM_MAX]; /* its checksum of another algorithm, "SHA256 BASE64"; "": none */
 };
 void store_detail_fini(struct store_detail *d);
 
@@ -62,8 +66,10 @@ struct store_part {
   unsigned number; /* 1..STORE_PARTS_MAX, ascending */
   char etag[STORE_ETAG_MAX];
   uint64_t size;
-  uint64_t crc64nvme; /* of the part's bytes */
-  bool has_crc64nvme; /* not for parts copied on a service that does not say */
+  uint64_t crc64nvme;      /* of the part's bytes */
+  bool has_crc64nvme;      /* not for parts copied on a service that does not say */
+  char sum[STORE_SUM_MAX]; /* of the algorithm that the store uses in its place; "": not known,
+                            * as of parts that an earlier process sent */
 };
 
 struct store_source {

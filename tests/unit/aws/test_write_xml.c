@@ -61,15 +61,15 @@ Test(write_xml, upload_ids) {
 }
 
 Test(write_xml, a_completion_names_its_parts) {
-  uint64_t crc = crc64nvme(0, "123456789", 9);
+  const char *sum = "rosUhgp5mIg=";
   struct buf b;
   struct xml_doc *d;
   const struct xml_node *part;
 
   buf_init(&b, 0);
   write_xml_complete_begin(&b);
-  write_xml_complete_part(&b, 1, "e&1", &crc);
-  write_xml_complete_part(&b, 7, "e2", NULL);
+  write_xml_complete_part(&b, 1, "e&1", CHECKSUM_CRC64NVME, sum);
+  write_xml_complete_part(&b, 7, "e2", CHECKSUM_CRC64NVME, NULL);
   write_xml_complete_end(&b);
   cr_assert_eq(xml_parse(buf_cstr(&b), b.len, &d), 0, "%s", buf_cstr(&b));
   part = xml_first(xml_root(d), "Part");
