@@ -59,6 +59,7 @@ def test_every_way_of_writing(emu, admin, kind):
     data = data[:10 << 20] + b"changed" + data[(10 << 20) + 7:]
     os.rename(where / "small", where / "moved")
     os.chmod(where / "empty", 0o600)
+    assert admin.run("sync", where).returncode == 0
     for name in ("moved", "empty"):
         found, how = sums(emu, f"{prefix}/{name}")
         assert list(found) == [kind] and how == "FULL_OBJECT", (name, found)

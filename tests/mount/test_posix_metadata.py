@@ -119,6 +119,7 @@ def test_off_neither_reads_nor_writes(emu, admin, prefix):
     os.setxattr(folder_f, "user.note", b"kept")
     assert metadata(emu, f"{prefix}/d/f00") == {**before, "note": "kept"}
     os.rename(folder / "new", folder / "newer")
+    assert admin.run("sync", where).returncode == 0
     assert metadata(emu, f"{prefix}/d/newer") == {}
 
 
