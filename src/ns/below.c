@@ -84,6 +84,7 @@ int ns_changed_below(struct ns *n, const struct store *s, const char *prefix, bo
     for (struct node *i = n->synced.buckets[b]; i != NULL && rc == 0; i = i->chain)
       rc = visit_locked(n, i, s, prefix, gone, &p);
   absent_forget_locked(n);
+  peeks_forget_locked(n);
   mtx_unlock(&n->synced.lock);
   for (size_t k = 0; k < p.count; k++) {
     told(arg, p.items[k].parent, p.items[k].name, p.items[k].ino);

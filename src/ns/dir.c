@@ -57,6 +57,7 @@ static int open_locked(struct ns_dir *d, const struct patience *p) {
     return 0;
   if (d->node->dir.denied_until > ns_now(n))
     return -EACCES;
+  peeks_use_locked(n, d->node);
   shelving_restore_locked(n, d->node, true);
   if (outage_at_locked(n, d->node) != 0)
     return listing_fresh_locked(n, d->node) != NULL ? begin_locked(d, p) : -EIO;

@@ -2,9 +2,10 @@
  *
  * What is known and young enough is used: the directory's listing, the node of
  * the name, the note that it is absent. Otherwise the store is asked, with a HEAD
- * of the key and a LIST of one entry below "key/", at once: that costs a little
+ * of the key and a LIST of a few entries below "key/", at once: that costs a little
  * more than asking one after the other, but one round trip for each step of a
- * path. When both exist the folder wins.
+ * path. When both exist the folder wins; what was seen of it may become its listing
+ * (peeks.c).
  *
  * Where LIST is denied nothing tells an absent name from a folder, and a HEAD
  * answers 403 for either. Such a name is a directory that can be passed, so that
@@ -24,6 +25,7 @@
 
 #define DENIED_LISTS_MAX 3
 #define RESTARTS_MAX 8
+#define PEEK_ENTRIES 100 /* of a folder that is looked up: a reply of one segment or two */
 /* Hidden in listings, so not found either. */
 #define KEEP_FILE ".s3keep"
 
@@ -39,10 +41,11 @@ struct answer {
   enum node_kind kind;
   struct store_attr attr;
   struct posix posix;
-  bool has_posix;  /* the metadata was seen; of a folder: is remembered */
-  bool marker;     /* a folder has an object of its own */
-  bool denied;     /* LIST of the folder was denied now */
-  bool unprovable; /* a directory only because nothing says otherwise */
+  bool has_posix;   /* the metadata was seen; of a folder: is remembered */
+  bool marker;      /* a folder has an object of its own */
+  bool denied;      /* LIST of the folder was denied now */
+  bool unprovable;  /* a directory only because nothing says otherwise */
+  struct page *all; /* of a folder: what is in it; NULL: that is not known */
 };
 
 static int question_init_locked(struct question *q, struct ns *n, const struct node *dir,
@@ -87,6 +90,8 @@ static int take_list(struct question *q, struct remote *c, struct answer *out) {
 
     rc = page->count > 0 || page->next != NULL;
     out->marker = page->count > 0 && strcmp(page->entries[0].name, q->folder) == 0;
+    if (rc == 1 && page->next == NULL && page_new(page, q->folder, &out->all) == 0)
+      memo_fill(q->ns, q->root, q->folder, out->all);
   }
   remote_drop(c);
   return rc;
@@ -105,7 +110,7 @@ static int ask_folder(struct question *q, struct answer *out) {
 
   if (strlen(q->folder) > ns_key_max(q->root))
     return 0;
-  rc = remote_list(q->ns, q->root, q->folder, NULL, 1, &c);
+  rc = remote_list(q->ns, q->root, q->folder, NULL, PEEK_ENTRIES, &c);
   return rc != 0 ? rc : take_list(q, c, out);
 }
 
@@ -310,16 +315,30 @@ static int note_answer_locked(struct ns *n, struct node *dir, const char *name,
   return 0;
 }
 
-static bool folder_denied_locked(struct ns *n, struct node *dir, const char *name) {
-  struct node *i = node_child_locked(n, dir, name, NODE_DIR);
-
-  return i != NULL && i->dir.denied_until > ns_now(n);
-}
-
 /* The open that follows a look-up need not ask the same again. */
 static void note_told_locked(struct ns *n, const struct node *i, const struct answer *a) {
   if (a->has_posix && node_kind_is_object(i->kind))
     n->synced.told = (struct told){i->ino, i->asof, ns_now(n)};
+}
+
+/* As note_answer_locked(), of an answer of the store. */
+static int take_answer_locked(struct ns *n, struct node *dir, const char *name, struct answer *a,
+                              int64_t asof, struct node **out) {
+  int rc = note_answer_locked(n, dir, name, a, asof, out);
+
+  if (rc == 0)
+    note_told_locked(n, *out, a);
+  if (rc == 0 && a->kind == NODE_DIR && a->all != NULL) {
+    peeks_put_locked(n, *out, a->all, asof, ns_now(n) + ttl_of(dir, a));
+    a->all = NULL;
+  }
+  return rc;
+}
+
+static bool folder_denied_locked(struct ns *n, struct node *dir, const char *name) {
+  struct node *i = node_child_locked(n, dir, name, NODE_DIR);
+
+  return i != NULL && i->dir.denied_until > ns_now(n);
 }
 
 /* Something was done to the name while the store was asked: the answer is old. */
@@ -382,13 +401,19 @@ static void take_back_locked(struct ns *n, struct node *dir, const char *name) {
   }
 }
 
+static void take_absence_locked(struct ns *n, struct node *dir, const char *name, int err,
+                                int64_t asof) {
+  absent_put_locked(n, node_child_hash(dir, name), err, asof, dir->root->options.negative_ttl_ms);
+  take_back_locked(n, dir, name);
+}
+
 static int find_remote_locked(struct ns *n, struct node *dir, const char *name,
                               const struct patience *p, struct node **out) {
   bool denied = folder_denied_locked(n, dir, name);
   int64_t asof = ns_tick_locked(n);
+  struct answer a = {0};
   const struct note *t;
   struct question q;
-  struct answer a;
   int rc;
 
   rc = question_init_locked(&q, n, dir, name, p);
@@ -401,17 +426,12 @@ static int find_remote_locked(struct ns *n, struct node *dir, const char *name,
   mtx_lock(&n->synced.lock);
   t = notes_find_locked(dir, name);
   if ((rc == 0 || rc == -ENOENT) && note_is_newer(t, asof))
-    return overtaken_locked(n, dir, t, out);
-  if (rc == 0) {
-    rc = note_answer_locked(n, dir, name, &a, asof, out);
-    if (rc == 0)
-      note_told_locked(n, *out, &a);
-    return rc;
-  }
-  if (rc == -ENOENT || rc == -EACCES) {
-    absent_put_locked(n, node_child_hash(dir, name), rc, asof, dir->root->options.negative_ttl_ms);
-    take_back_locked(n, dir, name);
-  }
+    rc = overtaken_locked(n, dir, t, out);
+  else if (rc == 0)
+    rc = take_answer_locked(n, dir, name, &a, asof, out);
+  else if (rc == -ENOENT || rc == -EACCES)
+    take_absence_locked(n, dir, name, rc, asof);
+  page_free(a.all);
   return rc;
 }
 
@@ -526,16 +546,17 @@ static int refresh_remote_locked(struct ns *n, struct node *i, const struct pati
     rc = node_is_dir(i) ? ask_dir(&q, &a) : ask_file(&q, &a);
   question_fini(&q);
   mtx_lock(&n->synced.lock);
-  if (i->gone || i->local || i->asof > asof)
+  if (i->gone || i->local || i->asof > asof) {
+    page_free(a.all);
     return 0; /* meanwhile something newer is known */
+  }
   if (rc == 0)
-    rc = note_answer_locked(n, i->parent, i->name, &a, asof, &same);
+    rc = take_answer_locked(n, i->parent, i->name, &a, asof, &same);
+  page_free(a.all);
   if (rc == 0 && same != i) {
     node_settle_locked(n, same);
     return -ESTALE; /* another type: the name has to be looked up again */
   }
-  if (rc == 0)
-    note_told_locked(n, i, &a);
   if (rc == -ENOENT)
     absent_put_locked(n, node_child_hash(i->parent, i->name), rc, asof,
                       i->root->options.negative_ttl_ms);

@@ -83,6 +83,10 @@ void listing_forget_locked(struct ns *n, struct node *dir, bool below) {
   struct within w = {.top = dir, .below = below};
 
   if (below)
+    peeks_forget_locked(n);
+  else
+    peeks_drop_locked(n, dir);
+  if (below)
     node_each_locked(n, forget_one, &w);
   else
     forget_one(dir, &w);

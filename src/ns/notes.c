@@ -23,6 +23,7 @@ bool notes_put_locked(struct ns *n, struct node *dir, const char *name, enum nod
   struct note *t;
 
   shelving_unkeep_locked(n, dir);
+  peeks_drop_locked(n, dir);
   HASH_FIND_STR(dir->dir.notes, name, t);
   if (t == NULL) {
     t = note_new(name);

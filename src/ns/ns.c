@@ -16,6 +16,8 @@ static int ns_init(struct ns *n, const struct catalog *c, const struct ns_option
   if (rc == 0)
     rc = absent_new(n);
   if (rc == 0)
+    rc = peeks_new(n);
+  if (rc == 0)
     rc = roots_new(n, c);
   if (rc == 0)
     rc = pool_new("ns", o->threads != 0 ? o->threads : DEFAULT_THREADS, &n->pool);
@@ -70,6 +72,7 @@ void ns_free(struct ns *n) {
   node_table_free(n);
   free(n->synced.roots);
   free(n->synced.absent);
+  peeks_free(n);
   cond_fini(&n->synced.loaded);
   mtx_fini(&n->synced.lock);
   free(n);

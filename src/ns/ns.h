@@ -1,7 +1,7 @@
 /* The tree's inside. ns.c: its life; roots.c: roots that come and go; node.c: the table of nodes;
  * remote.c: calls to stores; page.c, listing.c, load.c and lanes.c: listings; dir.c: open
  * directories; find.c: how names and attributes are found; absent.c: names known not
- * to be.
+ * to be; peeks.c: small folders that a look-up saw.
  *
  * One lock guards all but what is marked fixed. Functions whose names end in
  * _locked need it. Stores are called by the pool's threads, with no lock held. */
@@ -139,6 +139,7 @@ struct ns {
     size_t listing_bytes;
     struct absent *absent;
     struct told told;
+    struct peeks *peeks;
     int64_t tick; /* orders what was learned: calls are stamped when they start */
   } synced;
 };
@@ -242,6 +243,17 @@ void absent_drop_locked(struct ns *n, uint64_t hash);
 void absent_forget_locked(struct ns *n); /* all of them */
 
 struct page;
+
+/* --- peeks.c --- */
+int peeks_new(struct ns *n);
+void peeks_free(struct ns *n);
+/* A LIST showed all of the folder; takes the page. */
+void peeks_put_locked(struct ns *n, const struct node *dir, struct page *page, int64_t asof,
+                      int64_t fresh_until);
+/* The folder is about to be listed: its listing may be there. */
+void peeks_use_locked(struct ns *n, struct node *dir);
+void peeks_drop_locked(struct ns *n, const struct node *dir);
+void peeks_forget_locked(struct ns *n); /* all of them */
 
 /* --- notes.c --- */
 /* False: no memory; then no cached listing of the directory is left either. */

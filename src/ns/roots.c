@@ -137,6 +137,7 @@ void ns_hide_root(struct ns *n, const struct root *r) {
   struct node *top;
 
   mtx_lock(&n->synced.lock);
+  peeks_forget_locked(n);
   top = top_locked(n, r);
   if (top != NULL && top->parent != NULL)
     drop_above_locked(n, top, &w);

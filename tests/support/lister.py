@@ -55,10 +55,10 @@ class Lister:
         self.server.server_close()
 
     def lists(self, below=""):
-        """Those of whole pages so far; a LIST of one key looks for a name."""
+        """Those of whole pages so far; a LIST of fewer keys looks for a name."""
         with self.lock:
             return [r for r in self.requests
-                    if r["method"] == "GET" and r["max"] > 1 and r["prefix"].startswith(below)]
+                    if r["method"] == "GET" and r["max"] == 1000 and r["prefix"].startswith(below)]
 
     def answer(self, handler):
         url = urllib.parse.urlsplit(handler.path)

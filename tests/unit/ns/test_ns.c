@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "s3apfs/base/text.h"
+#include "s3apfs/ns/change.h"
 #include "s3apfs/ns/ns.h"
 #include "s3apfs/store/fault_store.h"
 #include "s3apfs/store/mem_store.h"
@@ -228,6 +229,77 @@ Test(ns, listing_answers_lookups_without_requests) {
   put("d/none");
   later(NEGATIVE_TTL);
   cr_expect_eq(walk("d/none", &a), 0, "absence is trusted for a shorter time");
+}
+
+/* The LIST that finds a folder shows what is in a small one. */
+Test(ns, small_folder_that_was_looked_up_opens_without_a_request) {
+  struct ns_attr a;
+  uint64_t lists;
+
+  put("d/a");
+  put("d/b");
+  put("d/sub/c");
+  cr_assert_eq(walk("d", &a), 0);
+  lists = counts().lists;
+  expect_ls("d", "a b sub/ ");
+  cr_expect_eq(counts().lists, lists);
+  cr_expect_eq(counts().heads, 1);
+}
+
+Test(ns, names_in_a_folder_that_was_only_looked_up_are_asked_for) {
+  struct ns_attr a;
+  uint64_t heads;
+
+  put("d/a");
+  cr_assert_eq(walk("d", &a), 0);
+  heads = counts().heads;
+  cr_assert_eq(walk("d/a", &a), 0);
+  cr_expect_eq(counts().heads, heads + 1, "its metadata may say that it is a link");
+}
+
+Test(ns, large_folder_is_listed_for_itself) {
+  struct ns_attr a;
+  char key[32];
+  uint64_t lists;
+  int rc;
+
+  for (int i = 0; i < 150; i++) {
+    snprintf(key, sizeof(key), "d/%03d", i);
+    put(key);
+  }
+  cr_assert_eq(walk("d", &a), 0);
+  lists = counts().lists;
+  free(ls_rc(a.ino, false, &rc));
+  cr_expect_eq(rc, 0);
+  cr_expect_eq(counts().lists, lists + 1);
+}
+
+Test(ns, what_a_look_up_saw_gets_old) {
+  uint64_t ino;
+  char *got;
+  int rc;
+
+  put("d/a");
+  ino = ino_of("d");
+  later(defaults.metadata_ttl_ms + 1);
+  put("d/b");
+  got = ls_rc(ino, false, &rc);
+  cr_expect_str_eq(got, "a b ");
+  free(got);
+}
+
+Test(ns, own_changes_are_shown_over_what_a_look_up_saw) {
+  struct ns_made m = {.type = NS_FILE};
+  uint64_t ino;
+
+  put("d/a");
+  put("d/c");
+  ino = ino_of("d");
+  put("d/b");
+  cr_assert_eq(ns_made(ns, ino, "b", &m, NULL), 0);
+  ns_removed(ns, ino, "c");
+  cr_assert_eq(mem_store_delete(mem, "d/c"), 0);
+  expect_ls("d", "a b ");
 }
 
 Test(ns, what_is_known_is_used_for_its_time) {
