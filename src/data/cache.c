@@ -19,9 +19,10 @@
 
 /* --- ranges --- */
 
-/* End of the gap that starts at pos, in one part; `at` is the next extent. */
-static uint64_t gap_end_locked(const struct version *v, size_t at, uint64_t pos, uint64_t to) {
-  uint64_t part = pos - pos % DATA_PART + DATA_PART;
+/* End of the gap that starts at pos, in one piece; `at` is the next extent. */
+static uint64_t gap_end_locked(const struct version *v, size_t at, uint64_t pos, uint64_t to,
+                               size_t piece) {
+  uint64_t part = pos - pos % piece + piece;
   uint64_t end = at < v->count && v->extents[at]->offset < to ? v->extents[at]->offset : to;
 
   return part < end ? part : end;
@@ -35,7 +36,7 @@ static uint64_t extent_end(const struct extent *e) {
   return e->offset + e->length;
 }
 
-static size_t missing_locked(const struct version *v, uint64_t from, uint64_t to) {
+static size_t missing_locked(const struct version *v, uint64_t from, uint64_t to, size_t piece) {
   size_t bytes = 0;
   size_t at = version_find_locked(v, from);
 
@@ -43,7 +44,7 @@ static size_t missing_locked(const struct version *v, uint64_t from, uint64_t to
     if (covers_locked(v, at, pos)) {
       pos = extent_end(v->extents[at++]);
     } else {
-      uint64_t end = gap_end_locked(v, at, pos, to);
+      uint64_t end = gap_end_locked(v, at, pos, to, piece);
 
       bytes += extent_cost((size_t)(end - pos));
       pos = end;
@@ -54,7 +55,7 @@ static size_t missing_locked(const struct version *v, uint64_t from, uint64_t to
 
 /* Pins or makes all of [from, to). *used: reserved bytes that extents took over. */
 static int pin_locked(struct cache *c, struct version *v, struct store *s, uint64_t from,
-                      uint64_t to, struct pin_list *l, size_t *used) {
+                      uint64_t to, size_t piece, struct pin_list *l, size_t *used) {
   size_t at = version_find_locked(v, from);
   uint64_t pos = from;
 
@@ -63,7 +64,7 @@ static int pin_locked(struct cache *c, struct version *v, struct store *s, uint6
     bool fresh = !covers_locked(v, at, pos);
 
     if (fresh) {
-      uint64_t end = gap_end_locked(v, at, pos, to);
+      uint64_t end = gap_end_locked(v, at, pos, to, piece);
       int rc = extent_make_locked(c, v, s, at, pos, end, &e);
 
       if (rc != 0)
@@ -94,7 +95,7 @@ static void pin_undo(struct cache *c, struct pin_list *l) {
 }
 
 int cache_pin_range(struct cache *c, struct version *v, struct store *s, uint64_t from, uint64_t to,
-                    const struct patience *p, struct pin_list *l) {
+                    size_t piece, const struct patience *p, struct pin_list *l) {
   size_t reserved = 0;
   int rc;
 
@@ -104,8 +105,8 @@ int cache_pin_range(struct cache *c, struct version *v, struct store *s, uint64_
     size_t missing;
 
     mtx_lock(&c->synced.lock);
-    missing = missing_locked(v, from, to);
-    rc = missing <= reserved ? pin_locked(c, v, s, from, to, l, &used) : -EAGAIN;
+    missing = missing_locked(v, from, to, piece);
+    rc = missing <= reserved ? pin_locked(c, v, s, from, to, piece, l, &used) : -EAGAIN;
     mtx_unlock(&c->synced.lock);
     if (reserved > used)
       budget_release(c->budget, reserved - used);
@@ -153,7 +154,7 @@ void cache_fill_gaps(struct cache *c, struct version *v, struct store *s, uint64
       pos = extent_end(v->extents[at]);
       continue;
     }
-    end = gap_end_locked(v, at, pos, to);
+    end = gap_end_locked(v, at, pos, to, DATA_PART);
     if (!ahead_one_locked(c, v, s, pos, end, &made[*count]))
       break;
     ++*count;
@@ -252,6 +253,15 @@ void cache_load_ended(struct extent *e, bool fetched) {
   if (--c->synced.loading == 0)
     cond_broadcast(&c->synced.idle);
   mtx_unlock(&c->synced.lock);
+}
+
+bool cache_is_far(struct cache *c, const struct store *s) {
+  bool far;
+
+  mtx_lock(&c->synced.lock);
+  far = pace_is_far_locked(c, s);
+  mtx_unlock(&c->synced.lock);
+  return far;
 }
 
 size_t cache_stream_share(struct cache *c, const struct store *s, int streams_change) {

@@ -99,6 +99,7 @@ struct spare {
 struct pace {
   const struct store *store;
   int64_t part_us; /* time for DATA_PART bytes at best; 0: unknown */
+  int64_t wait_us; /* time to the first byte at best; 0: unknown */
 };
 
 struct cache {
@@ -179,9 +180,9 @@ struct pin_list {
 };
 
 /* Pins what covers [from, to) (at most DATA_PINS_MAX extents), making extents
- * for the gaps. Waits for memory. */
+ * for the gaps, which end at multiples of `piece`. Waits for memory. */
 int cache_pin_range(struct cache *c, struct version *v, struct store *s, uint64_t from, uint64_t to,
-                    const struct patience *p, struct pin_list *l);
+                    size_t piece, const struct patience *p, struct pin_list *l);
 /* Makes extents, wanted and pinned once, for the gaps of [from, to) as far as
  * memory is free without waiting. *reached: where it stopped. */
 void cache_fill_gaps(struct cache *c, struct version *v, struct store *s, uint64_t from,
@@ -193,6 +194,8 @@ void cache_leave(struct cache *c, struct extent *const *extents, size_t count);
 /* Takes them out of a window, as passed or given up; with `cancel`, ends loads that
  * nobody needs now. */
 void cache_unwant(struct cache *c, struct extent *const *extents, size_t count, bool cancel);
+/* The first byte of this store takes so long that it pays to have several on their way. */
+bool cache_is_far(struct cache *c, const struct store *s);
 /* Counts readers that stream (+1, 0, -1); the bytes that one may read ahead from
  * this store. */
 size_t cache_stream_share(struct cache *c, const struct store *s, int change);
@@ -221,6 +224,7 @@ int check_end(struct extent *e);
 /* Notes a load of `length` bytes that took `us`, the first byte after `first_us`. */
 void pace_note_locked(struct cache *c, const struct store *s, size_t length, int64_t us,
                       int64_t first_us);
+bool pace_is_far_locked(const struct cache *c, const struct store *s);
 /* Bytes to have under way so that the fastest reader need not wait for this store. */
 size_t pace_window_locked(const struct cache *c, const struct store *s);
 

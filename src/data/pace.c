@@ -1,4 +1,4 @@
-/* How fast stores are, learned from the loads of whole parts.
+/* How fast stores are, learned from loads.
  *
  * What counts is the time that one part takes at best: the wait for the first
  * byte and the bytes at the pace of one connection. So much time ahead of the
@@ -10,6 +10,7 @@
  * program gets through FUSE. */
 #define BYTES_PER_US ((size_t)2500)
 #define WINDOW_MIN ((size_t)16 << 20)
+#define FAR_US 5000
 #define NOTED_MIN ((size_t)1 << 20) /* smaller loads say little about the pace */
 
 static struct pace *find_locked(struct cache *c, const struct store *s) {
@@ -19,28 +20,36 @@ static struct pace *find_locked(struct cache *c, const struct store *s) {
   return NULL;
 }
 
+static void take_best(int64_t *best, int64_t us) {
+  *best += *best / 64;
+  if (*best == 0 || us < *best)
+    *best = us;
+}
+
 void pace_note_locked(struct cache *c, const struct store *s, size_t length, int64_t us,
                       int64_t first_us) {
   struct pace *p = find_locked(c, s);
-  int64_t part_us;
 
-  if (length < NOTED_MIN || us <= first_us)
-    return;
   if (p == NULL) {
     p = &c->synced.paces[c->synced.pace_next++ % PACES_MAX];
     *p = (struct pace){.store = s};
   }
-  part_us = first_us + (us - first_us) * (int64_t)DATA_PART / (int64_t)length;
-  p->part_us += p->part_us / 64;
-  if (p->part_us == 0 || part_us < p->part_us)
-    p->part_us = part_us;
+  take_best(&p->wait_us, first_us);
+  if (length >= NOTED_MIN && us > first_us)
+    take_best(&p->part_us, first_us + (us - first_us) * (int64_t)DATA_PART / (int64_t)length);
+}
+
+bool pace_is_far_locked(const struct cache *c, const struct store *s) {
+  const struct pace *p = find_locked((struct cache *)c, s);
+
+  return p != NULL && p->wait_us >= FAR_US;
 }
 
 size_t pace_window_locked(const struct cache *c, const struct store *s) {
   const struct pace *p = find_locked((struct cache *)c, s);
 
   /* Unknown: as far as memory allows, for a far store costs more than a near one. */
-  if (p == NULL)
+  if (p == NULL || p->part_us == 0)
     return SIZE_MAX;
   return WINDOW_MIN + (size_t)p->part_us * BYTES_PER_US;
 }

@@ -3,6 +3,9 @@
  * A read pins the extents that cover it (on the grid, so a random read costs at
  * most a grid cell more at either side), starts what is new, then starts what the
  * pattern of its reads (pattern.c) asks for ahead, then waits for its own bytes.
+ * A random read of several grid cells from a far store (the kernel reads around a page
+ * that a mapping faults on) asks for each by itself: the program waits for all of
+ * them, and side by side their bytes are here sooner.
  * How far ahead is bounded by the reader's share of memory and by what the store's
  * pace makes useful.
  *
@@ -111,7 +114,7 @@ static bool reads_from_disk(const struct reader *r, uint64_t offset) {
 
 /* Notes a read and plans what to read ahead. *passed gets what the window leaves behind. */
 static void note(struct reader *r, uint64_t offset, uint64_t end, struct pattern_plan *plan,
-                 struct extent **passed, size_t *passed_count) {
+                 struct extent **passed, size_t *passed_count, bool *random) {
   struct pattern_limits l = {.size = r->version->size, .part = DATA_PART, .grid = DATA_GRID};
   size_t most = reads_from_disk(r, offset) ? DISK_WINDOW : SIZE_MAX;
 
@@ -120,6 +123,7 @@ static void note(struct reader *r, uint64_t offset, uint64_t end, struct pattern
   l.window = l.window < most ? l.window : most;
   pattern_note(&r->synced.pattern, offset, end, &l, plan);
   take_passed_locked(r, plan, passed, passed_count);
+  *random = r->synced.pattern.kind == PATTERN_RANDOM;
   mtx_unlock(&r->synced.lock);
 }
 
@@ -160,10 +164,10 @@ static void read_ahead(struct reader *r, const struct pattern_plan *plan) {
       return;
 }
 
-static int pin(struct reader *r, uint64_t offset, uint64_t end, const struct patience *p,
-               struct pin_list *l) {
+static int pin(struct reader *r, uint64_t offset, uint64_t end, size_t piece,
+               const struct patience *p, struct pin_list *l) {
   int rc = cache_pin_range(r->cache, r->version, r->store, grid_down(offset),
-                           grid_up(end, r->version->size), p, l);
+                           grid_up(end, r->version->size), piece, p, l);
 
   for (size_t i = 0; rc == 0 && i < l->count; i++)
     if (l->fresh[i])
@@ -216,14 +220,14 @@ static void make_reply(const struct pin_list *l, uint64_t offset, uint64_t end,
 
 /* Tried again: a load that the store ended by itself, and one whose bad luck this
  * reader only inherited. */
-static int pin_and_wait(struct reader *r, uint64_t offset, uint64_t end,
+static int pin_and_wait(struct reader *r, uint64_t offset, uint64_t end, size_t piece,
                         const struct pattern_plan *plan, const struct patience *p,
                         struct pin_list *l) {
   bool joined;
   int rc = -ECANCELED;
 
   for (unsigned i = 0; rc == -ECANCELED && i < CANCEL_TRIES; i++) {
-    rc = pin(r, offset, end, p, l);
+    rc = pin(r, offset, end, piece, p, l);
     if (rc != 0)
       return rc;
     if (i == 0 && plan != NULL)
@@ -243,7 +247,9 @@ int reader_read(struct reader *r, uint64_t offset, size_t size, const struct pat
   struct pin_list l;
   size_t passed_count;
   struct pattern_plan plan;
+  size_t piece;
   uint64_t end;
+  bool random;
   int rc;
 
   if (size > DATA_READ_MAX)
@@ -256,9 +262,10 @@ int reader_read(struct reader *r, uint64_t offset, size_t size, const struct pat
   if (reader_is_spoiled(r))
     return -EIO;
   end = size < r->version->size - offset ? offset + size : r->version->size;
-  note(r, offset, end, &plan, passed, &passed_count);
+  note(r, offset, end, &plan, passed, &passed_count, &random);
   cache_unwant(r->cache, passed, passed_count, false);
-  rc = pin_and_wait(r, offset, end, &plan, p, &l);
+  piece = random && cache_is_far(r->cache, r->store) ? DATA_GRID : DATA_PART;
+  rc = pin_and_wait(r, offset, end, piece, &plan, p, &l);
   if (rc == 0)
     make_reply(&l, offset, end, out);
   return rc;
@@ -276,7 +283,7 @@ int reader_probe(struct reader *r, const struct patience *p) {
 
   if (r->version->size == 0)
     return 0;
-  rc = pin_and_wait(r, 0, 1, NULL, p, &l);
+  rc = pin_and_wait(r, 0, 1, DATA_PART, NULL, p, &l);
   if (rc == 0)
     cache_unpin(r->cache, l.pins, l.count);
   return rc;

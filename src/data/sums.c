@@ -5,7 +5,7 @@
 #include <string.h>
 
 void sums_learn(struct sums *s, enum crc_kind kind, uint64_t want) {
-  if (s->kind != CRC_NONE || kind == CRC_NONE)
+  if (kind == CRC_NONE || (s->kind != CRC_NONE && s->count > 0))
     return;
   s->kind = kind;
   s->want = want;

@@ -35,7 +35,8 @@ enum sums_verdict {
   SUMS_WRONG,
 };
 
-/* What the object's checksum is, unless it is known; CRC_NONE: not told. */
+/* What the object's checksum is, as somebody was told now; CRC_NONE: not told. What is
+ * being checked already is checked by what was told before. */
 void sums_learn(struct sums *s, enum crc_kind kind, uint64_t want);
 /* The first bytes of [from, to) that are not counted yet; *from = *to: none. */
 void sums_missing(const struct sums *s, uint64_t *from, uint64_t *to);

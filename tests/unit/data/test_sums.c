@@ -89,10 +89,12 @@ Test(sums, nothing_is_said_without_a_checksum) {
 
   sums_learn(&s, CRC_NONE, 7);
   cr_expect_eq(sums_add(&s, 0, SIZE, 7, SIZE), SUMS_OPEN);
-  sums_learn(&s, CRC_32, 7);
-  sums_learn(&s, CRC_64NVME, 8); /* one is enough */
-  cr_expect_eq(s.kind, CRC_32);
-  cr_expect_eq(sums_add(&s, 0, SIZE, 7, SIZE), SUMS_RIGHT);
+  sums_learn(&s, CRC_64NVME, 6);
+  sums_learn(&s, CRC_32C, crc_update(CRC_32C, 0, bytes, SIZE));
+  cr_expect_eq(add(&s, 0, 1000), SUMS_OPEN);
+  sums_learn(&s, CRC_64NVME, 8); /* the next time */
+  cr_expect_eq(s.kind, CRC_32C);
+  cr_expect_eq(add(&s, 1000, SIZE), SUMS_RIGHT);
   sums_fini(&s);
 }
 
