@@ -44,6 +44,7 @@ static int fs_parts(struct fs *fs, const struct fs_options *o) {
   no.shelf = o->shelf;
   no.told = fs_tell_vanished;
   no.told_arg = fs;
+  no.names = o->memory / 4;
   if (rc == 0)
     rc = ns_new(&fs->catalog, &no, &fs->ns);
   if (rc == 0)

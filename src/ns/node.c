@@ -257,6 +257,7 @@ struct node *node_make_locked(struct ns *n, struct node *parent, const char *nam
   if (node_is_dir(i))
     i->dir.hash = child_hash(parent, name, kind);
   insert_locked(n, i);
+  crowd_check_locked(n);
   return i;
 }
 

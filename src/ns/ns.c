@@ -44,6 +44,7 @@ int ns_new(const struct catalog *c, const struct ns_options *o, struct ns **out)
   n->shelf = o->shelf;
   n->told = o->told;
   n->told_arg = o->told_arg;
+  n->names_limit = o->names;
   n->made_ms = clock_wall_ms(n->clock);
   n->mount_time = n->made_ms / 1000;
   mtx_init(&n->synced.lock, RANK_NS);

@@ -113,6 +113,7 @@ struct ns {
   struct pool *shelver; /* asks again what was kept, and keeps; one at a time */
   void (*told)(void *arg, uint64_t parent, const char *name, uint64_t ino);
   void *told_arg;
+  size_t names_limit; /* bytes of nodes; 0: none */
   int64_t made_ms;    /* wall clock */
   int64_t mount_time; /* seconds since 1970: the time directories show */
   atomic_uint_fast64_t heads;
@@ -123,6 +124,9 @@ struct ns {
     struct node **buckets;
     size_t bucket_count; /* a power of two */
     size_t node_count;
+    size_t hand;    /* crowd.c: the bucket that it goes on with */
+    size_t thinned; /* nodes that were left the last time */
+    bool thinning;  /* somebody is at it */
     struct node **displaced;
     size_t displaced_count;
     size_t displaced_cap;
@@ -233,6 +237,10 @@ void node_attr_locked(struct ns *n, const struct node *i, struct ns_attr *out);
  * memory, nothing changed. */
 bool node_update_locked(struct node *i, const struct store_attr *a, const struct posix *posix,
                         int64_t asof, int64_t fresh_until);
+
+/* --- crowd.c --- */
+/* A node was made: there may be too many. */
+void crowd_check_locked(struct ns *n);
 
 /* --- absent.c --- */
 int absent_new(struct ns *n);

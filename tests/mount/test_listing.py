@@ -88,6 +88,19 @@ def anonymous(pid):
     raise AssertionError("no RssAnon")
 
 
+def test_names_beyond_their_share_of_memory_are_dropped(place, lister):
+    """A quarter of 16 MiB holds less than 20,000 of them."""
+    server = lister([f"top/{i:05}" for i in range(50_000)])
+    point = mount(place, server, "memory=16M")
+    with (point / "top" / "00007").open("rb") as held:
+        with os.scandir(point / "top") as entries:
+            assert sum(e.stat().st_nlink > 0 for e in entries) == 50_000
+        wait_until(lambda: place.status(point)["inodes"] < 20_000)
+        assert os.readlink(f"/proc/self/fd/{held.fileno()}") == str(point / "top" / "00007")
+        assert os.stat(held.fileno()).st_ino == (point / "top" / "00007").stat().st_ino
+    assert (point / "top" / "49999").stat().st_size == (point / "top" / "00000").stat().st_size
+
+
 @pytest.mark.skipif(VARIANT != "release", reason="sanitizers keep memory of their own")
 def test_100000_names_in_32_mib(place, lister):
     server = lister([f"top/{i:06}" for i in range(100_000)])

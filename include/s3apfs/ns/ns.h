@@ -34,7 +34,9 @@ struct ns_options {
   unsigned threads;          /* calls to stores under way at once; 0: 32 */
   struct state *state;       /* remembers attributes over remounts; borrowed; NULL: nobody */
   struct shelf *shelf;       /* keeps listings over remounts; borrowed; NULL: nobody */
-  /* What the kernel knows under this name is wrong; no lock is held. NULL: nobody cares. */
+  size_t names; /* bytes that nodes may take before the kernel is asked to drop names; 0: any */
+  /* What the kernel knows under this name is wrong, or (ino 0) is to be asked for again; no lock
+   * is held. NULL: nobody cares. */
   void (*told)(void *arg, uint64_t parent, const char *name, uint64_t ino);
   void *told_arg;
 };
