@@ -238,6 +238,10 @@ static int pin_and_wait(struct reader *r, uint64_t offset, uint64_t end, size_t 
     if (rc != 0 && joined && is_passing(rc) && patience_check(p) == 0)
       rc = -ECANCELED;
   }
+  if (rc == 0 && reader_is_spoiled(r)) { /* while this waited */
+    cache_unpin(r->cache, l->pins, l->count);
+    return -EIO;
+  }
   return rc == -ECANCELED ? -EIO : rc;
 }
 
