@@ -163,8 +163,8 @@ static void count(struct tier *t, enum verdict v, const struct tier_load *l) {
   atomic_fetch_add(&t->hit_bytes, l->plain);
 }
 
-/* Takes a load out of the list and learns from it. */
-static void delist(struct tier_load *l, int err) {
+/* Takes a load out of the list and learns from it, and tells what. */
+static enum verdict delist(struct tier_load *l, int err) {
   struct tier *t = l->tier;
   int64_t now = now_ms();
   bool turned = false;
@@ -187,6 +187,7 @@ static void delist(struct tier_load *l, int err) {
   count(t, v, l);
   if (turned)
     say_gate("read", v == VERDICT_FAILED, l->cancelled ? -ETIMEDOUT : err);
+  return v;
 }
 
 /* --- bytes --- */
@@ -238,7 +239,8 @@ static void on_done(struct store_get *g, int err) {
   }
   if (err == -EBADMSG || err == -ERANGE || err == -ESTALE)
     l->bad = err = -EBADMSG; /* cut short, or another size */
-  delist(l, err);
+  if (delist(l, err) == VERDICT_DAMAGED)
+    tier_mend(e);
   load_unref(l);
   if (err == 0)
     load_end_whole(e);

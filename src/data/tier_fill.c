@@ -28,13 +28,13 @@ static int64_t now_ms(void) {
   return clock_mono_ms(&clock_system);
 }
 
-static void job_begin(struct tier *t) {
+void tier_job_begin(struct tier *t) {
   mtx_lock(&t->synced.lock);
   t->synced.jobs++;
   mtx_unlock(&t->synced.lock);
 }
 
-static void job_end(struct tier *t) {
+void tier_job_end(struct tier *t) {
   mtx_lock(&t->synced.lock);
   t->synced.jobs--;
   cond_broadcast(&t->synced.changed);
@@ -43,7 +43,7 @@ static void job_end(struct tier *t) {
 
 /* --- parts --- */
 
-static void part_free(struct tier_part *p) {
+void tier_part_free(struct tier_part *p) {
   munmap(p->sealed, p->size);
   memory_return(p->cache, p->size);
   mtx_lock(&p->tier->synced.lock);
@@ -72,12 +72,12 @@ static bool make_room(struct tier *t, const struct cache *c) {
   mtx_unlock(&t->synced.lock);
   if (oldest != NULL) {
     atomic_fetch_add(&t->skipped_bytes, oldest->size);
-    part_free(oldest);
+    tier_part_free(oldest);
   }
   return room;
 }
 
-static struct tier_part *part_new(struct tier *t, struct cache *c, size_t size) {
+struct tier_part *tier_part_new(struct tier *t, struct cache *c, size_t size) {
   struct tier_part *p = calloc(1, sizeof(*p));
 
   if (p == NULL)
@@ -95,6 +95,9 @@ static struct tier_part *part_new(struct tier *t, struct cache *c, size_t size) 
   p->tier = t;
   p->cache = c;
   p->size = size;
+  mtx_lock(&t->synced.lock);
+  t->synced.part_count++;
+  mtx_unlock(&t->synced.lock);
   return p;
 }
 
@@ -119,7 +122,7 @@ static struct tier_part *part_get(struct tier *t, const struct extent *e, const 
     return p;
   if (!make_room(t, e->cache))
     return NULL;
-  p = part_new(t, e->cache, size);
+  p = tier_part_new(t, e->cache, size);
   if (p == NULL)
     return NULL;
   memcpy(p->name, name, sizeof(p->name));
@@ -127,7 +130,6 @@ static struct tier_part *part_get(struct tier *t, const struct extent *e, const 
   p->cells = (unsigned)((size + TIER_FRAME - 1) / TIER_FRAME);
   mtx_lock(&t->synced.lock);
   DL_APPEND(t->synced.parts, p);
-  t->synced.part_count++;
   mtx_unlock(&t->synced.lock);
   return p;
 }
@@ -166,9 +168,8 @@ static void sent(struct tier_part *p, int err) {
     log_info("the shared tier can be filled again");
 }
 
-static void send_part(void *arg) {
+void tier_part_send(struct tier_part *p) {
   static const struct store_condition any = {.what = STORE_IF_ANY};
-  struct tier_part *p = arg;
   struct tier *t = p->tier;
   struct store_attr attr;
 
@@ -176,8 +177,15 @@ static void send_part(void *arg) {
     sent(p, t->store->write->put(t->store, p->name, p->sealed, p->size, NULL, &any, &attr));
   else
     atomic_fetch_add(&t->skipped_bytes, p->size);
-  part_free(p);
-  job_end(t);
+  tier_part_free(p);
+}
+
+static void send_job(void *arg) {
+  struct tier_part *p = arg;
+  struct tier *t = p->tier;
+
+  tier_part_send(p);
+  tier_job_end(t);
 }
 
 static void part_complete(struct tier_part *p) {
@@ -186,11 +194,11 @@ static void part_complete(struct tier_part *p) {
   mtx_lock(&t->synced.lock);
   DL_DELETE(t->synced.parts, p);
   mtx_unlock(&t->synced.lock);
-  job_begin(t);
-  if (pool_submit(t->senders, send_part, p) == 0)
+  tier_job_begin(t);
+  if (pool_submit(t->senders, send_job, p) == 0)
     return;
-  part_free(p);
-  job_end(t);
+  tier_part_free(p);
+  tier_job_end(t);
 }
 
 /* --- sealing --- */
@@ -244,7 +252,7 @@ static void seal_job(void *arg) {
   seal_extent(t, e);
   atomic_fetch_sub(&t->queued, e->length);
   cache_unpin(e->cache, &e, 1);
-  job_end(t);
+  tier_job_end(t);
 }
 
 static bool worth_sealing(struct tier *t, const struct extent *e) {
@@ -264,10 +272,10 @@ void tier_keep(struct extent *e) {
   size_t queued = atomic_fetch_add(&t->queued, e->length);
 
   if (worth_sealing(t, e) && (queued == 0 || queued + e->length <= most)) {
-    job_begin(t);
+    tier_job_begin(t);
     if (pool_submit(t->sealer, seal_job, e) == 0)
       return;
-    job_end(t);
+    tier_job_end(t);
   }
   atomic_fetch_sub(&t->queued, e->length);
   atomic_fetch_add(&t->skipped_bytes, e->length);
@@ -284,7 +292,7 @@ void tier_drain(struct tier *t) {
   while ((p = t->synced.parts) != NULL) {
     DL_DELETE(t->synced.parts, p);
     mtx_unlock(&t->synced.lock);
-    part_free(p);
+    tier_part_free(p);
     mtx_lock(&t->synced.lock);
   }
   t->synced.draining = false;

@@ -1,4 +1,5 @@
-/* The shared tier's inside: tier.c (life, reading), tier_fill.c (filling). */
+/* The shared tier's inside: tier.c (life, reading), tier_fill.c (filling), tier_mend.c
+ * (damaged parts). */
 #ifndef S3APFS_SRC_DATA_TIER_INTERNAL_H
 #define S3APFS_SRC_DATA_TIER_INTERNAL_H
 
@@ -61,6 +62,7 @@ struct tier {
     struct tier_part *parts; /* being put together; oldest first */
     unsigned part_count;     /* those and the ones being sent */
     unsigned jobs;           /* of sealer and senders */
+    bool mending;            /* a damaged part is being fetched */
     bool draining;           /* the cache goes: nobody waits for a tier that fails */
     bool stopping;
   } synced;
@@ -68,6 +70,17 @@ struct tier {
 
 /* The hash of a part, for what is known of it. */
 uint64_t tier_part_hash(uint64_t version, uint64_t part);
+/* What is under way, which draining waits for. */
+void tier_job_begin(struct tier *t);
+void tier_job_end(struct tier *t);
+/* An empty part of that sealed size, of borrowed memory; NULL: there is none. */
+struct tier_part *tier_part_new(struct tier *t, struct cache *c, size_t size);
+void tier_part_free(struct tier_part *p);
+/* Sends a part, if the tier can be written to now, and frees it. Blocks. */
+void tier_part_send(struct tier_part *p);
+/* The part that this extent lies in is damaged: it is written anew, unless the extent
+ * is all of it. Does not block. */
+void tier_mend(const struct extent *e);
 /* The version an extent is of; NULL: no memory. */
 struct tier_version *tier_version_of(struct tier *t, const struct extent *e);
 

@@ -313,6 +313,43 @@ Test(tier, scribbled_over) {
   expect_right_after(scribble);
 }
 
+/* Reads a few bytes at each of these offsets. */
+static void read_places(const char *key, const uint64_t *places, size_t count, uint64_t seed) {
+  struct store_attr a;
+  struct reader *r;
+
+  cr_assert_eq(source->ops->head(source, key, &a, NULL), 0);
+  cr_assert_eq(reader_new(cache, source, key, &a, &r), 0);
+  cr_assert_eq(reader_probe(r, &patient), 0);
+  for (size_t i = 0; i < count; i++) {
+    struct reader_reply reply;
+
+    cr_assert_eq(reader_read(r, places[i], 100, &patient, &reply), 0);
+    cr_expect(pattern_matches(reply.iov[0].iov_base, reply.iov[0].iov_len, places[i], seed));
+    reader_put(r, &reply);
+  }
+  wait_for_loads();
+  reader_free(r);
+}
+
+/* Cells before the damage came from the tier, so no reader has all of the part. */
+Test(tier, a_damaged_part_that_is_read_in_pieces_is_made_anew) {
+  static const uint64_t places[] = {5 * MB, 9 * MB, 7 * MB + 900000};
+
+  fill("a", LEN, 1, PARTS);
+  harm = flip_late;
+  each_object(harm_object);
+  reopen();
+  read_places("a", places, 3, 1);
+  cr_expect_eq(stats().bad_parts, 1);
+  for (int i = 0; i < 10000 && stats().filled == 0; i++)
+    usleep(1000);
+  cr_expect_eq(stats().filled, 1);
+  reopen();
+  read_places("a", places, 3, 1);
+  cr_expect_eq(stats().bad_parts, 0);
+}
+
 static char first_name[128];
 
 static void take_first(const char *name, size_t size) {
