@@ -14,14 +14,6 @@ BUCKET = "test-bucket-1"
 KINDS = ["crc64nvme", "crc32", "crc32c", "sha1", "sha256"]
 
 
-@pytest.fixture
-def admin(place):
-    (place.dir / "credentials").open("a").write(
-        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
-    return place
-
-
 def words(emu, place, *more):
     return options(emu, "profile=admin2", f"state-dir={place.dir}/state", *more)
 

@@ -96,36 +96,6 @@ def objects(emu, prefix):
             for o in found}
 
 
-<<<<<<< HEAD
-def open_files(pid):
-    try:
-        return os.listdir(f"/proc/{pid}/fd")
-    except OSError:
-        return []
-
-
-def wait_for_what_is_under_way(emu, pid):
-    """A request that the mount sent whole before its death may still be carried out. The server
-    has done with it when it closes its end: until then its socket waits in CLOSE_WAIT (8)."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        sockets = [line.split() for name in ("tcp", "tcp6")
-                   for line in pathlib.Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
-        if not open_files(pid) and not any(
-                s[3] == "08" and int(s[1].split(":")[1], 16) == emu.port for s in sockets):
-            return
-        time.sleep(0.01)
-    raise AssertionError("the server does not end the requests of the dead mount")
-=======
-@pytest.fixture
-def admin(place):
-    (place.dir / "credentials").open("a").write(
-        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
-    return place
->>>>>>> 37a2d61 (Finish the move of a folder that a crash cut)
-
-
 def tell(emu, writer, key, name, seen, there):
     """Which of its contents the mount shows and which the bucket has, and how that came about."""
     known = {"promised": writer.promised.get(name), "tried": writer.tried[name],

@@ -17,14 +17,6 @@ DENIED = {"operation": "PutObject", "effect": "error", "count": -1, "status": 40
 
 
 @pytest.fixture
-def admin(place):
-    (place.dir / "credentials").open("a").write(
-        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
-    return place
-
-
-@pytest.fixture
 def prefix(request):
     return "export-" + request.node.name
 

@@ -10,14 +10,6 @@ COUNT = 40
 
 
 @pytest.fixture
-def admin(place):
-    (place.dir / "credentials").open("a").write(
-        "[admin2]\naws_access_key_id = AKIAEXAMPLEADMIN0002\n"
-        "aws_secret_access_key = example/secret+of/admin/222222222222/0000\n")
-    return place
-
-
-@pytest.fixture
 def prefix(emu, request):
     """Objects with modes of other hosts, one link, one without any metadata."""
     prefix = "posix-" + request.node.name.replace("[", "-").replace("]", "")
