@@ -93,8 +93,8 @@ static const struct row rows[] = {
     {"allow_other", FLAG, MOUNT_ONLY, AT(allow_other), 0, 0, "other users may enter"},
     {"per-user", STRING, MOUNT_ONLY, AT(per_user), 0, 0,
      "file that gives each local user an identity; needs allow_other"},
-    {"ro", READ_WRITE, MOUNT_ONLY, 0, 1, 1, "nothing may be changed"},
-    {"rw", READ_WRITE, MOUNT_ONLY, 0, 0, 0, "as it is without ro"},
+    {"ro", FLAG, MOUNT_ONLY, AT(read_only), 0, 0, "nothing may be changed"},
+    {"rw", FLAG_OFF, MOUNT_ONLY, AT(read_only), 0, 0, "as it is without ro"},
     {"state-dir", STRING, MOUNT_ONLY, AT(state_dir), 0, 0,
      "folder for what is not in S3 yet, default /var/lib/s3apfs or ~/.local/state/s3apfs"},
     {"staging-size", SIZE, MOUNT_ONLY, AT(staging_size), (uint64_t)16 << 20, (uint64_t)1 << 50,
@@ -333,7 +333,7 @@ static int set_flag(struct settings *s, const struct row *r, const char *value, 
 
   if (value != NULL && text_parse_bool(value, &v) != 0)
     return bad_value(r, value, "yes or no", why);
-  *(bool *)((char *)s + r->at) = v;
+  *(bool *)((char *)s + r->at) = v == (r->kind == FLAG);
   return 0;
 }
 
@@ -395,11 +395,11 @@ static int add_kernel_word(struct settings *s, const struct row *r) {
 }
 
 static bool takes_no_value(enum kind k) {
-  return k == KERNEL || k == IGNORED || k == READ_WRITE;
+  return k == KERNEL || k == IGNORED;
 }
 
 static bool needs_value(enum kind k) {
-  return !takes_no_value(k) && k != FLAG && k != LATER;
+  return !takes_no_value(k) && k != FLAG && k != FLAG_OFF && k != LATER;
 }
 
 static int apply(struct settings *s, const struct row *r, const char *value, struct buf *why) {
@@ -413,6 +413,7 @@ static int apply(struct settings *s, const struct row *r, const char *value, str
   case LEVEL:
     return set_level(s, r, value, why);
   case FLAG:
+  case FLAG_OFF:
     return set_flag(s, r, value, why);
   case SIZE:
   case COUNT:
@@ -434,9 +435,6 @@ static int apply(struct settings *s, const struct row *r, const char *value, str
     return set_permission(s, r, value, why);
   case KERNEL:
     return add_kernel_word(s, r);
-  case READ_WRITE:
-    s->read_only = r->min == 1;
-    return 0;
   case IGNORED:
     return 0;
   case LATER:

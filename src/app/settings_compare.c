@@ -50,10 +50,9 @@ static bool same(const struct row *r, const struct settings *a, const struct set
     return a->cache_free == b->cache_free && a->cache_free_percent == b->cache_free_percent;
   case PERMISSION:
     return a->permission_auto == b->permission_auto && a->permission == b->permission;
-  case READ_WRITE: /* one of the two words is enough */
-    return r->min == 0 || a->read_only == b->read_only;
   case KERNEL:
     return has_word(a, r->name) == has_word(b, r->name);
+  case FLAG_OFF: /* its opposite is a row of its own */
   case IGNORED:
   case LATER:
     break;

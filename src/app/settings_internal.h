@@ -10,6 +10,7 @@ enum kind {
   STRING,
   URL,
   FLAG,
+  FLAG_OFF, /* yes: the member is false */
   SIZE,
   SHARE, /* a size, or a percentage */
   COUNT,
@@ -24,8 +25,7 @@ enum kind {
   LEVEL,
   KERNEL,  /* handed to the kernel as it is */
   IGNORED, /* fstab's words that mean nothing to the daemon */
-  READ_WRITE,
-  LATER, /* named in the manual, not in this version */
+  LATER,   /* named in the manual, not in this version */
 };
 
 enum place { MOUNT_ONLY, ANYWHERE };

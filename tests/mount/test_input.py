@@ -244,3 +244,11 @@ def test_mount_helper(emu, place):
         line = next(l for l in f if str(point) in l).split()
     assert line[0] == AP_ARN and line[2] == "fuse.s3apfs"
     assert {"nosuid", "nodev", "noatime", "ro"} <= set(line[3].split(","))
+
+
+@pytest.mark.parametrize("line, writable", [("ro = yes", False), ("ro = no", True), ("rw = yes", True)])
+def test_read_only_in_a_configuration(emu, place, line, writable):
+    point = place.mount(place.config(emu, {"d": [f"source = {AP_ARN}", "profile = demo"]}, line))
+    with open("/proc/mounts") as f:
+        words = next(l for l in f if str(point) in l).split()[3].split(",")
+    assert ("rw" if writable else "ro") in words
