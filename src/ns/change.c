@@ -83,11 +83,11 @@ static int fill_child_locked(struct node *i, struct ns_child *out) {
     c.posix = *i->posix;
   c.has_posix = i->posix != NULL;
   if (node_is_dir(i)) {
-    c.marker = i->dir.marker;
+    c.marker = i->marker;
   } else {
     c.attr.size = i->file.size;
     c.attr.mtime = i->file.mtime;
-    c.attr.archived = i->file.archived;
+    c.attr.archived = i->archived;
     if (i->file.etag != NULL)
       memcpy(c.attr.etag, i->file.etag, strlen(i->file.etag) + 1);
   }
@@ -167,8 +167,8 @@ static bool set_version_locked(struct ns *n, struct node *i, const struct store_
   i->file.etag = etag;
   i->file.size = attr->size;
   i->file.mtime = attr->mtime;
-  i->file.archived = attr->archived;
-  i->file.crc_kind = (uint8_t)attr->crc_kind;
+  i->archived = attr->archived;
+  i->crc_kind = (uint8_t)attr->crc_kind;
   i->file.crc = attr->crc;
   i->local = false;
   i->asof = ns_tick_locked(n);
@@ -221,7 +221,7 @@ static int make_locked(struct ns *n, struct node *dir, const char *name, const s
   }
   i->own = true;
   if (m->type == NS_DIR) {
-    i->dir.marker = true;
+    i->marker = true;
     listing_seed_locked(n, i);
     i->asof = ns_tick_locked(n);
     i->fresh_until = ns_now(n) + i->root->options.metadata_ttl_ms;
@@ -316,7 +316,7 @@ static void expire_below(struct node *i, void *arg) {
   if (i->gone || !node_is_below_locked(i, s->top))
     return;
   if (node_is_dir(i))
-    i->dir.unkept = false; /* it has another key now */
+    i->unkept = false; /* it has another key now */
   if (node_is_dir(i) || i->local)
     return;
   i->asof = ns_tick_locked(s->ns);

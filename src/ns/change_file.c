@@ -83,8 +83,8 @@ static void store_locked(struct ns *n, struct node *i, const struct store_attr *
   }
   i->file.size = attr->size;
   i->file.mtime = attr->mtime;
-  i->file.archived = attr->archived;
-  i->file.crc_kind = (uint8_t)attr->crc_kind;
+  i->archived = attr->archived;
+  i->crc_kind = (uint8_t)attr->crc_kind;
   i->file.crc = attr->crc;
   i->local = false;
   if (i->gone) {
@@ -205,6 +205,6 @@ void ns_set_marker(struct ns *n, uint64_t ino, bool marker) {
   mtx_lock(&n->synced.lock);
   dir = node_find_locked(n, ino);
   if (dir != NULL && dir->kind == NODE_DIR)
-    dir->dir.marker = marker;
+    dir->marker = marker;
   mtx_unlock(&n->synced.lock);
 }

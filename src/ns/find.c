@@ -308,7 +308,7 @@ static int note_answer_locked(struct ns *n, struct node *dir, const char *name,
     return -ENOMEM;
   }
   if (a->kind == NODE_DIR)
-    i->dir.marker |= a->marker;
+    i->marker |= a->marker;
   folder_restore_locked(n, i, a->has_posix ? &a->posix : NULL);
   absent_drop_locked(n, node_child_hash(dir, name));
   *out = i;

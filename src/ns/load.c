@@ -67,7 +67,7 @@ int listing_install_locked(struct listing *l, size_t slot, struct page *page, ch
     s = &l->slots[slot];
   }
   if (slot == 0)
-    l->dir->dir.marker = page->marker;
+    l->dir->marker = page->marker;
   s->page = page;
   s->odd = page->odd;
   s->hidden = 0;
@@ -251,7 +251,7 @@ void listing_ahead_locked(struct listing *l, size_t slot) {
 void listing_seed_locked(struct ns *n, struct node *dir) {
   const struct store_page nothing = {0};
   struct listing *l = listing_new_locked(n, dir);
-  bool marker = dir->dir.marker;
+  bool marker = dir->marker;
   struct page *page;
   char *next = NULL;
 
@@ -259,7 +259,7 @@ void listing_seed_locked(struct ns *n, struct node *dir) {
     return;
   if (page_new(&nothing, l->prefix, &page) != 0 || listing_install_locked(l, 0, page, &next) != 0)
     listing_uncache_locked(l);
-  dir->dir.marker = marker;
+  dir->marker = marker;
   listing_unref_locked(l);
 }
 

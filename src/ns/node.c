@@ -496,9 +496,9 @@ static bool take_object(struct node *i, const struct store_attr *a, const struct
   i->file.etag = etag;
   i->file.size = a->size;
   i->file.mtime = a->mtime;
-  i->file.archived = a->archived;
+  i->archived = a->archived;
   if (!same || a->crc_kind != CRC_NONE) { /* listings do not tell it */
-    i->file.crc_kind = (uint8_t)a->crc_kind;
+    i->crc_kind = (uint8_t)a->crc_kind;
     i->file.crc = a->crc;
   }
   return true;

@@ -177,8 +177,8 @@ static int use_object(struct ns *n, const struct node *i, void *out) {
     return -ENOMEM;
   o.attr.size = i->file.size;
   o.attr.mtime = i->file.mtime;
-  o.attr.archived = i->file.archived;
-  o.attr.crc_kind = (enum crc_kind)i->file.crc_kind;
+  o.attr.archived = i->archived;
+  o.attr.crc_kind = (enum crc_kind)i->crc_kind;
   o.attr.crc = i->file.crc;
   memcpy(o.attr.etag, i->file.etag, strlen(i->file.etag) + 1);
   *(struct ns_object *)out = o;

@@ -15,13 +15,14 @@
 #include "s3apfs/base/pool.h"
 #include "s3apfs/ns/ns.h"
 
-enum node_kind {
-  NODE_ABOVE, /* a directory above the roots */
-  NODE_DIR,
-  NODE_FILE,
-  NODE_LINK, /* a symbolic link: an object whose metadata says so */
-  NODE_FIFO, /* the same, of empty objects */
-  NODE_SOCKET,
+enum __attribute__((packed))
+node_kind {             /* a byte: there is one in every node */
+            NODE_ABOVE, /* a directory above the roots */
+            NODE_DIR,
+            NODE_FILE,
+            NODE_LINK, /* a symbolic link: an object whose metadata says so */
+            NODE_FIFO, /* the same, of empty objects */
+            NODE_SOCKET,
 };
 #define NODE_KINDS (NODE_SOCKET + 1)
 
@@ -43,12 +44,18 @@ struct node {
   uint64_t nlookup;
   unsigned refs; /* children, handles, calls under way, being fixed */
   enum node_kind kind;
-  bool gone;           /* it has no name any more */
-  bool own;            /* made here, and nobody else's version since */
-  bool local;          /* newer here than in the store: what is known stays */
-  bool displaced;      /* moved: not where its inode number would be looked for */
-  bool whole;          /* posix is all that the metadata says (files) */
-  bool lost;           /* what it was in was taken away; until it is found again */
+  uint8_t crc_kind;    /* of file.crc */
+  bool gone : 1;       /* it has no name any more */
+  bool own : 1;        /* made here, and nobody else's version since */
+  bool local : 1;      /* newer here than in the store: what is known stays */
+  bool displaced : 1;  /* moved: not where its inode number would be looked for */
+  bool whole : 1;      /* posix is all that the metadata says (files) */
+  bool lost : 1;       /* what it was in was taken away; until it is found again */
+  bool archived : 1;   /* its bytes have to be restored first (files) */
+  bool marker : 1;     /* it has an object of its own, as far as is known (directories) */
+  bool looked : 1;     /* for a kept listing, because a name was asked for (directories) */
+  bool opened : 1;     /* the same, because it was opened */
+  bool unkept : 1;     /* no listing of it is kept */
   int64_t asof;        /* tick of the call that told what follows */
   int64_t fresh_until; /* INT64_MAX: for ever */
   struct posix *posix; /* what its metadata says; NULL: not known */
@@ -58,19 +65,13 @@ struct node {
       int64_t mtime;
       char *etag;
       uint64_t crc; /* of that version, as crc_kind says */
-      uint8_t crc_kind;
-      bool archived;
-    } file; /* links too */
+    } file;         /* links too */
     struct {
       uint64_t hash; /* fixed: of the key with its '/' that it was found by */
       struct listing *listing;
       struct note *notes;   /* by name */
       int64_t denied_until; /* LIST of it was denied */
       int64_t big_until;    /* its names do not fit one page */
-      bool marker;          /* it has an object of its own, as far as is known */
-      bool looked;          /* for a kept listing, because a name was asked for */
-      bool opened;          /* the same, because it was opened */
-      bool unkept;          /* no listing of it is kept */
     } dir;
   };
   char *name;

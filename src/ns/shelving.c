@@ -54,9 +54,9 @@ static void errand_add_locked(struct ns *n, const struct errand *from) {
 }
 
 void shelving_unkeep_locked(struct ns *n, struct node *dir) {
-  if (n->shelf == NULL || dir->kind != NODE_DIR || dir->dir.unkept)
+  if (n->shelf == NULL || dir->kind != NODE_DIR || dir->unkept)
     return;
-  dir->dir.unkept = true;
+  dir->unkept = true;
   errand_add_locked(n, &(struct errand){.root = dir->root, .key = node_key_locked(dir)});
 }
 
@@ -350,7 +350,7 @@ static void show_locked(struct ns *n, struct node *dir, struct restored *r) {
 
 bool shelving_answers_locked(const struct node *dir, const struct listing *l,
                              const struct item *it) {
-  return !l->restored || dir->dir.opened || it->is_dir;
+  return !l->restored || dir->opened || it->is_dir;
 }
 
 void shelving_restore_locked(struct ns *n, struct node *dir, bool open) {
@@ -359,10 +359,10 @@ void shelving_restore_locked(struct ns *n, struct node *dir, bool open) {
   bool ok;
 
   if (dir->kind != NODE_DIR || dir->root->options.posix == ROOT_POSIX_STRICT ||
-      (open ? dir->dir.opened : dir->dir.looked))
+      (open ? dir->opened : dir->looked))
     return;
-  dir->dir.looked = true;
-  dir->dir.opened = dir->dir.opened || open;
+  dir->looked = true;
+  dir->opened = dir->opened || open;
   if (!may_restore_locked(n, dir))
     return;
   key = node_key_locked(dir);
@@ -486,7 +486,7 @@ static void put(struct ns *n, const struct job *j, const char *key, const struct
     log_debug("the listing of '%s' is not kept: %s", key, strerror(-rc));
   mtx_lock(&n->synced.lock);
   outdated = is_outdated_locked(j->dir, j->listing);
-  j->dir->dir.unkept = j->dir->dir.unkept || outdated;
+  j->dir->unkept = j->dir->unkept || outdated;
   mtx_unlock(&n->synced.lock);
   if (outdated)
     shelf_drop(n->shelf, realm, key);
@@ -504,7 +504,7 @@ static void keep(void *arg) {
   if (!is_outdated_locked(j->dir, j->listing)) {
     rc = encode_locked(j->listing, &b);
     key = node_key_locked(j->dir);
-    j->dir->dir.unkept = false;
+    j->dir->unkept = false;
   }
   mtx_unlock(&n->synced.lock);
   if (rc == 0 && key != NULL)
