@@ -76,6 +76,7 @@ def test_writing_reaches_the_same_key(emu, place, prefix):
     assert "a//b" not in keys and "a//made" not in keys and "twin" in keys
     with pytest.raises(OSError):
         (point / f"{MARK}q").write_bytes(b"nothing is called that")
+    assert (place.hand_out(point) / f"{MARK}q").read_bytes() == b"nothing is called that"
     os.rename(point / "a", point / "z")  # a folder with odd names in it
     assert body(emu, prefix, f"z/{LONG}") == b"new " + f"a/{LONG}".encode()
     assert (point / "z" / PIECE / ("L" * 49)).read_bytes() == b"new " + f"a/{LONG}".encode()

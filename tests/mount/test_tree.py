@@ -200,3 +200,4 @@ def test_the_tree_is_written_where_grants_allow_it(emu, place, grant):
         with open(point / "Extra" / "new", "w") as f:
             f.write("x")
     assert emu.grants_owner.list_objects_v2(Bucket=GRANTS_BUCKET, Prefix="Extra/new")["KeyCount"] == 0
+    assert (place.hand_out(point.parent) / GRANTS_BUCKET / "Extra" / "new").read_text() == "x"

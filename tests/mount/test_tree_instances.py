@@ -87,6 +87,7 @@ def test_several_accounts_and_regions_are_one_tree(emu, place):
     assert (point / "far" / "many" / "x").read_text() == "far/many/x"
     with pytest.raises(PermissionError):
         (point / "near" / "a" / "new").write_text("no")
+    assert (place.hand_out(point) / "near" / "a" / "new").read_text() == "no"
     assert len(seen(emu, "GetCallerIdentity")) == 0
     status = place.status(point)["directories"][0]
     assert status["grants"] == f"{MANY + 5} scopes by grants of accounts {NEAR},{FAR}:us-west-2"

@@ -100,6 +100,13 @@ class Place:
         assert result.returncode == 0, result.stderr
         self.mounts.remove(point)
 
+    def hand_out(self, point):
+        """Writes out what cannot be sent, which umount would tell of; the folder."""
+        folder = self.dir / "out"
+        result = self.run("sync", point, "--export", folder)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return folder
+
     def status(self, point):
         result = self.run("status", point, "--json")
         assert result.returncode == 0, result.stderr
