@@ -58,18 +58,15 @@ static void tell(struct ns *n, struct excess *e, size_t count) {
   }
 }
 
-static void thin(void *arg) {
-  struct ns *n = arg;
+/* One round at most. True: so many came meanwhile that it takes another. */
+static bool thin_round_locked(struct ns *n) {
   struct excess batch[BATCH];
-  size_t left;
+  size_t start = n->synced.node_count;
+  size_t left = n->synced.bucket_count;
   size_t told = 0;
-  size_t wanted;
 
-  mtx_lock(&n->synced.lock);
-  left = n->synced.bucket_count;
-  wanted = n->synced.node_count - TARGET(most_of(n));
-  while (!n->synced.ending && left > 0 && told < wanted &&
-         n->synced.node_count > TARGET(most_of(n))) {
+  while (!n->synced.ending && left > 0 && n->synced.node_count > TARGET(most_of(n)) &&
+         told < start - TARGET(most_of(n))) {
     size_t count = pick_locked(n, batch, &left);
 
     mtx_unlock(&n->synced.lock);
@@ -77,6 +74,15 @@ static void thin(void *arg) {
     told += count;
     mtx_lock(&n->synced.lock);
   }
+  return !n->synced.ending && n->synced.node_count > start + most_of(n) / 10;
+}
+
+static void thin(void *arg) {
+  struct ns *n = arg;
+
+  mtx_lock(&n->synced.lock);
+  while (thin_round_locked(n))
+    continue;
   n->synced.thinning = false;
   n->synced.thinned = n->synced.node_count;
   mtx_unlock(&n->synced.lock);

@@ -18,9 +18,10 @@ static struct catalog catalog;
 static struct budget *budget;
 static struct ns *ns;
 static const struct patience patient;
-static atomic_bool obey;     /* what is told of is forgotten, as the kernel does */
-static atomic_uint asked;    /* names told of */
-static uint64_t inos[FILES]; /* by number; fixed once they are all looked up */
+static atomic_bool obey;         /* what is told of is forgotten, as the kernel does */
+static atomic_uint asked;        /* names told of */
+static uint64_t inos[FILES];     /* by number; fixed once they are all looked up */
+static atomic_uint shown[FILES]; /* references that the kernel has */
 static atomic_bool told_of[FILES];
 
 static void on_told(void *arg, uint64_t parent, const char *name, uint64_t ino) {
@@ -33,7 +34,7 @@ static void on_told(void *arg, uint64_t parent, const char *name, uint64_t ino) 
   atomic_fetch_add(&asked, 1);
   atomic_store(&told_of[number], true);
   if (atomic_load(&obey) && inos[number] != 0)
-    ns_forget(ns, inos[number], 1);
+    ns_forget(ns, inos[number], atomic_exchange(&shown[number], 0));
 }
 
 static void setup(void) {
@@ -81,6 +82,7 @@ static void read_all(uint64_t ino) {
     if (end)
       break;
     inos[atoi(e.name + 1)] = e.attr.ino;
+    atomic_fetch_add(&shown[atoi(e.name + 1)], 1);
   }
   ns_dir_close(d);
 }
