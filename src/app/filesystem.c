@@ -14,7 +14,8 @@ static int make_fs(struct app *a, const struct config *c, struct state *state, s
                          .tier = tiering_tier(a->tiering),
                          .deadline_ms = c->settings.deadline_ms,
                          .state = state,
-                         .staging_size = c->settings.staging_size};
+                         .staging_size = c->settings.staging_size,
+                         .part_size = c->settings.part_size};
   struct catalog catalog;
   int rc = app_catalog(a, &catalog);
 

@@ -130,7 +130,6 @@ static const struct row rows[] = {
     {"owner", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
     {"group", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
     {"default_permissions", IGNORED, MOUNT_ONLY, 0, 0, 0, NULL},
-    {"part-size", LATER, ANYWHERE, 0, 0, 0, NULL},
     {"local-patterns", LATER, ANYWHERE, 0, 0, 0, NULL},
     {"audit-log", LATER, MOUNT_ONLY, 0, 0, 0, NULL},
     {"metrics", LATER, MOUNT_ONLY, 0, 0, 0, NULL},

@@ -73,6 +73,7 @@ struct settings {
   /* writing */
   char *state_dir; /* NULL: the default one */
   uint64_t staging_size;
+  uint64_t part_size; /* 0: 8 MiB */
   bool writeback;
   bool exclusive_open; /* exclusive=open */
   char *sse;           /* S3's words; NULL: the bucket decides */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "s3apfs/base/text.h"
+#include "s3apfs/store/write.h"
 #include "settings_internal.h"
 
 static const char *const sse_words[] = {"AES256", "aws:kms", "aws:kms:dsse", NULL};
@@ -30,6 +31,8 @@ const char *const *const settings_words[] = {
     [WORDS_CHECKSUM] = checksum_words};
 
 const struct row settings_writing_rows[] = {
+    {"part-size", SIZE, MOUNT_ONLY, AT(part_size), STORE_PART_MIN, STORE_PART_MAX,
+     "smallest part of a multipart upload, at most a quarter of memory; default 8M"},
     {"sse", CHOICE, ANYWHERE, AT(sse), WORDS_SSE, 0,
      "AES256 | aws:kms | aws:kms:dsse: encryption, default: the bucket's, and an object keeps its "
      "own"},
@@ -128,6 +131,8 @@ static int check_special(const struct settings *s, const char *target, struct bu
 int settings_check_writing(const struct settings *s, const struct target *t, struct buf *why) {
   int rc = check_encryption(s, why);
 
+  if (rc == 0 && s->part_size > s->memory / 4)
+    rc = needs(why, "part-size", "four times as much memory");
   if (rc == 0 && is_directory(t))
     rc = s->acl != NULL ? refuse(why, "acl", "directory buckets", "they have no ACLs")
                         : check_special(s, "directory buckets", why);

@@ -33,6 +33,7 @@ static int fs_parts(struct fs *fs, const struct fs_options *o) {
     cache_want_proof(fs->cache);
   fs->state = o->state;
   so.size = o->staging_size;
+  so.part_size = o->part_size;
   if (rc == 0)
     rc = fs_roots_new(fs);
   if (rc == 0 && fs->state != NULL)

@@ -194,6 +194,8 @@ DIRECTORY = "s3://bucket--use1-az4--x-s3"
     (f"s3://{BUCKET}", ["bucket-key=maybe"], "is not one of on, off"),
     (f"s3://{BUCKET}", ["storage-class=SPEEDY"], "is not one of STANDARD,"),
     (f"s3://{BUCKET}", ["storage-class"], "needs a value"),
+    (f"s3://{BUCKET}", ["part-size=4M"], "part-size"),
+    (f"s3://{BUCKET}", ["part-size=64M"], "'part-size' needs four times as much memory"),
     (f"s3://{BUCKET}", ["acl=everybody"], "is not one of private,"),
     (f"s3://{BUCKET}", ["tags=lose"], "is not one of keep, drop"),
     (DIRECTORY, ["acl=bucket-owner-full-control"], "'acl' does not go with directory buckets"),
@@ -205,6 +207,14 @@ def test_bad_values_are_one_line(emu, place, source, words, expected):
     result, _ = place.try_mount(source, options(emu, "profile=demo", *words))
     assert result.returncode == 2, result.stderr
     assert expected in result.stderr and len(result.stderr.splitlines()) == 1, result.stderr
+
+
+def test_parts_are_as_large_as_asked_for(emu, admin, prefix):
+    where = mount(emu, admin, prefix, "part-size=16M")
+    (where / "f").write_bytes(bytes(33 << 20))
+    sizes = [emu.owner.head_object(Bucket=BUCKET, Key=f"{prefix}/f", PartNumber=n)["ContentLength"]
+             for n in (1, 2, 3)]
+    assert sizes == [16 << 20, 16 << 20, 1 << 20]
 
 
 def test_each_directory_has_its_own(emu, admin, prefix):

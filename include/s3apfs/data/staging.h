@@ -25,7 +25,7 @@ struct staged;  /* one file */
 struct staging_options {
   uint64_t size;    /* bytes that may be staged; 0: what the disk holds */
   unsigned threads; /* parts under way at once; 0: 16 */
-  size_t part_size; /* smallest part; 0: 8 MiB. Tests make it smaller. */
+  size_t part_size; /* smallest part; 0: 8 MiB */
   size_t part_min;  /* what the service accepts; 0: STORE_PART_MIN */
   const char *host; /* in the names of conflict copies; NULL: this one's */
 };

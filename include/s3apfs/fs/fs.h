@@ -32,6 +32,7 @@ struct fs_options {
   int64_t deadline_ms;       /* of one request; 0: 60 s */
   struct state *state;       /* borrowed; NULL: nothing can be changed */
   uint64_t staging_size;     /* bytes that may be staged; 0: what the disk holds */
+  size_t part_size;          /* smallest part of an upload; 0: 8 MiB */
 };
 
 /* Takes the catalog's contents (the struct itself may go). */
