@@ -369,6 +369,16 @@ static bool is_of(const struct version *v, const char *realm, const char *prefix
          strncmp(v->key, prefix, strlen(prefix)) == 0;
 }
 
+/* Out of the map. *cancel: it is being loaded, and is pinned so that this can be ended. */
+static void take_out_locked(struct extent *e, struct extent **cancel) {
+  if (e->loading && e->pins == 0) {
+    e->pins++;
+    *cancel = e;
+  }
+  extent_unmap_locked(e);
+  extent_settle_locked(e);
+}
+
 /* Takes one extent of those versions out of the map; NULL: none is left. One that
  * loads is pinned, for its load to be cancelled when nobody waits for it. */
 static bool drop_one_locked(struct cache *c, const char *realm, const char *prefix,
@@ -382,12 +392,7 @@ static bool drop_one_locked(struct cache *c, const char *realm, const char *pref
     if (v->count == 0 || !is_of(v, realm, prefix))
       continue;
     e = v->extents[v->count - 1];
-    if (e->loading && e->pins == 0) {
-      e->pins++;
-      *cancel = e;
-    }
-    extent_unmap_locked(e);
-    extent_settle_locked(e);
+    take_out_locked(e, cancel);
     return true;
   }
   return false;
@@ -400,12 +405,7 @@ static bool drop_other_locked(struct version *v, const struct extent *but, struc
 
     if (e == but)
       continue;
-    if (e->loading && e->pins == 0) {
-      e->pins++;
-      *cancel = e;
-    }
-    extent_unmap_locked(e);
-    extent_settle_locked(e);
+    take_out_locked(e, cancel);
     return true;
   }
   return false;

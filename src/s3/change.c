@@ -2,6 +2,7 @@
 #include "change.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -123,11 +124,28 @@ static size_t source_length(const char *bucket) {
   return name != NULL ? (size_t)(name - bucket) - 1 : strlen(bucket);
 }
 
-int s3_copy_source(const struct s3_client *c, const char *key, struct buf *out) {
+static int put_source(const struct s3_client *c, const char *key, struct buf *out) {
   text_uri_encode(out, c->bucket, source_length(c->bucket), true);
   if (text_has_prefix(c->bucket, "arn:"))
     buf_puts(out, "/object");
   buf_putc(out, '/');
   text_uri_encode(out, key, strlen(key), true);
   return buf_error(out);
+}
+
+int s3_add_source(const struct s3_client *c, const char *name, const struct store_source *from,
+                  bool match, struct kvlist *headers) {
+  char if_match[64];
+  struct buf source;
+  int rc;
+
+  buf_init(&source, 0);
+  rc = put_source(c, from->key, &source);
+  if (rc == 0)
+    rc = kvlist_add(headers, name, buf_cstr(&source));
+  snprintf(if_match, sizeof(if_match), "%s-if-match", name);
+  if (rc == 0 && match && from->etag != NULL)
+    rc = kvlist_addf(headers, if_match, "\"%s\"", from->etag);
+  buf_fini(&source);
+  return rc;
 }

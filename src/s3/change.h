@@ -106,7 +106,8 @@ int s3_change_do(struct s3_client *c, struct s3_op *op, struct s3_try *t, struct
 int s3_change_malformed(struct s3_try *t);
 /* The server's time of the reply, else ours. */
 int64_t s3_reply_time(struct s3_client *c, const struct http_reply *reply);
-/* The value of x-amz-copy-source for a key of this client's target. */
-int s3_copy_source(const struct s3_client *c, const char *key, struct buf *out);
+/* The object that a copy or a rename is made from: NAME, and with `match` NAME-if-match. */
+int s3_add_source(const struct s3_client *c, const char *name, const struct store_source *from,
+                  bool match, struct kvlist *headers);
 
 #endif

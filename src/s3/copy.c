@@ -9,18 +9,10 @@
 
 static int source_headers(const struct s3_client *c, const struct store_source *from, bool match,
                           struct kvlist *headers) {
-  struct buf source;
-  int rc;
+  int rc = s3_add_source(c, "x-amz-copy-source", from, match, headers);
 
-  buf_init(&source, 0);
-  rc = s3_copy_source(c, from->key, &source);
-  if (rc == 0)
-    rc = kvlist_add(headers, "x-amz-copy-source", buf_cstr(&source));
-  if (rc == 0 && match && from->etag != NULL)
-    rc = kvlist_addf(headers, "x-amz-copy-source-if-match", "\"%s\"", from->etag);
   if (rc == 0 && c->expected_bucket_owner != NULL)
     rc = kvlist_add(headers, "x-amz-source-expected-bucket-owner", c->expected_bucket_owner);
-  buf_fini(&source);
   return rc;
 }
 

@@ -14,21 +14,6 @@ static int add_token(struct kvlist *headers) {
                      (unsigned long long)random[1]);
 }
 
-static int add_source(const struct s3_client *c, const struct store_source *from,
-                      struct kvlist *headers) {
-  struct buf source;
-  int rc;
-
-  buf_init(&source, 0);
-  rc = s3_copy_source(c, from->key, &source);
-  if (rc == 0)
-    rc = kvlist_add(headers, "x-amz-rename-source", buf_cstr(&source));
-  if (rc == 0 && from->etag != NULL)
-    rc = kvlist_addf(headers, "x-amz-rename-source-if-match", "\"%s\"", from->etag);
-  buf_fini(&source);
-  return rc;
-}
-
 int s3_change_rename(struct s3_client *c, const struct store_source *from, const char *key,
                      const struct store_condition *cond, struct s3_try *t) {
   struct s3_op op = {.method = "PUT", .key = key};
@@ -42,7 +27,7 @@ int s3_change_rename(struct s3_client *c, const struct store_source *from, const
   kvlist_init(&query);
   rc = kvlist_add(&query, "renameObject", "");
   if (rc == 0)
-    rc = add_source(c, from, &headers);
+    rc = s3_add_source(c, "x-amz-rename-source", from, true, &headers);
   if (rc == 0)
     rc = s3_condition_headers(cond, &headers);
   if (rc == 0)

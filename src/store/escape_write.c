@@ -12,6 +12,31 @@ static int real(struct store *s, const char *name, struct store **inner, char **
   return escape_real_key(name, key, &twin);
 }
 
+/* The same for two keys, of which one is copied; both are freed by the caller, also on failure. */
+struct pair {
+  struct store *inner;
+  char *key;
+  struct store_source source;
+  char *source_key;
+};
+
+static int pair_real(struct store *s, const char *name, const struct store_source *from,
+                     struct pair *out) {
+  int rc = real(s, name, &out->inner, &out->key);
+
+  out->source = *from;
+  out->source_key = NULL;
+  if (rc == 0)
+    rc = real(s, from->key, &out->inner, &out->source_key);
+  out->source.key = out->source_key;
+  return rc;
+}
+
+static void pair_fini(struct pair *p) {
+  free(p->source_key);
+  free(p->key);
+}
+
 static int escape_ready(struct store *s) {
   struct store *inner = escape_self(s)->inner;
 
@@ -85,20 +110,12 @@ static int escape_put_part(struct store *s, const char *name, const char *upload
 static int escape_copy_part(struct store *s, const char *name, const char *upload, unsigned number,
                             const struct store_source *from, uint64_t offset, uint64_t length,
                             struct store_part *out) {
-  struct store_source source = *from;
-  struct store *inner;
-  char *from_key;
-  char *key;
-  int rc = real(s, name, &inner, &key);
+  struct pair p;
+  int rc = pair_real(s, name, from, &p);
 
-  if (rc != 0)
-    return rc;
-  rc = real(s, from->key, &inner, &from_key);
-  source.key = from_key;
   if (rc == 0)
-    rc = inner->write->copy_part(inner, key, upload, number, &source, offset, length, out);
-  free(from_key);
-  free(key);
+    rc = p.inner->write->copy_part(p.inner, p.key, upload, number, &p.source, offset, length, out);
+  pair_fini(&p);
   return rc;
 }
 
@@ -131,20 +148,12 @@ static int escape_abort_upload(struct store *s, const char *name, const char *up
 static int escape_copy(struct store *s, const struct store_source *from, const char *name,
                        const struct store_dress *dress, const struct store_condition *cond,
                        struct store_attr *out) {
-  struct store_source source = *from;
-  struct store *inner;
-  char *from_key;
-  char *key;
-  int rc = real(s, name, &inner, &key);
+  struct pair p;
+  int rc = pair_real(s, name, from, &p);
 
-  if (rc != 0)
-    return rc;
-  rc = real(s, from->key, &inner, &from_key);
-  source.key = from_key;
   if (rc == 0)
-    rc = inner->write->copy(inner, &source, key, dress, cond, out);
-  free(from_key);
-  free(key);
+    rc = p.inner->write->copy(p.inner, &p.source, p.key, dress, cond, out);
+  pair_fini(&p);
   return rc;
 }
 

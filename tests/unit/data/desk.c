@@ -2,6 +2,7 @@
 
 #include <criterion/criterion.h>
 #include <dirent.h>
+#include <errno.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,6 +92,14 @@ struct store_attr desk_put(struct desk *d, const char *key, const unsigned char 
   cr_assert_eq(mem_store_put(d->mem, key, data, len), 0);
   cr_assert_eq(d->mem->ops->head(d->mem, key, &attr, NULL), 0);
   return attr;
+}
+
+bool desk_has(struct store *s, const char *key) {
+  struct store_attr attr;
+  int rc = s->ops->head(s, key, &attr, NULL);
+
+  cr_assert(rc == 0 || rc == -ENOENT, "%d", rc);
+  return rc == 0;
 }
 
 char *desk_find(struct desk *d, const char *word) {

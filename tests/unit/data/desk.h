@@ -39,6 +39,8 @@ unsigned char *desk_object(struct desk *d, const char *key, size_t *len);
 /* The object is exactly these bytes. */
 void desk_expect(struct desk *d, const char *key, const unsigned char *data, size_t len);
 struct store_attr desk_put(struct desk *d, const char *key, const unsigned char *data, size_t len);
+/* What a store (the desk's, or one over it) says of the key. */
+bool desk_has(struct store *s, const char *key);
 /* The key of the only object whose name has this word; the caller's. */
 char *desk_find(struct desk *d, const char *word);
 unsigned desk_journal_files(struct desk *d);

@@ -31,14 +31,6 @@ static struct store_attr put(const char *key, const char *text) {
   return desk_put(&desk, key, (const unsigned char *)text, strlen(text));
 }
 
-static bool is_there(struct store *s, const char *key) {
-  struct store_attr attr;
-  int rc = s->ops->head(s, key, &attr, NULL);
-
-  cr_assert(rc == 0 || rc == -ENOENT, "%d", rc);
-  return rc == 0;
-}
-
 static int remove_key(const char *key, const char *etag) {
   struct store_doomed d = {.key = key, .etag = etag};
 
@@ -56,9 +48,9 @@ static void prove(void) {
   struct store_attr attr;
 
   cr_assert_eq(make("proof/", "", &attr), 0);
-  cr_assert(is_there(desk.mem, "proof/"));
+  cr_assert(desk_has(desk.mem, "proof/"));
   cr_assert_eq(remove_key("proof/", attr.etag), 0);
-  cr_assert(!is_there(desk.mem, "proof/"));
+  cr_assert(!desk_has(desk.mem, "proof/"));
 }
 
 static int count_change(void *arg, struct journal_change *c) {
@@ -92,7 +84,7 @@ Test(later, who_may_not_change_anything_learns_so) {
   fault_store_fail(desk.store, FAULT_PUT, 0, 1, -EACCES, 0);
   cr_expect_eq(make("d/", "", &attr), -EACCES);
   cr_expect_eq(noted(), 0);
-  cr_expect(is_there(later, "a"));
+  cr_expect(desk_has(later, "a"));
 }
 
 Test(later, what_waits_looks_done) {
@@ -103,12 +95,12 @@ Test(later, what_waits_looks_done) {
   fault_store_gate(desk.store, FAULT_REMOVE, 0);
   cr_assert_eq(remove_key("d/a", a.etag), 0);
   cr_expect_eq(noted(), 1);
-  cr_expect(is_there(desk.mem, "d/a"));
-  cr_expect(!is_there(later, "d/a"));
+  cr_expect(desk_has(desk.mem, "d/a"));
+  cr_expect(!desk_has(later, "d/a"));
   cr_expect_eq(listed("d/", 1000), 1);
   fault_store_open(desk.store);
   cr_assert_eq(later_flush(later), 0);
-  cr_expect(!is_there(desk.mem, "d/a"));
+  cr_expect(!desk_has(desk.mem, "d/a"));
   cr_expect_eq(noted(), 0);
   cr_expect_eq(listed("d/", 2), 1);
 }
@@ -128,7 +120,7 @@ Test(later, folders_come_behind_with_what_they_carry) {
   cr_assert_eq(later->write->put(later, "d/", "", 0, &dress, &absent, &attr), 0);
   kvlist_fini(&meta);
   cr_expect_eq(noted(), 1);
-  cr_expect(!is_there(desk.mem, "d/"));
+  cr_expect(!desk_has(desk.mem, "d/"));
   fault_store_open(desk.store);
   cr_assert_eq(later->write->detail(later, "d/", &d), 0, "who asks waits");
   cr_expect_str_eq(kvlist_get(&d.meta, "permissions"), "040750");
@@ -146,7 +138,7 @@ Test(later, a_new_object_waits_for_the_removal_of_the_old) {
   cr_assert_eq(make("a", "same", &attr), 0);
   cr_expect_eq(noted(), 0);
   cr_assert_eq(later_flush(later), 0);
-  cr_expect(is_there(desk.mem, "a"));
+  cr_expect(desk_has(desk.mem, "a"));
 }
 
 Test(later, what_fails_for_now_is_tried_again_before_anything_behind_it) {
@@ -159,10 +151,10 @@ Test(later, what_fails_for_now_is_tried_again_before_anything_behind_it) {
   cr_assert_eq(remove_key("b", b.etag), 0);
   cr_expect_eq(later_flush(later), -EIO);
   cr_expect_eq(noted(), 2);
-  cr_expect(is_there(desk.mem, "a") && is_there(desk.mem, "b"));
+  cr_expect(desk_has(desk.mem, "a") && desk_has(desk.mem, "b"));
   fault_store_fail(desk.store, FAULT_REMOVE, 0, 0, 0, 0);
   cr_assert_eq(later_flush(later), 0);
-  cr_expect(!is_there(desk.mem, "a") && !is_there(desk.mem, "b"));
+  cr_expect(!desk_has(desk.mem, "a") && !desk_has(desk.mem, "b"));
   cr_expect_eq(noted(), 0);
 }
 
@@ -175,7 +167,7 @@ Test(later, what_is_denied_does_not_wait_for_ever) {
   cr_assert_eq(remove_key("a", a.etag), 0);
   cr_assert_eq(later_flush(later), 0);
   cr_expect_eq(noted(), 0);
-  cr_expect(is_there(later, "a"));
+  cr_expect(desk_has(later, "a"));
   cr_expect_eq(remove_key("a", a.etag), -EACCES);
 }
 
@@ -190,7 +182,7 @@ Test(later, somebody_elses_new_version_stays) {
   put("a", "theirs");
   fault_store_open(desk.store);
   cr_assert_eq(later_flush(later), 0);
-  cr_expect(is_there(desk.mem, "a"));
+  cr_expect(desk_has(desk.mem, "a"));
 }
 
 Test(later, many_go_in_one_request) {
@@ -208,5 +200,5 @@ Test(later, many_go_in_one_request) {
   cr_assert_eq(later_flush(later), 0);
   cr_expect_eq(noted(), 0);
   for (size_t i = 0; i < 200; i++)
-    cr_expect(!is_there(desk.mem, keys[i]));
+    cr_expect(!desk_has(desk.mem, keys[i]));
 }

@@ -36,14 +36,6 @@ static struct store_attr put(const char *key, const char *text) {
   return desk_put(&desk, key, (const unsigned char *)text, strlen(text));
 }
 
-static bool is_there(struct store *s, const char *key) {
-  struct store_attr attr;
-  int rc = s->ops->head(s, key, &attr, NULL);
-
-  cr_assert(rc == 0 || rc == -ENOENT, "%d", rc);
-  return rc == 0;
-}
-
 static void expect(const char *key, const char *text) {
   desk_expect(&desk, key, (const unsigned char *)text, strlen(text));
 }
@@ -66,7 +58,7 @@ static void prove(void) {
 
   cr_assert_eq(move("proof", &a, "proved", NULL, &behind), 0);
   cr_assert(!behind);
-  cr_assert(is_there(desk.mem, "proof") && is_there(desk.mem, "proved"));
+  cr_assert(desk_has(desk.mem, "proof") && desk_has(desk.mem, "proved"));
 }
 
 static void move_behind(const char *from, const struct store_attr *attr, const char *to,
@@ -98,12 +90,12 @@ Test(later_move, is_acknowledged_before_it_is_made) {
   fault_store_gate(desk.store, FAULT_COPY, 0);
   move_behind("d/a", &a, "d/b", NULL);
   cr_expect_eq(noted(), 1);
-  cr_expect(!is_there(later, "d/a"));
-  cr_expect(is_there(desk.mem, "d/a") && !is_there(desk.mem, "d/b"));
+  cr_expect(!desk_has(later, "d/a"));
+  cr_expect(desk_has(desk.mem, "d/a") && !desk_has(desk.mem, "d/b"));
   fault_store_open(desk.store);
   cr_assert_eq(later_flush(later), 0);
   expect("d/b", "1");
-  cr_expect(!is_there(desk.mem, "d/a"));
+  cr_expect(!desk_has(desk.mem, "d/a"));
   cr_expect_eq(noted(), 0);
 }
 
@@ -122,7 +114,7 @@ Test(later_move, is_seen_at_once) {
   cr_assert_eq(store_read(later, "d/b", a.etag, 0, text, 1, &got, &attr), 0);
   cr_expect_eq(text[0], '1');
   move_behind("d/b", &a, "d/c", NULL);
-  cr_expect(is_there(later, "d/c"));
+  cr_expect(desk_has(later, "d/c"));
   cr_assert_eq(later_flush(later), 0);
   move_behind("d/c", &a, "d/d", NULL);
   cr_assert_eq(later->ops->list(later, "d/", true, NULL, 1000, &page), 0);
@@ -141,7 +133,7 @@ Test(later_move, comes_before_what_is_acknowledged_later) {
   fault_store_delay(desk.store, FAULT_COPY, 20);
   move_behind("a", &a, "b", NULL);
   cr_assert_eq(later->write->put(later, "done", "", 0, NULL, &absent, &attr), 0);
-  cr_expect(is_there(desk.mem, "b"));
+  cr_expect(desk_has(desk.mem, "b"));
 }
 
 Test(later_move, a_name_is_used_again_after_it) {
@@ -173,7 +165,7 @@ Test(later_move, of_two_hosts_at_once_one_wins) {
   move_behind("a", &a, "b", b.etag);
   cr_assert_eq(later_flush(later), 0);
   expect("b", "ours");
-  cr_expect(!is_there(desk.mem, "a"));
+  cr_expect(!desk_has(desk.mem, "a"));
 }
 
 Test(later_move, what_nobody_here_knew_of_is_replaced_too) {
@@ -186,7 +178,7 @@ Test(later_move, what_nobody_here_knew_of_is_replaced_too) {
   move_behind("a", &a, "b", NULL);
   cr_assert_eq(later_flush(later), 0);
   expect("b", "ours");
-  cr_expect(!is_there(desk.mem, "a"));
+  cr_expect(!desk_has(desk.mem, "a"));
 }
 
 Test(later_move, where_it_is_denied_the_object_keeps_its_name) {
@@ -198,7 +190,7 @@ Test(later_move, where_it_is_denied_the_object_keeps_its_name) {
   fault_store_fail(desk.store, FAULT_COPY, 0, 2, -EACCES, 0);
   move_behind("a", &a, "b", NULL);
   cr_expect_eq(later_flush(later), -EACCES);
-  cr_expect(is_there(later, "a") && !is_there(later, "b"));
+  cr_expect(desk_has(later, "a") && !desk_has(later, "b"));
   cr_expect_eq(noted(), 0);
   cr_expect_eq(move("a", &a, "b", NULL, &behind), -EAGAIN, "the next one asks first");
 }
@@ -239,7 +231,7 @@ Test(later_move, what_fails_for_now_is_tried_again) {
   fault_store_fail(desk.store, FAULT_COPY, 0, 0, 0, 0);
   cr_assert_eq(later_flush(later), 0);
   expect("d/x", "1");
-  cr_expect(!is_there(desk.mem, "d/a"));
+  cr_expect(!desk_has(desk.mem, "d/a"));
 }
 
 /* --- after a crash: what the journal has ---------------------------------------------------- */
@@ -266,7 +258,7 @@ Test(later_move, after_a_crash_it_is_made) {
   open_later();
   cr_assert_eq(later_flush(later), 0);
   expect("b", "1");
-  cr_expect(!is_there(desk.mem, "a"));
+  cr_expect(!desk_has(desk.mem, "a"));
   cr_expect_eq(noted(), 0);
 }
 
@@ -278,7 +270,7 @@ Test(later_move, a_copy_that_was_made_already_is_known) {
   open_later();
   cr_assert_eq(later_flush(later), 0);
   expect("b", "1");
-  cr_expect(!is_there(desk.mem, "a"));
+  cr_expect(!desk_has(desk.mem, "a"));
 }
 
 Test(later_move, after_a_crash_nothing_newer_is_replaced) {
@@ -316,5 +308,5 @@ Test(later_move, a_copy_is_never_made_twice) {
   desk.store = second;
   open_later();
   cr_assert_eq(later_flush(later), 0);
-  cr_expect(!is_there(desk.mem, "a") && !is_there(desk.mem, "b"));
+  cr_expect(!desk_has(desk.mem, "a") && !desk_has(desk.mem, "b"));
 }
