@@ -179,7 +179,7 @@ static bool set_version_locked(struct ns *n, struct node *i, const struct store_
 /* Whatever has the name loses it. */
 static void take_name_locked(struct ns *n, struct node *dir, const char *name,
                              const struct node *but) {
-  for (enum node_kind kind = NODE_DIR; kind < NODE_KINDS; kind++) {
+  for (int kind = NODE_DIR; kind < NODE_KINDS; kind++) {
     struct node *i = node_child_locked(n, dir, name, kind);
 
     if (i == NULL || i == but)

@@ -237,7 +237,7 @@ struct node *find_attach_locked(struct ns *n, struct node *dir, const struct ite
 static struct node *fresh_child_locked(struct ns *n, struct node *dir, const char *name) {
   struct node *newest = NULL;
 
-  for (enum node_kind kind = NODE_DIR; kind < NODE_KINDS; kind++) {
+  for (int kind = NODE_DIR; kind < NODE_KINDS; kind++) {
     struct node *i = node_child_locked(n, dir, name, kind);
 
     if (i != NULL && stands_locked(n, i, i->fresh_until) &&
@@ -393,7 +393,7 @@ static int find_absent_locked(struct ns *n, struct node *dir, const char *name,
 
 /* What the store does not say any more cannot stand in for it. */
 static void take_back_locked(struct ns *n, struct node *dir, const char *name) {
-  for (enum node_kind kind = NODE_DIR; kind < NODE_KINDS; kind++) {
+  for (int kind = NODE_DIR; kind < NODE_KINDS; kind++) {
     struct node *i = node_child_locked(n, dir, name, kind);
 
     if (i != NULL && i->fresh_until <= ns_now(n))

@@ -388,7 +388,7 @@ static bool same(const struct item *a, const struct item *b) {
 }
 
 static void tell_locked(struct ns *n, struct node *dir, const struct item *it) {
-  for (enum node_kind kind = NODE_DIR; kind < NODE_KINDS; kind++) {
+  for (int kind = NODE_DIR; kind < NODE_KINDS; kind++) {
     struct node *i =
         node_kind_is_object(kind) != it->is_dir ? node_child_locked(n, dir, it->name, kind) : NULL;
 
