@@ -44,6 +44,10 @@ struct row {
 
 /* Every row of all parts; NULL: there are no more. */
 const struct row *settings_row_at(size_t i);
+/* settings_values.c. NULL is a value that was not given. */
+int settings_apply(struct settings *s, const struct row *r, const char *value, struct buf *why);
+/* The member of a row whose value is text. */
+char **settings_string_at(const struct settings *s, const struct row *r);
 /* settings_writing.c: how files become objects. */
 extern const struct row settings_writing_rows[];
 extern const size_t settings_writing_count;
