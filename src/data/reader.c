@@ -219,7 +219,7 @@ static void make_reply(const struct pin_list *l, uint64_t offset, uint64_t end,
 }
 
 /* Tried again: a load that the store ended by itself, and one whose bad luck this
- * reader only inherited. */
+ * reader only inherited; but not that the object is another than its checksum says. */
 static int pin_and_wait(struct reader *r, uint64_t offset, uint64_t end, size_t piece,
                         const struct pattern_plan *plan, const struct patience *p,
                         struct pin_list *l) {
@@ -235,7 +235,7 @@ static int pin_and_wait(struct reader *r, uint64_t offset, uint64_t end, size_t 
     rc = wait_all(l, offset, end, p, &joined);
     if (rc != 0)
       cache_unpin(r->cache, l->pins, l->count);
-    if (rc != 0 && joined && is_passing(rc) && patience_check(p) == 0)
+    if (rc != 0 && joined && is_passing(rc) && !reader_is_spoiled(r) && patience_check(p) == 0)
       rc = -ECANCELED;
   }
   if (rc == 0 && reader_is_spoiled(r)) { /* while this waited */

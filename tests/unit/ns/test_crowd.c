@@ -18,10 +18,10 @@ static struct catalog catalog;
 static struct budget *budget;
 static struct ns *ns;
 static const struct patience patient;
-static atomic_bool obey;         /* what is told of is forgotten, as the kernel does */
-static atomic_uint asked;        /* names told of */
-static uint64_t inos[FILES];     /* by number; fixed once they are all looked up */
-static atomic_uint shown[FILES]; /* references that the kernel has */
+static atomic_bool obey;                 /* what is told of is forgotten, as the kernel does */
+static atomic_uint asked;                /* names told of */
+static atomic_uint_fast64_t inos[FILES]; /* by number; fixed once they are all looked up */
+static atomic_uint shown[FILES];         /* references that the kernel has */
 static atomic_bool told_of[FILES];
 
 static void on_told(void *arg, uint64_t parent, const char *name, uint64_t ino) {

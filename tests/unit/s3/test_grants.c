@@ -71,13 +71,13 @@ static void data_access(struct server_conn *c, const struct server_request *r, s
   char own[256];
   int n = atomic_fetch_add(&s->data_access, 1) + 1;
 
-  snprintf(s->last_target, sizeof(s->last_target), "%s", r->target);
   if (s->matched == NULL) {
     target_of(r, own);
     note_under_way(s);
     answer_keys(c, s, own, n);
     return;
   }
+  snprintf(s->last_target, sizeof(s->last_target), "%s", r->target); /* they ask one at a time */
   usleep(20000); /* room for others to ask at the same time */
   if (atomic_load(&s->broken))
     conn_reply(c, 500, "", "<Error><Code>InternalError</Code></Error>");
