@@ -169,8 +169,14 @@ Test(write, upload_of_sent_and_copied_parts) {
   if (f.emulator)
     cr_expect(d.has_crc64nvme);
   store_detail_fini(&d);
-  if (f.emulator)
-    cr_expect_eq(f.w->complete_upload(f.store, "k", id, parts, 3, NULL, &a), -EPIPE);
+  if (f.emulator) { /* a reply that was lost: what stands there is what was asked for */
+    struct store_attr again;
+
+    cr_expect_eq(f.w->complete_upload(f.store, "k", id, parts, 3, NULL, &again), 0);
+    cr_expect_str_eq(again.etag, a.etag);
+    cr_expect_eq(f.w->put(f.store, "k", data, part, NULL, NULL, &a), 0);
+    cr_expect_eq(f.w->complete_upload(f.store, "k", id, parts, 3, NULL, &again), -EPIPE);
+  }
   free(id);
   free(data);
 }
