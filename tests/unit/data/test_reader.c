@@ -553,8 +553,10 @@ Test(reader, random_reads_from_a_far_store_are_split) {
   cr_expect_eq(check_read(r, 20 * MB + 4 * KB, 4 * KB, 1, &patient), 4 * KB);
   while (!cache_is_far(cache, store)) /* learned when the load ends, behind its reader */
     usleep(1000);
+  wait_idle_loads();
   before = counts();
   cr_expect_eq(check_read(r, 33 * MB, 512 * KB, 1, &patient), 512 * KB);
+  wait_idle_loads(); /* the store counts bytes after it gave them */
   cr_expect_eq(counts().gets - before.gets, 4);
   cr_expect_eq(counts().bytes - before.bytes, 512 * KB);
   cr_expect_eq(check_read(r, 4 * MB - 256 * KB + 4 * KB, DATA_READ_MAX, 1, &patient),
