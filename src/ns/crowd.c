@@ -8,10 +8,11 @@
  * folder: most often no request.
  *
  * The hand goes round the table, so that a name that the kernel would not drop is not
- * asked for twice in a round. */
+ * asked for twice in a round. The thread waits between rounds, without the lock. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "ns.h"
 
@@ -19,6 +20,9 @@
 #define NODE_COST (sizeof(struct node) + 96)
 #define BATCH 256 /* names told of without the lock */
 #define TARGET(most) ((most) / 10 * 8)
+#define PAUSE_MS 500 /* for what the kernel drops to be told of */
+#define STEP_MS 20
+#define FRUITLESS 3 /* rounds in a row that changed nothing */
 
 struct excess {
   uint64_t parent;
@@ -77,12 +81,31 @@ static bool thin_round_locked(struct ns *n) {
   return !n->synced.ending && n->synced.node_count > start + most_of(n) / 10;
 }
 
+static void wait_for_kernel_locked(struct ns *n) {
+  const struct timespec step = {.tv_nsec = STEP_MS * 1000000L};
+
+  for (int ms = 0; ms < PAUSE_MS && !n->synced.ending; ms += STEP_MS) {
+    mtx_unlock(&n->synced.lock);
+    nanosleep(&step, NULL);
+    mtx_lock(&n->synced.lock);
+  }
+}
+
+/* A name may have been told of before the kernel had it: its answer was still on the way. So
+ * rounds go on while there are too many, and some go. */
 static void thin(void *arg) {
   struct ns *n = arg;
+  unsigned fruitless = 0;
 
   mtx_lock(&n->synced.lock);
-  while (thin_round_locked(n))
-    continue;
+  while (!n->synced.ending && n->synced.node_count > most_of(n) && fruitless < FRUITLESS) {
+    size_t before = n->synced.node_count;
+
+    while (thin_round_locked(n))
+      continue;
+    wait_for_kernel_locked(n);
+    fruitless = n->synced.node_count < before ? 0 : fruitless + 1;
+  }
   n->synced.thinning = false;
   n->synced.thinned = n->synced.node_count;
   mtx_unlock(&n->synced.lock);
