@@ -411,19 +411,23 @@ static bool drop_other_locked(struct version *v, const struct extent *but, struc
   return false;
 }
 
+/* Without the lock meanwhile. */
+static void end_load_locked(struct cache *c, struct extent **cancel) {
+  if (*cancel == NULL)
+    return;
+  mtx_unlock(&c->synced.lock);
+  cancel_load(*cancel);
+  *cancel = NULL;
+  mtx_lock(&c->synced.lock);
+}
+
 void cache_drop_others(struct extent *e) {
   struct cache *c = e->cache;
   struct extent *cancel = NULL;
 
   mtx_lock(&c->synced.lock);
-  while (drop_other_locked(e->version, e, &cancel)) {
-    if (cancel == NULL)
-      continue;
-    mtx_unlock(&c->synced.lock);
-    cancel_load(cancel);
-    cancel = NULL;
-    mtx_lock(&c->synced.lock);
-  }
+  while (drop_other_locked(e->version, e, &cancel))
+    end_load_locked(c, &cancel);
   memory_feed_locked(c);
   mtx_unlock(&c->synced.lock);
 }
@@ -454,14 +458,8 @@ void cache_drop(struct cache *c, const char *realm, const char *prefix) {
   mtx_lock(&c->synced.lock);
   forget_proofs_locked(c, realm, prefix);
   proofs_clear(&c->proofs); /* by hash nobody can tell which */
-  while (drop_one_locked(c, realm, prefix, &cancel)) {
-    if (cancel == NULL)
-      continue;
-    mtx_unlock(&c->synced.lock);
-    cancel_load(cancel);
-    cancel = NULL;
-    mtx_lock(&c->synced.lock);
-  }
+  while (drop_one_locked(c, realm, prefix, &cancel))
+    end_load_locked(c, &cancel);
   memory_feed_locked(c);
   mtx_unlock(&c->synced.lock);
 }

@@ -138,7 +138,7 @@ static int note_copied(struct later *l, const struct later_change *c) {
                                .etag = c->etag,
                                .detail = (char *)(uintptr_t) ""};
 
-  return journal_turn_change(l->state, &row, STATE_DURABLE);
+  return journal_put_change(l->state, &row, STATE_DURABLE);
 }
 
 /* --- copying --- */

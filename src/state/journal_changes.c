@@ -44,25 +44,6 @@ int journal_add_change(struct state *s, struct journal_change *c, enum state_syn
 }
 
 static int put_change(struct db *d, void *arg) {
-  static const char sql[] = "UPDATE change SET etag = ?, detail = ?, err = ? WHERE id = ?";
-  const struct journal_change *c = arg;
-  sqlite3_stmt *st;
-  int rc = db_prepare(d, sql, &st);
-
-  if (rc != 0)
-    return rc;
-  db_bind_text(st, 1, c->etag);
-  db_bind_text(st, 2, c->detail);
-  db_bind_int(st, 3, c->err);
-  db_bind_int(st, 4, c->id);
-  return db_finish(d, st);
-}
-
-int journal_put_change(struct state *s, const struct journal_change *c, enum state_sync sync) {
-  return db_run(s->db, sync, put_change, (void *)c);
-}
-
-static int turn_change(struct db *d, void *arg) {
   static const char sql[] = "UPDATE change SET what = ?, key = ?, target = ?, etag = ?, "
                             "detail = ?, err = ? WHERE id = ?";
   const struct journal_change *c = arg;
@@ -81,8 +62,8 @@ static int turn_change(struct db *d, void *arg) {
   return db_finish(d, st);
 }
 
-int journal_turn_change(struct state *s, const struct journal_change *c, enum state_sync sync) {
-  return db_run(s->db, sync, turn_change, (void *)c);
+int journal_put_change(struct state *s, const struct journal_change *c, enum state_sync sync) {
+  return db_run(s->db, sync, put_change, (void *)c);
 }
 
 struct dropping {

@@ -123,25 +123,20 @@ static int route_abort_upload(struct store *s, const char *key, const char *uplo
 
 /* --- copies --- */
 
-/* One scope that reads the source and writes the key. */
+/* One scope that reads the source and writes the key; *source: as its store names it. */
 static int find_both(struct store *s, const struct store_source *from, const char *key,
-                     struct scope_entry **entry, struct store **out) {
+                     struct scope_entry **entry, struct store **out, struct store_source *source) {
   int rc = find(s, key, SCOPE_CAN_READ | SCOPE_CAN_WRITE, entry, out);
 
   if (rc != 0)
     return rc;
-  if (scope_covers_key_of(*entry, from->key))
-    return 0;
-  route_end(*entry);
-  return -EXDEV;
-}
-
-static struct store_source inner_source(const struct scope_entry *e,
-                                        const struct store_source *from) {
-  struct store_source inner = *from;
-
-  inner.key = route_inner_key(e, from->key);
-  return inner;
+  if (!scope_covers_key_of(*entry, from->key)) {
+    route_end(*entry);
+    return -EXDEV;
+  }
+  *source = *from;
+  source->key = route_inner_key(*entry, from->key);
+  return 0;
 }
 
 static int route_copy_part(struct store *s, const char *key, const char *upload, unsigned number,
@@ -150,11 +145,10 @@ static int route_copy_part(struct store *s, const char *key, const char *upload,
   struct store_source source;
   struct scope_entry *e;
   struct store *inner;
-  int rc = find_both(s, from, key, &e, &inner);
+  int rc = find_both(s, from, key, &e, &inner, &source);
 
   if (rc != 0)
     return rc;
-  source = inner_source(e, from);
   rc = inner->write->copy_part(inner, route_inner_key(e, key), upload, number, &source, offset,
                                length, out);
   route_end(e);
@@ -167,11 +161,10 @@ static int route_copy(struct store *s, const struct store_source *from, const ch
   struct store_source source;
   struct scope_entry *e;
   struct store *inner;
-  int rc = find_both(s, from, key, &e, &inner);
+  int rc = find_both(s, from, key, &e, &inner, &source);
 
   if (rc != 0)
     return rc;
-  source = inner_source(e, from);
   rc = inner->write->copy(inner, &source, route_inner_key(e, key), dress, cond, out);
   route_end(e);
   return rc;
@@ -182,11 +175,10 @@ static int route_move(struct store *s, const struct store_source *from, const ch
   struct store_source source;
   struct scope_entry *e;
   struct store *inner;
-  int rc = find_both(s, from, key, &e, &inner);
+  int rc = find_both(s, from, key, &e, &inner, &source);
 
   if (rc != 0)
     return rc;
-  source = inner_source(e, from);
   rc = inner->write->move != NULL
            ? inner->write->move(inner, &source, route_inner_key(e, key), cond)
            : -EOPNOTSUPP;

@@ -102,10 +102,9 @@ struct journal_change {
 void journal_change_fini(struct journal_change *c); /* frees the strings */
 
 int journal_add_change(struct state *s, struct journal_change *c, enum state_sync sync);
-/* Replaces detail, etag and err of the change with this id. */
+/* Replaces all but the domain of the change with this id; another may be left to do in its place.
+ */
 int journal_put_change(struct state *s, const struct journal_change *c, enum state_sync sync);
-/* Replaces everything but the domain: another change is left to do in its place. */
-int journal_turn_change(struct state *s, const struct journal_change *c, enum state_sync sync);
 int journal_drop_change(struct state *s, int64_t id, enum state_sync sync);
 int journal_drop_changes(struct state *s, const int64_t *ids, size_t count, enum state_sync sync);
 typedef int (*journal_change_fn)(void *arg, struct journal_change *c);
