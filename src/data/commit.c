@@ -108,6 +108,7 @@ void attempt_fini(struct attempt *a) {
   kvlist_fini(&a->meta);
   kvlist_fini(&a->headers);
   plan_fini(&a->plan);
+  held_fini(a);
 }
 
 static int make_plan(struct attempt *a) {
@@ -137,28 +138,29 @@ static int commit_by_put(struct attempt *a, struct store_attr *out) {
   struct store_dress dress = commit_dress_of(a);
   struct patience patience = commit_patience();
   struct part_memory m = {0};
+  const void *data = held_bytes(a, 0, a->state.size);
+  size_t size = (size_t)a->state.size;
   struct pieces p;
   int rc = snapshot_pieces(&a->state, 0, a->state.size, &p);
 
-  if (rc == 0 && a->state.size > 0)
-    rc = part_memory_get(f->staging, (size_t)a->state.size, &m);
-  if (rc == 0 && a->state.size > 0) {
-    rc = pieces_fetch(&p, &a->state, a->file, m.data, &patience);
-    a->crc = crc64nvme(0, m.data, m.len);
+  if (rc == 0 && size > 0 && data == NULL) {
+    rc = part_memory_get(f->staging, size, &m);
+    data = m.data;
+    if (rc == 0)
+      rc = pieces_fetch(&p, &a->state, a->file, m.data, &patience);
   }
   if (rc == 0) {
+    a->crc = size > 0 ? crc64nvme(0, data, size) : 0;
     a->crc_known = true;
     if (f->store->sums != NULL)
-      f->store->sums->text(f->store->sums, m.data, (size_t)a->state.size, a->sum);
+      f->store->sums->text(f->store->sums, data, size, a->sum);
     rc = commit_expect(a, a->sum);
   }
-  if (rc == 0) {
-    rc = f->store->write->put(f->store, a->key, m.data, (size_t)a->state.size, &dress,
-                              &a->condition, out);
-  }
+  if (rc == 0)
+    rc = f->store->write->put(f->store, a->key, data, size, &dress, &a->condition, out);
   /* Who reads next what was just written need not ask for it. */
-  if (rc == 0 && m.data != NULL && !a->aside)
-    cache_fill(f->staging->cache, f->store, a->key, out, m.data);
+  if (rc == 0 && data != NULL && !a->aside)
+    cache_fill(f->staging->cache, f->store, a->key, out, data);
   if (m.data != NULL)
     part_memory_put(f->staging, &m);
   pieces_fini(&p);
@@ -213,10 +215,12 @@ static bool is_ours(struct attempt *a, struct store_attr *out) {
 }
 
 int commit_attempt(struct attempt *a, struct store_attr *out) {
-  int rc = commit_dress(a);
+  int rc = make_plan(a);
 
   if (rc == 0)
-    rc = make_plan(a);
+    rc = commit_hold(a);
+  if (rc == 0)
+    rc = commit_dress(a);
   if (rc != 0)
     return rc;
   rc = -EAGAIN;

@@ -1,9 +1,9 @@
 /* What an object carries beside its bytes, kept over a change.
  *
- * A put replaces everything, so what others put on the object is asked for first
- * and sent along: user metadata and headers always, tags where the identity may
- * read them. Where it may not, and there are some, the change is refused rather
- * than the tags lost. */
+ * A put replaces everything, so what others put on the object is asked for first (or was
+ * told with bytes that the change needs, see commit_hold.c) and sent along: user metadata and
+ * headers always, tags where the identity may read them. Where it may not, and there are some, the
+ * change is refused rather than the tags lost. */
 #include <errno.h>
 #include <string.h>
 
@@ -43,11 +43,21 @@ static int keep_tags(struct attempt *a, const char *key) {
   return rc;
 }
 
-static int base_dress(struct attempt *a) {
+/* Told with bytes a moment ago, or asked for now. *d: the caller's. */
+static int base_detail(struct attempt *a, struct store_detail *d) {
   struct store *s = a->file->store;
+
+  if (!a->held.is_told)
+    return s->write->detail(s, a->file->synced.key, d);
+  *d = a->held.detail;
+  a->held.is_told = false;
+  return 0;
+}
+
+static int base_dress(struct attempt *a) {
   const char *key = a->file->synced.key;
   struct store_detail d;
-  int rc = s->write->detail(s, key, &d);
+  int rc = base_detail(a, &d);
 
   if (rc == -ENOENT && a->aside)
     return 0;

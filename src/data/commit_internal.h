@@ -1,13 +1,29 @@
 /* Shared by the files that commit: commit.c (the order of things), commit_dress.c
- * (what an object carries beside bytes), commit_parts.c (sending parts),
- * commit_stream.c (while the file is written), commit_resume.c (what an upload has already),
- * commit_aside.c (copies under other names). */
+ * (what an object carries beside bytes), commit_hold.c (what is fetched first), commit_parts.c
+ * (sending parts), commit_stream.c (while the file is written), commit_resume.c (what an upload
+ * has already), commit_aside.c (copies under other names). */
 #ifndef S3APFS_SRC_DATA_COMMIT_INTERNAL_H
 #define S3APFS_SRC_DATA_COMMIT_INTERNAL_H
 
 #include "commit_plan.h"
 #include "s3apfs/data/commit.h"
 #include "staging_internal.h"
+
+/* Memory for one part out of the cache's budget. */
+struct part_memory {
+  void *data;
+  size_t len;
+  size_t capacity; /* of the buffer it is in */
+  bool spilled;    /* in a file, not in the budget */
+};
+
+/* What was fetched before anything was sent. */
+struct held {
+  struct part_memory bytes; /* data NULL: nothing */
+  uint64_t offset;
+  struct store_detail detail; /* of the base, told with them */
+  bool is_told;
+};
 
 /* One attempt to bring one state of a file to one key. */
 struct attempt {
@@ -16,6 +32,7 @@ struct attempt {
   struct snapshot state; /* sealed */
   struct store_condition condition;
   struct plan plan;
+  struct held held;
   struct kvlist meta; /* dress of the object to be */
   struct kvlist headers;
   bool aside;              /* the key is not the file's: nothing sent so far is of use */
@@ -37,17 +54,20 @@ void commit_explain_denial(const struct attempt *a);
 /* As a struct for the store; valid as long as the attempt. */
 struct store_dress commit_dress_of(const struct attempt *a);
 
-/* Memory for one part out of the cache's budget. */
-struct part_memory {
-  void *data;
-  size_t len;
-  size_t capacity; /* of the buffer it is in */
-  bool spilled;    /* in a file, not in the budget */
-};
 /* How long a commit waits for memory or for a piece of the base. */
 struct patience commit_patience(void);
 int part_memory_get(struct staging *g, size_t len, struct part_memory *out);
+/* The same in a file whatever its length: who holds it keeps nobody from the budget. */
+int part_memory_spill(struct staging *g, size_t len, struct part_memory *out);
 void part_memory_put(struct staging *g, struct part_memory *m);
+
+/* --- commit_hold.c --- */
+/* Where bytes of the base have to be sent along, they are fetched first: the reply tells what the
+ * object carries. The plan is made. -ESTALE: the base is not that version any more. */
+int commit_hold(struct attempt *a);
+/* The bytes of [from, from + len), when they are held; else NULL. */
+const void *held_bytes(const struct attempt *a, uint64_t from, uint64_t len);
+void held_fini(struct attempt *a);
 
 /* The attempt by parts. -EAGAIN: from the start, please. */
 int commit_by_parts(struct attempt *a, struct store_attr *out);

@@ -65,26 +65,33 @@ static void part_memory_release(struct staging *g, size_t len) {
   budget_release(g->sending, len);
 }
 
-int part_memory_get(struct staging *g, size_t len, struct part_memory *out) {
-  struct part_memory m = {.len = len, .spilled = len > g->part_size + g->part_min};
-  int rc = m.spilled ? 0 : part_memory_demand(g, len);
+int part_memory_spill(struct staging *g, size_t len, struct part_memory *out) {
+  struct part_memory m = {.len = len, .spilled = true, .data = map_spill(g, len)};
 
+  if (m.data == MAP_FAILED)
+    return -ENOSPC;
+  *out = m;
+  return 0;
+}
+
+int part_memory_get(struct staging *g, size_t len, struct part_memory *out) {
+  struct part_memory m = {.len = len};
+  int rc;
+
+  if (len > g->part_size + g->part_min)
+    return part_memory_spill(g, len, out);
+  rc = part_memory_demand(g, len);
   if (rc != 0)
     return rc;
-  if (m.spilled) {
-    m.data = map_spill(g, len);
-    rc = m.data == MAP_FAILED ? -ENOSPC : 0;
-  } else {
-    mtx_lock(&g->cache->synced.lock);
-    m.data = buffers_take_locked(g->cache, len, &m.capacity);
-    mtx_unlock(&g->cache->synced.lock);
-    rc = m.data == NULL ? -ENOMEM : 0;
-  }
-  if (rc == -ENOMEM)
+  mtx_lock(&g->cache->synced.lock);
+  m.data = buffers_take_locked(g->cache, len, &m.capacity);
+  mtx_unlock(&g->cache->synced.lock);
+  if (m.data == NULL) {
     part_memory_release(g, len);
-  if (rc == 0)
-    *out = m;
-  return rc;
+    return -ENOMEM;
+  }
+  *out = m;
+  return 0;
 }
 
 void part_memory_put(struct staging *g, struct part_memory *m) {
@@ -106,8 +113,14 @@ static int send_bytes(struct job *j, const struct snapshot *s, const struct piec
   struct store *store = j->file->store;
   struct patience patience = commit_patience();
   struct part_memory m;
-  int rc = part_memory_get(g, (size_t)j->slot->size, &m);
+  const void *held =
+      j->attempt != NULL ? held_bytes(j->attempt, j->slot->offset, j->slot->size) : NULL;
+  int rc;
 
+  if (held != NULL)
+    return store->write->put_part(store, key, upload, j->slot->part.number, held,
+                                  (size_t)j->slot->size, out);
+  rc = part_memory_get(g, (size_t)j->slot->size, &m);
   if (rc != 0)
     return rc;
   rc = pieces_fetch(p, s, j->file, m.data, &patience);

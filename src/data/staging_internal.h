@@ -166,5 +166,12 @@ int pieces_read(const struct pieces *p, const struct snapshot *s, void *dst,
  * past the cache, unless it is little. */
 int pieces_fetch(const struct pieces *p, const struct snapshot *s, const struct staged *f,
                  void *dst, const struct patience *patience);
+/* Whether that costs a request of its own. */
+bool pieces_need_request(const struct pieces *p);
+/* Then: what the object's reply told beside its bytes; *told: then that is
+ * the caller's, whatever is returned.
+ * detail NULL: nobody wants to know. */
+int pieces_fetch_told(const struct pieces *p, const struct snapshot *s, const struct staged *f,
+                      void *dst, struct store_detail *detail, bool *told);
 
 #endif

@@ -198,10 +198,12 @@ int pieces_read(const struct pieces *p, const struct snapshot *s, void *dst,
 
 /* The base's bytes that the pieces name, and what lies between them: one request. */
 static int fetch_span(const struct pieces *p, const struct snapshot *s, const struct staged *f,
-                      char *dst, uint64_t from, uint64_t to) {
+                      char *dst, uint64_t from, uint64_t to, struct store_detail *detail,
+                      bool *told) {
   size_t got = 0;
-  int rc = store_read(f->store, f->synced.key, s->base->attr.etag, from,
-                      dst + (from - p->items[0].from), (size_t)(to - from), &got, NULL);
+  int rc =
+      store_read_told(f->store, f->synced.key, s->base->attr.etag, from,
+                      dst + (from - p->items[0].from), (size_t)(to - from), &got, detail, told);
 
   return rc == 0 && got != to - from ? -EIO : rc;
 }
@@ -222,22 +224,47 @@ static int overlay(const struct pieces *p, char *dst) {
   return rc;
 }
 
-int pieces_fetch(const struct pieces *p, const struct snapshot *s, const struct staged *f,
-                 void *dst, const struct patience *patience) {
-  uint64_t from = UINT64_MAX;
-  uint64_t to = 0;
-  int rc;
-
+/* From the first byte that lies in the base to the last; false: too little for a request of
+ * its own. */
+static bool base_span(const struct pieces *p, uint64_t *from, uint64_t *to) {
+  *from = UINT64_MAX;
+  *to = 0;
   for (size_t i = 0; i < p->count; i++) {
     if (p->items[i].kind != PIECE_BASE)
       continue;
-    from = p->items[i].from < from ? p->items[i].from : from;
-    to = p->items[i].to;
+    *from = p->items[i].from < *from ? p->items[i].from : *from;
+    *to = p->items[i].to;
   }
-  if (from >= to || to - from <= DATA_READ_MAX)
-    return pieces_read(p, s, dst, patience);
-  rc = fetch_span(p, s, f, dst, from, to);
+  return *from<*to && * to - *from> DATA_READ_MAX;
+}
+
+bool pieces_need_request(const struct pieces *p) {
+  uint64_t from;
+  uint64_t to;
+
+  return base_span(p, &from, &to);
+}
+
+int pieces_fetch_told(const struct pieces *p, const struct snapshot *s, const struct staged *f,
+                      void *dst, struct store_detail *detail, bool *told) {
+  uint64_t from;
+  uint64_t to;
+  int rc;
+
+  *told = false;
+  if (!base_span(p, &from, &to))
+    return -EINVAL;
+  rc = fetch_span(p, s, f, dst, from, to, detail, told);
   return rc != 0 ? rc : overlay(p, dst);
+}
+
+int pieces_fetch(const struct pieces *p, const struct snapshot *s, const struct staged *f,
+                 void *dst, const struct patience *patience) {
+  bool told;
+
+  if (!pieces_need_request(p))
+    return pieces_read(p, s, dst, patience);
+  return pieces_fetch_told(p, s, f, dst, NULL, &told);
 }
 
 /* Snapshot and pieces of [offset, offset + len), cut at the size. */

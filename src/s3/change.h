@@ -23,6 +23,9 @@ bool s3_try_is_open(const struct s3_try *t);
 
 int s3_change_detail(struct s3_client *c, const char *key, struct store_detail *out,
                      struct s3_try *t);
+/* What the reply to a HEAD or GET told. */
+int s3_detail_from_headers(const struct s3_placing *p, const struct kvlist *headers,
+                           struct store_detail *out);
 int s3_change_tags(struct s3_client *c, const char *key, struct buf *out, struct s3_try *t);
 
 struct s3_bytes {

@@ -1,4 +1,4 @@
-/* HEAD in full: what a change has to keep. */
+/* HEAD in full, and what a GET tells of the same: what a change has to keep. */
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -61,8 +61,8 @@ static void take_sum(const struct kvlist *headers, struct store_detail *d) {
     s3_sum_text(&sum, d->sum);
 }
 
-static int detail_from_headers(const struct s3_placing *p, const struct kvlist *headers,
-                               struct store_detail *out) {
+int s3_detail_from_headers(const struct s3_placing *p, const struct kvlist *headers,
+                           struct store_detail *out) {
   const char *tags = kvlist_get_ci(headers, "x-amz-tagging-count");
   struct store_detail d = {0};
   uint64_t n = 0;
@@ -106,7 +106,7 @@ int s3_change_detail(struct s3_client *c, const char *key, struct store_detail *
   kvlist_fini(&headers);
   if (rc != 0)
     return rc;
-  rc = detail_from_headers(&c->placing, &reply.headers, out);
+  rc = s3_detail_from_headers(&c->placing, &reply.headers, out);
   kvlist_fini(&reply.headers);
   buf_fini(&body);
   return rc == -EBADMSG ? s3_change_malformed(t) : rc;

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client_internal.h"
+#include "change.h"
 #include "s3apfs/base/text.h"
 
 struct s3_get {
@@ -144,6 +144,17 @@ static int check_body(struct s3_get *s, const struct http_reply *r, uint64_t tot
   return s->client->lambda ? check_cut(s, total, promised) : check_whole(s->get, total, promised);
 }
 
+/* Each attempt tells anew. */
+static void take_detail(struct s3_get *s, const struct http_reply *r) {
+  struct store_get *g = s->get;
+
+  if (g->detail == NULL)
+    return;
+  if (g->detailed)
+    store_detail_fini(g->detail);
+  g->detailed = s3_detail_from_headers(&s->client->placing, &r->headers, g->detail) == 0;
+}
+
 static int get_accept(void *arg, const struct http_reply *r) {
   struct s3_get *s = arg;
   struct store_attr a;
@@ -156,6 +167,7 @@ static int get_accept(void *arg, const struct http_reply *r) {
     rc = check_same_object(s, &a);
   if (rc != 0)
     return rc == -EBADMSG ? -EIO : rc;
+  take_detail(s, r);
   s->promised = promised;
   s->at = 0;
   s->seen = 0;

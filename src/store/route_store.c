@@ -211,6 +211,7 @@ static int route_get(struct store *s, struct store_get *g) {
   w->inner.key = route_inner_key(e, g->key);
   w->inner.progress = g->progress != NULL ? inner_progress : NULL;
   w->inner.done = inner_done;
+  w->inner.detail = NULL; /* who writes may be told more than who reads */
   g->impl = w;
   rc = get_start(w);
   if (rc != 0)

@@ -47,23 +47,42 @@ static int blocking_wait(struct blocking_get *b) {
   return err;
 }
 
-int store_read(struct store *s, const char *key, const char *if_match, uint64_t offset, void *dst,
-               size_t length, size_t *got, struct store_attr *attr) {
+static int blocking_run(struct store *s, struct blocking_get *b) {
+  int rc;
+
+  b->get.done = blocking_done;
+  mtx_init(&b->synced.lock, RANK_STORE);
+  cond_init(&b->synced.ended);
+  rc = s->ops->get(s, &b->get);
+  if (rc == 0)
+    rc = blocking_wait(b);
+  cond_fini(&b->synced.ended);
+  mtx_fini(&b->synced.lock);
+  return rc;
+}
+
+int store_read_told(struct store *s, const char *key, const char *if_match, uint64_t offset,
+                    void *dst, size_t length, size_t *got, struct store_detail *detail,
+                    bool *told) {
   struct blocking_get b = {.get = {.key = key,
                                    .if_match = if_match,
                                    .offset = offset,
                                    .length = length,
                                    .dst = dst,
-                                   .done = blocking_done}};
-  int rc;
+                                   .detail = detail}};
+  int rc = blocking_run(s, &b);
 
-  mtx_init(&b.synced.lock, RANK_STORE);
-  cond_init(&b.synced.ended);
-  rc = s->ops->get(s, &b.get);
-  if (rc == 0)
-    rc = blocking_wait(&b);
-  cond_fini(&b.synced.ended);
-  mtx_fini(&b.synced.lock);
+  *got = b.get.got;
+  *told = b.get.detailed;
+  return rc;
+}
+
+int store_read(struct store *s, const char *key, const char *if_match, uint64_t offset, void *dst,
+               size_t length, size_t *got, struct store_attr *attr) {
+  struct blocking_get b = {
+      .get = {.key = key, .if_match = if_match, .offset = offset, .length = length, .dst = dst}};
+  int rc = blocking_run(s, &b);
+
   if (rc != 0)
     return rc;
   *got = b.get.got;

@@ -1,5 +1,6 @@
 """Writing through a mount: what a close acknowledged is in S3, as plain objects."""
 import contextlib
+import errno
 import hashlib
 import mmap
 import os
@@ -109,6 +110,44 @@ def test_a_large_file_goes_out_in_parts(emu, point):
     assert body(emu, f"{prefix}/f")[20 << 20:(20 << 20) + 7] == b"changed"
     uploads = emu.owner.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
     assert [u for u in uploads if u["Key"].startswith(prefix)] == []
+
+
+@pytest.mark.parametrize("size", [4 << 20, 20 << 20], ids=["put", "parts"])
+def test_what_is_fetched_for_a_change_tells_what_to_keep(emu, point, size):
+    """Another host dresses the object anew while it is open: the etag stays as it was."""
+    where, prefix = point
+    data = random.Random(size).randbytes(size)
+    key = f"{prefix}/big"
+    emu.owner.put_object(Bucket=BUCKET, Key=key, Body=data, Metadata={"who": "before"})
+    with open(where / "big", "r+b") as f:
+        f.seek(1 << 20)
+        f.write(b"changed")
+        emu.owner.copy_object(Bucket=BUCKET, Key=key, CopySource=f"{BUCKET}/{key}",
+                              MetadataDirective="REPLACE", Metadata={"who": "after"},
+                              ContentType="text/x-kept", CacheControl="max-age=7",
+                              TaggingDirective="REPLACE", Tagging="a=1&b=2")
+        emu.admin("DELETE", "requests")
+    asked = [r["operation"] for r in emu.admin("GET", "requests")]
+    assert asked.count("HeadObject") == 0 and asked.count("GetObject") == 1
+    head = emu.owner.head_object(Bucket=BUCKET, Key=key)
+    assert head["Metadata"]["who"] == "after"
+    assert (head["ContentType"], head["CacheControl"]) == ("text/x-kept", "max-age=7")
+    tags = emu.owner.get_object_tagging(Bucket=BUCKET, Key=key)["TagSet"]
+    assert {t["Key"]: t["Value"] for t in tags} == {"a": "1", "b": "2"}
+    assert body(emu, key) == data[:1 << 20] + b"changed" + data[(1 << 20) + 7:]
+
+
+def test_what_is_fetched_for_a_change_is_of_the_version_that_was_opened(emu, admin, point):
+    where, prefix = point
+    emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/big", Body=bytes(20 << 20))
+    with pytest.raises(OSError) as e, open(where / "big", "r+b", buffering=0) as f:
+        f.write(b"changed")
+        emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/big", Body=b"theirs")
+    assert e.value.errno == errno.ESTALE
+    assert body(emu, f"{prefix}/big") == b"theirs"
+    # Back again, so that what was written can be put together with it, beside it.
+    emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/big", Body=bytes(20 << 20))
+    admin.hand_out(where)
 
 
 def test_half_of_a_shells_output_is_never_committed(emu, point):

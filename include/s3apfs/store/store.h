@@ -43,6 +43,8 @@ struct store_page {
 };
 void store_page_fini(struct store_page *p);
 
+struct store_detail; /* store/write.h */
+
 /* A ranged read. The caller owns it and keeps it, and dst, until done(). */
 struct store_get {
   const char *key;
@@ -63,7 +65,11 @@ struct store_get {
   /* results, valid in done(): */
   size_t got;
   struct store_attr attr; /* of the whole object: size and etag as the reply said */
-  void *impl;             /* the back end's; do not touch */
+  /* Where the caller names one: what the reply told beside the bytes, when it tells all that
+   * a change has to keep (write.h). Then `detailed`, whatever err is, and it is the caller's. */
+  struct store_detail *detail;
+  bool detailed;
+  void *impl; /* the back end's; do not touch */
 };
 
 struct store;
@@ -122,6 +128,10 @@ struct store {
 /* Blocking read over get(); 0 or -errno; *got bytes. attr may be NULL. */
 int store_read(struct store *s, const char *key, const char *if_match, uint64_t offset, void *dst,
                size_t length, size_t *got, struct store_attr *attr);
+/* The same of one version, with what the reply told; *told: then that is the caller's,
+ * whatever is returned. */
+int store_read_told(struct store *s, const char *key, const char *if_match, uint64_t offset,
+                    void *dst, size_t length, size_t *got, struct store_detail *detail, bool *told);
 static inline const char *store_realm(const struct store *s) {
   return s->realm != NULL ? s->realm : s->domain;
 }
