@@ -195,6 +195,7 @@ static int open_store(struct source *s, struct caller *c, struct buf *why) {
                                 .prefix = d->target.prefix,
                                 .identity = identity_name(s->identity),
                                 .read_only = !settings_writable(&d->settings),
+                                .direct = s->granted == NULL,
                                 .notes = s->notes,
                                 .outage = d->settings.lenient ? &s->outage : NULL,
                                 .describe = source_describe,

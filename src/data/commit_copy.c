@@ -3,18 +3,26 @@
 
 #include "commit_internal.h"
 
-static int copy_now(struct attempt *a, const struct store_source *from, struct store_attr *out) {
-  struct staged *f = a->file;
+/* One of them. */
+struct original {
+  const struct store_source *here;
+  const struct store_elsewhere *elsewhere;
+};
+
+static int copy_now(struct attempt *a, const struct original *from, struct store_attr *out) {
+  struct store *s = a->file->store;
   struct store_dress dress;
   int rc = commit_dress(a);
 
   if (rc != 0)
     return rc;
   dress = commit_dress_of(a);
-  return f->store->write->copy(f->store, from, a->key, &dress, &a->condition, out);
+  return from->here != NULL
+             ? s->write->copy(s, from->here, a->key, &dress, &a->condition, out)
+             : s->write->copy_from(s, from->elsewhere, a->key, &dress, &a->condition, out);
 }
 
-int staged_copy(struct staged *f, const struct store_source *from, struct store_attr *out) {
+static int become(struct staged *f, const struct original *from, struct store_attr *out) {
   struct attempt a;
   int rc = commit_begin(f);
 
@@ -36,4 +44,14 @@ int staged_copy(struct staged *f, const struct store_source *from, struct store_
   attempt_fini(&a);
   commit_end(f);
   return rc;
+}
+
+int staged_copy(struct staged *f, const struct store_source *from, struct store_attr *out) {
+  return become(f, &(struct original){.here = from}, out);
+}
+
+int staged_copy_from(struct staged *f, const struct store_elsewhere *from, struct store_attr *out) {
+  if (f->store->write->copy_from == NULL)
+    return -EOPNOTSUPP;
+  return become(f, &(struct original){.elsewhere = from}, out);
 }

@@ -205,6 +205,14 @@ static int later_explain(struct store *s, const char *key, struct buf *out) {
   return inner->ops->explain(inner, key, out);
 }
 
+static int later_elsewhere(struct store *s, const char *key, struct store_elsewhere *out) {
+  struct store *inner = self(s)->inner;
+  int rc = inner->ops->elsewhere != NULL ? later_settle_moves(self(s), later_is_copy_to, key)
+                                         : -EOPNOTSUPP;
+
+  return rc == 0 ? inner->ops->elsewhere(inner, key, out) : rc;
+}
+
 static void later_destroy(struct store *s) {
   struct later *l = self(s);
 
@@ -230,6 +238,7 @@ static const struct store_ops ops = {
     .list = later_list,
     .list_after = later_list_after,
     .explain = later_explain,
+    .elsewhere = later_elsewhere,
     .destroy = later_destroy,
 };
 
@@ -366,6 +375,19 @@ static int later_copy(struct store *s, const struct store_source *from, const ch
   return later_after_moves(l, moved, note_made(l, rc, out));
 }
 
+static int later_copy_from(struct store *s, const struct store_elsewhere *from, const char *key,
+                           const struct store_dress *dress, const struct store_condition *cond,
+                           struct store_attr *out) {
+  struct later *l = self(s);
+  uint64_t moved = later_mark(l);
+  int rc = l->inner->write->copy_from != NULL ? later_settle(l, key) : -EOPNOTSUPP;
+
+  if (rc != 0)
+    return rc;
+  rc = l->inner->write->copy_from(l->inner, from, key, dress, cond, out);
+  return later_after_moves(l, moved, note_made(l, rc, out));
+}
+
 /* By the inner store itself, at once. */
 static int later_pass_move(struct store *s, const struct store_source *from, const char *key,
                            const struct store_condition *cond) {
@@ -426,6 +448,7 @@ static const struct store_write_ops write_ops = {
     .complete_upload = later_complete_upload,
     .abort_upload = later_abort_upload,
     .copy = later_copy,
+    .copy_from = later_copy_from,
     .move = later_pass_move,
     .remove = later_remove,
 };

@@ -1,10 +1,12 @@
 /* copy_file_range(2): a whole file becomes another one's content by one copy of the service.
  *
- * Anything else (parts of files, what is not in the store yet, another source) is left to the
- * kernel, which reads and writes then. */
+ * Within a source, and between two of one service where the target's credentials can read the
+ * other. Anything else (parts of files, what is not in the store yet) is left to the kernel, which
+ * reads and writes then. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fs_internal.h"
 
@@ -23,11 +25,34 @@ static bool read_version(struct fs_file *f, struct store_attr *out) {
   return known;
 }
 
-static int copy_object(struct fs *fs, struct writing *w, const char *key,
-                       const struct store_attr *attr) {
+static int copy_within(struct writing *w, const char *key, const struct store_attr *attr,
+                       struct store_attr *out) {
   struct store_source from = {.key = key, .etag = attr->etag, .size = attr->size};
+
+  return staged_copy(w->staged, &from, out);
+}
+
+static int copy_between(struct writing *w, struct store *s, const char *key,
+                        const struct store_attr *attr, struct store_attr *out) {
+  struct store_elsewhere from = {0};
+  int rc = s->ops->elsewhere != NULL ? s->ops->elsewhere(s, key, &from) : -EOPNOTSUPP;
+
+  if (rc != 0)
+    return rc;
+  memcpy(from.etag, attr->etag, sizeof(from.etag));
+  from.size = attr->size;
+  from.crc_kind = attr->crc_kind;
+  from.crc = attr->crc;
+  rc = staged_copy_from(w->staged, &from, out);
+  store_elsewhere_fini(&from);
+  return rc;
+}
+
+static int copy_object(struct fs *fs, struct writing *w, const struct root *r_in, const char *key,
+                       const struct store_attr *attr) {
   struct commit_result r = {.committed = true};
-  int rc = staged_copy(w->staged, &from, &r.attr);
+  int rc = r_in == w->root ? copy_within(w, key, attr, &r.attr)
+                           : copy_between(w, r_in->store, key, attr, &r.attr);
 
   if (rc != 0)
     return -EOPNOTSUPP; /* reading and writing says why, or succeeds */
@@ -53,7 +78,7 @@ int fs_copy_range(struct fs *fs, uint64_t in, uint64_t off_in, uint64_t out, uin
   rc = ns_get_key(fs->ns, fs_file_of(in)->ino, &r, &key);
   if (rc != 0)
     return rc;
-  rc = r == w->root ? copy_object(fs, w, key, &attr) : -EOPNOTSUPP;
+  rc = copy_object(fs, w, r, key, &attr);
   free(key);
   if (rc == 0)
     *copied = attr.size;

@@ -124,7 +124,7 @@ static size_t source_length(const char *bucket) {
   return name != NULL ? (size_t)(name - bucket) - 1 : strlen(bucket);
 }
 
-static int put_source(const struct s3_client *c, const char *key, struct buf *out) {
+int s3_put_source(const struct s3_client *c, const char *key, struct buf *out) {
   text_uri_encode(out, c->bucket, source_length(c->bucket), true);
   if (text_has_prefix(c->bucket, "arn:"))
     buf_puts(out, "/object");
@@ -140,7 +140,7 @@ int s3_add_source(const struct s3_client *c, const char *name, const struct stor
   int rc;
 
   buf_init(&source, 0);
-  rc = put_source(c, from->key, &source);
+  rc = s3_put_source(c, from->key, &source);
   if (rc == 0)
     rc = kvlist_add(headers, name, buf_cstr(&source));
   snprintf(if_match, sizeof(if_match), "%s-if-match", name);

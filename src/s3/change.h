@@ -68,6 +68,7 @@ struct s3_copying {
   bool match;                      /* send x-amz-copy-source-if-match */
   bool replace;                    /* dress takes the place of the source's metadata */
   const struct store_dress *dress; /* with replace false: only x-amz-* headers, may be NULL */
+  const struct store_elsewhere *elsewhere; /* the source is there, and from is NULL */
 };
 int s3_change_copy(struct s3_client *c, const char *key, const struct s3_copying *w,
                    const struct store_condition *cond, struct store_attr *out, struct s3_try *t);
@@ -109,6 +110,8 @@ int s3_change_do(struct s3_client *c, struct s3_op *op, struct s3_try *t, struct
 int s3_change_malformed(struct s3_try *t);
 /* The server's time of the reply, else ours. */
 int64_t s3_reply_time(struct s3_client *c, const struct http_reply *reply);
+/* Appends what names an object of this client to who copies it. */
+int s3_put_source(const struct s3_client *c, const char *key, struct buf *out);
 /* The object that a copy or a rename is made from: NAME, and with `match` NAME-if-match. */
 int s3_add_source(const struct s3_client *c, const char *name, const struct store_source *from,
                   bool match, struct kvlist *headers);

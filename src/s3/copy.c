@@ -16,6 +16,17 @@ static int source_headers(const struct s3_client *c, const struct store_source *
   return rc;
 }
 
+/* Another client's object; always that version. */
+static int elsewhere_headers(const struct store_elsewhere *from, struct kvlist *headers) {
+  int rc = kvlist_add(headers, "x-amz-copy-source", from->name);
+
+  if (rc == 0)
+    rc = kvlist_addf(headers, "x-amz-copy-source-if-match", "\"%s\"", from->etag);
+  if (rc == 0 && from->owner != NULL)
+    rc = kvlist_add(headers, "x-amz-source-expected-bucket-owner", from->owner);
+  return rc;
+}
+
 static int take_result(struct s3_client *c, const struct http_reply *reply, const struct buf *body,
                        const char *root, struct write_result *out, struct s3_try *t) {
   int rc = write_xml_result(buf_cstr(body), body->len, root, out);
@@ -91,13 +102,14 @@ int s3_change_copy_part(struct s3_client *c, const char *key, const char *upload
   return rc;
 }
 
-/* Tags come along by themselves unless the dress has its own, or they are to be dropped. */
+/* Tags come along by themselves unless the dress has its own, or they are to be dropped.
+ * Those of another store's object do not: that would take the permission to read them. */
 static int directives(const struct s3_client *c, const struct s3_copying *w,
                       struct kvlist *headers) {
   const char *tags = kvlist_get_ci(headers, "x-amz-tagging");
   int rc = kvlist_add(headers, "x-amz-metadata-directive", w->replace ? "REPLACE" : "COPY");
 
-  if (rc == 0 && (tags != NULL || c->placing.drop_tags))
+  if (rc == 0 && (tags != NULL || c->placing.drop_tags || w->elsewhere != NULL))
     rc = kvlist_add(headers, "x-amz-tagging-directive", "REPLACE");
   return rc;
 }
@@ -105,13 +117,14 @@ static int directives(const struct s3_client *c, const struct s3_copying *w,
 int s3_change_copy(struct s3_client *c, const char *key, const struct s3_copying *w,
                    const struct store_condition *cond, struct store_attr *out, struct s3_try *t) {
   struct s3_op op = {.key = key};
-  struct store_attr attr = {.size = w->from->size};
+  struct store_attr attr = {.size = w->elsewhere != NULL ? w->elsewhere->size : w->from->size};
   struct write_result r = {0};
   struct kvlist headers;
   int rc;
 
   kvlist_init(&headers);
-  rc = source_headers(c, w->from, w->match, &headers);
+  rc = w->elsewhere != NULL ? elsewhere_headers(w->elsewhere, &headers)
+                            : source_headers(c, w->from, w->match, &headers);
   if (rc == 0)
     rc = s3_dress_headers(c, key, w->dress, &headers);
   if (rc == 0 && c->placing.checksum != CHECKSUM_CRC64NVME)

@@ -290,6 +290,7 @@ static void free_names(struct s3_store *s) {
   free(s->store.realm);
   free(s->source);
   free(s->prefix);
+  free(s->synced.refused);
 }
 
 static void s3_store_destroy(struct store *st) {
@@ -312,6 +313,7 @@ static const struct store_ops s3_store_ops = {
     .list = s3_store_list,
     .list_after = s3_store_list_after,
     .explain = s3_store_explain,
+    .elsewhere = s3_store_elsewhere,
     .destroy = s3_store_destroy,
 };
 
@@ -358,6 +360,7 @@ int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct s
   s->store.read_only = o->read_only;
   s->store.outage = o->outage;
   s->quiet_denials = o->quiet_denials;
+  s->direct = o->direct;
   s->client = c;
   s->writer = o->writer != NULL ? o->writer : c;
   s->store.sums = s3_sums_of(s->writer->placing.checksum);

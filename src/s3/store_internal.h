@@ -1,6 +1,6 @@
 /* The S3 store's inside: store.c (reading, errors), store_write.c,
- * store_copy.c and store_remove.c (changes), conditions.c (what the server honours), settle.c
- * (was it done?). */
+ * store_copy.c, store_elsewhere.c and store_remove.c (changes), conditions.c (what the server
+ * honours), settle.c (was it done?). */
 #ifndef S3_STORE_INTERNAL_H
 #define S3_STORE_INTERNAL_H
 
@@ -37,12 +37,15 @@ struct s3_store {
   char *source;
   char *prefix;
   bool quiet_denials;
+  bool direct; /* as in struct s3_store_options */
   void (*describe)(void *arg, struct buf *out);
   void *describe_arg;
   struct {
     struct mtx lock;
     struct log_kind kinds[LOG_KINDS];
     unsigned next;
+    char *refused; /* lately no copy could be made from there, until: */
+    int64_t refused_until_ms;
   } synced;
   struct {
     struct mtx lock;
@@ -101,6 +104,11 @@ int s3_store_copy(struct store *st, const struct store_source *from, const char 
 int s3_store_copy_part(struct store *st, const char *name, const char *upload, unsigned number,
                        const struct store_source *from, uint64_t offset, uint64_t length,
                        struct store_part *out);
+/* store_elsewhere.c */
+int s3_store_elsewhere(struct store *st, const char *name, struct store_elsewhere *out);
+int s3_store_copy_from(struct store *st, const struct store_elsewhere *from, const char *name,
+                       const struct store_dress *dress, const struct store_condition *cond,
+                       struct store_attr *out);
 /* store_move.c */
 int s3_store_move(struct store *st, const struct store_source *from, const char *name,
                   const struct store_condition *cond);

@@ -353,7 +353,7 @@ static int s3_abort_upload(struct store *st, const char *name, const char *uploa
   .ready = s3_ready, .detail = s3_detail, .tags = s3_tags, .put = s3_put,                          \
   .create_upload = s3_create_upload, .put_part = s3_put_part, .copy_part = s3_store_copy_part,     \
   .complete_upload = s3_complete_upload, .abort_upload = s3_abort_upload, .copy = s3_store_copy,   \
-  .remove = s3_store_remove
+  .copy_from = s3_store_copy_from, .remove = s3_store_remove
 
 const struct store_write_ops s3_store_write_ops = {WRITE_OPS};
 const struct store_write_ops s3_store_directory_write_ops = {WRITE_OPS, .move = s3_store_move};

@@ -16,6 +16,14 @@ void store_page_fini(struct store_page *p) {
   *p = (struct store_page){0};
 }
 
+void store_elsewhere_fini(struct store_elsewhere *e) {
+  free(e->service);
+  free(e->container);
+  free(e->name);
+  free(e->owner);
+  *e = (struct store_elsewhere){0};
+}
+
 struct blocking_get {
   struct store_get get;
   struct {

@@ -32,6 +32,8 @@ int staged_is_in_store(struct staged *f, bool *is, struct store_attr *attr);
 /* Makes an empty file a copy of another object of its store, in the store. -EBUSY: it is not
  * empty; else as the store has it. */
 int staged_copy(struct staged *f, const struct store_source *from, struct store_attr *out);
+/* The same, of an object of another store; -EOPNOTSUPP: this one cannot. */
+int staged_copy_from(struct staged *f, const struct store_elsewhere *from, struct store_attr *out);
 /* Sends full parts of a file that is written from its start, if there are any that
  * were not sent yet. Does not wait. */
 void staged_stream(struct staged *f);

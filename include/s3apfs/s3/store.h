@@ -19,6 +19,8 @@ struct s3_store_options {
   const char *prefix;   /* "" or "a/b/" in front of every key */
   const char *identity; /* stable name of who reads: separates caches */
   bool read_only;
+  bool direct; /* signed with the identity's own keys, not with granted ones: the service may
+                * be asked for copies to and from other such stores */
   struct outage *outage; /* borrowed, outlives the store; NULL: nobody wants to know */
   bool quiet_denials;    /* a denied read is an answer, and not logged */
   /* Signs changes; taken. NULL: the same client as for reading. */

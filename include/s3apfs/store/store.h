@@ -72,6 +72,19 @@ struct store_get {
   void *impl; /* the back end's; do not touch */
 };
 
+/* How an object is named where another store copies it; all strings owned. */
+struct store_elsewhere {
+  char *service;             /* opaque: who copies; the other store's has to be the same */
+  char *container;           /* opaque: what holds the object, for messages and refusals */
+  char *name;                /* opaque: the object */
+  char *owner;               /* the account that is expected to own it; NULL: any */
+  char etag[STORE_ETAG_MAX]; /* this version, and no other; the caller's, as what follows */
+  uint64_t size;
+  enum crc_kind crc_kind; /* CRC_NONE: not known */
+  uint64_t crc;
+};
+void store_elsewhere_fini(struct store_elsewhere *e);
+
 struct store;
 struct store_ops {
   /* 0: done() will come, perhaps before this returns; -errno: it will not. May
@@ -98,6 +111,9 @@ struct store_ops {
   /* One human line: which identity, grant and permission serve this key ("" =
    * the root), until when. 0 or -errno. */
   int (*explain)(struct store *s, const char *key, struct buf *out);
+  /* Names an object for copies that another store makes; etag and what follows are left
+   * alone. -EOPNOTSUPP: nobody else may copy from here. May be NULL, and may block. */
+  int (*elsewhere)(struct store *s, const char *key, struct store_elsewhere *out);
   /* No call is under way any more: every done() has returned. */
   void (*destroy)(struct store *s);
 };

@@ -118,6 +118,13 @@ struct store_write_ops {
   int (*copy)(struct store *s, const struct store_source *from, const char *key,
               const struct store_dress *dress, const struct store_condition *cond,
               struct store_attr *out);
+  /* Server-side copy of an object of another store, signed by this store's credentials alone:
+   * its content, with what dress says and nothing else of it; at most STORE_COPY_MAX bytes.
+   * -EOPNOTSUPP, -EACCES, -ESTALE, -ENOENT and the like: read it there and put it here.
+   * NULL: never. */
+  int (*copy_from)(struct store *s, const struct store_elsewhere *from, const char *key,
+                   const struct store_dress *dress, const struct store_condition *cond,
+                   struct store_attr *out);
   /* The object gets another key in one step and stays what it is, etag and time
    * included. Conditions as for copy(). NULL, or -EOPNOTSUPP: the store does not do
    * that; copy and remove. */
