@@ -360,9 +360,15 @@ static int conflict(struct staged *f, int err, struct commit_result *out) {
              f->synced.key, out->aside);
     return err;
   }
-  log_error("'%s' was replaced by somebody else while it was changed here, and a conflict copy "
-            "cannot be written (%s): our content stays in the state directory",
-            f->synced.key, strerror(-rc));
+  if (rc == -EREMOTE)
+    log_error(
+        "'%s' was replaced by somebody else while it was changed here, and a conflict copy "
+        "cannot be made: it is larger than staging-size, and what was sent cannot be had back",
+        f->synced.key);
+  else
+    log_error("'%s' was replaced by somebody else while it was changed here, and a conflict copy "
+              "cannot be written (%s): our content stays in the state directory",
+              f->synced.key, strerror(-rc));
   commit_note_failure(f, err);
   return err;
 }
@@ -408,6 +414,12 @@ static int commit_now(struct staged *f, struct commit_result *out) {
     mtx_lock(&f->synced.lock);
     f->synced.dressed = true;
     mtx_unlock(&f->synced.lock);
+  }
+  if (rc == -EREMOTE) {
+    log_error("'%s' cannot be put together: it is larger than staging-size, and the service has "
+              "lost the upload that held parts of it",
+              f->synced.key);
+    rc = -EIO;
   }
   if (rc != 0 && rc != -ESTALE && rc != -EEXIST)
     unseal(&a);

@@ -120,9 +120,9 @@ int staged_is_in_store(struct staged *f, bool *is, struct store_attr *attr) {
     uint64_t ours = 0;
 
     rc = commit_checksum(&a, 0, a.state.size, false, &ours);
-    /* The base is gone: what is there cannot be told from what we have. */
+    /* The base is gone, or bytes were released: what is there cannot be told from what we have. */
     *is = rc == 0 && ours == crc;
-    rc = rc == -ESTALE || rc == -ENOENT ? 0 : rc;
+    rc = rc == -ESTALE || rc == -ENOENT || rc == -EREMOTE ? 0 : rc;
   }
   attempt_fini(&a);
   return rc;
@@ -149,8 +149,9 @@ int staged_discard(struct staged *f) {
 }
 
 /* Nothing of it is in the store, as far as anybody can know. */
-static bool is_unsent(const struct staged *f) {
-  return !f->synced.base->present && f->synced.err == 0 && !commit_is_open(&f->synced.expect);
+static bool is_unsent(struct staged *f) {
+  return !f->synced.base->present && !staged_is_released(f) && f->synced.err == 0 &&
+         !commit_is_open(&f->synced.expect);
 }
 
 /* An upload belongs to a key: it cannot follow. */

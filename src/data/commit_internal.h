@@ -94,7 +94,8 @@ struct job {
 /* Whether a part holds what the file was when `top` was its last layer; UINT32_MAX: what it is
  * now. The lock is held. */
 bool part_is_of_locked(const struct staged *f, const struct sent_part *p, uint32_t top);
-/* CRC64NVME of [from, to) of the attempt's state. -EREMOTE: `local`, and not all of it is here;
+/* CRC64NVME of [from, to) of the attempt's state. -EREMOTE: bytes were released; or `local`, and
+ * not all of it is here;
  * -ESTALE, -ENOENT: the base is gone. */
 int commit_checksum(struct attempt *a, uint64_t from, uint64_t to, bool local, uint64_t *crc);
 /* Of the parts that an earlier process sent, those stay valid that hold what the file is now (up

@@ -187,6 +187,8 @@ static int job_send(struct job *j, struct store_part *sent) {
     return rc;
   rc = job_source(j, &own, &p);
   if (rc == 0)
+    rc = snapshot_is_here(j->file, s, j->slot->offset, j->slot->offset + j->slot->size);
+  if (rc == 0)
     rc = send_bytes(j, s, &p, key, upload, sent);
   pieces_fini(&p);
   if (own.base != NULL)

@@ -45,7 +45,9 @@ int commit_checksum(struct attempt *a, uint64_t from, uint64_t to, bool local, u
     uint64_t end = to - at > m.len ? at + m.len : to;
     struct pieces p = {0};
 
-    rc = snapshot_pieces(&a->state, at, end, &p);
+    rc = snapshot_is_here(a->file, &a->state, at, end);
+    if (rc == 0)
+      rc = snapshot_pieces(&a->state, at, end, &p);
     if (rc == 0 && local && !is_local(&p))
       rc = -EREMOTE;
     if (rc == 0)

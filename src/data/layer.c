@@ -25,7 +25,7 @@
  * was not in use lately; that took twice the time. */
 #define PIECE ((size_t)128 << 10)
 
-enum kind { KIND_START = 1, KIND_WRITE = 2, KIND_SIZE = 3 };
+enum kind { KIND_START = 1, KIND_WRITE = 2, KIND_SIZE = 3, KIND_GONE = 4 };
 
 struct record {
   uint32_t kind;
@@ -128,6 +128,7 @@ void layer_unref(struct layer *l) {
   if (l->map >= 0)
     close(l->map);
   ranges_fini(&l->own);
+  ranges_fini(&l->released);
   free(l->data_path);
   free(l->map_path);
   free(l);
@@ -158,6 +159,9 @@ static int replay(struct layer *l, const struct record *r) {
   case KIND_SIZE:
     l->last_to = 0;
     return layer_note_size(l, a, b);
+  case KIND_GONE:
+    l->last_to = 0;
+    return layer_note_release(l, a, b);
   default:
     return -EUCLEAN;
   }
@@ -232,10 +236,18 @@ int layer_write(struct layer *l, uint64_t offset, const void *data, size_t len) 
   return log_write(l, offset, offset + len);
 }
 
+int layer_punch(const struct layer *l, uint64_t from, uint64_t to) {
+  return fallocate(l->data, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)from,
+                   (off_t)(to - from)) == 0
+             ? 0
+             : -errno;
+}
+
 int layer_write_zeroes(struct layer *l, uint64_t offset, uint64_t len) {
-  if (fallocate(l->data, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len) !=
-      0)
-    return -errno;
+  int rc = layer_punch(l, offset, offset + len);
+
+  if (rc != 0)
+    return rc;
   return ranges_cover(&l->own, offset, offset + len) ? 0 : log_write(l, offset, offset + len);
 }
 
@@ -255,15 +267,27 @@ int layer_log_size(struct layer *l, uint64_t size, uint64_t *keep) {
   if (rc != 0)
     return rc;
   l->last_to = 0;
-  if (size < l->size && fallocate(l->data, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)size,
-                                  (off_t)(l->size - size)) != 0)
-    return -errno;
-  return 0;
+  return size < l->size ? layer_punch(l, size, l->size) : 0;
+}
+
+int layer_log_release(struct layer *l, uint64_t from, uint64_t to) {
+  int rc = put_record(l, l->log, KIND_GONE, from, to);
+
+  if (rc != 0)
+    return rc;
+  l->last_to = 0;
+  return fdatasync(l->map) == 0 ? 0 : -errno;
+}
+
+int layer_note_release(struct layer *l, uint64_t from, uint64_t to) {
+  return ranges_add(&l->released, from, to);
 }
 
 int layer_note_size(struct layer *l, uint64_t size, uint64_t keep) {
   int rc = ranges_remove(&l->own, size, UINT64_MAX);
 
+  if (rc == 0)
+    rc = ranges_remove(&l->released, size, UINT64_MAX);
   if (rc == 0) {
     l->size = size;
     l->keep = keep;

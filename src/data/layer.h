@@ -9,6 +9,7 @@
  *            shine through from below
  *   2 WRITE  [a, b) is this layer's
  *   3 SIZE   a: size now; b: how many bytes still shine through
+ *   4 GONE   the bytes [a, b), this layer's, are not here any more (staging_release.c)
  * A layer read up to some length of its log is the layer as it was then, as long
  * as nothing was written over it since: an acknowledged layer is never written.
  *
@@ -37,7 +38,13 @@ struct layer {
   uint64_t size;
   uint64_t keep; /* bytes that shine through; <= size */
   struct ranges own;
+  struct ranges released; /* of those: the upload alone has the bytes */
 };
+
+/* Bytes that it takes. */
+static inline uint64_t layer_held(const struct layer *l) {
+  return l->own.bytes - l->released.bytes;
+}
 
 /* Makes the files; they are not durable yet. 0 or -errno. */
 int layer_new(const char *dir, int64_t file, uint32_t seq, uint64_t size, struct layer **out);
@@ -57,7 +64,12 @@ int layer_note_write(struct layer *l, uint64_t offset, uint64_t len);
 /* Cuts or extends: the log now, layer_note_size() under the lock. */
 int layer_log_size(struct layer *l, uint64_t size, uint64_t *keep);
 int layer_note_size(struct layer *l, uint64_t size, uint64_t keep);
-/* What it says of these bytes must be its own. */
+/* Gives up bytes of its own: first the log, durably; then, under the lock, the note; then
+ * the bytes themselves. */
+int layer_log_release(struct layer *l, uint64_t from, uint64_t to);
+int layer_note_release(struct layer *l, uint64_t from, uint64_t to);
+int layer_punch(const struct layer *l, uint64_t from, uint64_t to);
+/* What it says of these bytes must be its own, and not released. */
 int layer_read(const struct layer *l, uint64_t offset, void *dst, size_t len);
 int layer_sync(const struct layer *l);
 /* The log, and the bytes that are its own, one after another; appended. */

@@ -203,6 +203,14 @@ static int give_up_rest(struct staged *f) {
   return staged_discard(f);
 }
 
+/* Nobody was promised it, and parts of an upload cannot be had back. */
+static int give_up_sent(struct staged *f) {
+  log_warn("'%s' was being written when an earlier s3apfs ended, and is larger than staging-size: "
+           "what there was of it, which was not saved, is given up",
+           f->synced.key);
+  return staged_discard(f);
+}
+
 static int keep_rest(struct staged *f, struct recovery *out) {
   struct store_attr attr;
   bool there = false;
@@ -212,6 +220,8 @@ static int keep_rest(struct staged *f, struct recovery *out) {
     return rc;
   if (there)
     return staged_discard(f);
+  if (staged_is_released(f))
+    return give_up_sent(f);
   rc = staged_commit_aside(f, "recovered", &out->aside);
   if (rc == -ESTALE || rc == -ENOENT)
     return give_up_rest(f);

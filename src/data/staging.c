@@ -157,7 +157,7 @@ void upload_fini(struct upload *u) {
 
 static void staged_release(struct staged *f) {
   for (size_t i = 0; i < f->synced.count; i++) {
-    atomic_fetch_sub(&f->staging->used, f->synced.layers[i]->own.bytes);
+    atomic_fetch_sub(&f->staging->used, layer_held(f->synced.layers[i]));
     layer_unref(f->synced.layers[i]);
   }
   free(f->synced.layers);
@@ -355,7 +355,7 @@ void staged_drop_layers(struct staged *f, uint32_t seq) {
     }
     mtx_unlock(&f->synced.lock);
     if (gone != NULL) {
-      atomic_fetch_sub(&f->staging->used, gone->own.bytes);
+      atomic_fetch_sub(&f->staging->used, layer_held(gone));
       layer_remove_files(gone);
       layer_unref(gone);
     }

@@ -91,8 +91,9 @@ struct staged {
     bool dressed; /* meta or headers changed since the last commit */
     struct upload upload;
     struct expectation expect;
-    int err;   /* of the last commit */
-    bool lost; /* replaced by somebody else: nothing works any more */
+    int err;    /* of the last commit */
+    bool ahead; /* it was committed before a close, because bytes had been released */
+    bool lost;  /* replaced by somebody else: nothing works any more */
   } synced;
 };
 
@@ -126,6 +127,13 @@ int staged_active_layer(struct staged *f, struct layer **out);
  * change_begin() and change_end(). */
 void staged_seal(struct staged *f);
 
+/* --- staging_release.c --- */
+/* Gives up bytes of one part that is sent, or waits for one. The turn is the caller's.
+ * -ENOSPC: there is none. */
+int staged_release_sent(struct staged *f);
+/* -EREMOTE: bytes of [from, to) were released. */
+int staged_is_here(struct staged *f, uint64_t from, uint64_t to);
+
 /* --- staging_read.c --- */
 /* The content at one moment. Layers that are still written to change below it. */
 struct snapshot {
@@ -136,6 +144,9 @@ struct snapshot {
   uint32_t top; /* seq of the last layer; 0: none */
 };
 int snapshot_take_locked(struct staged *f, struct snapshot *out);
+/* staging_release.c: the same of these layers; after they were read, because bytes may go at any
+ * time as long as a layer is written to. */
+int snapshot_is_here(struct staged *f, const struct snapshot *s, uint64_t from, uint64_t to);
 /* Without the layers above `upto`. */
 void snapshot_cut(struct snapshot *s, uint32_t upto);
 void snapshot_fini(struct snapshot *s);

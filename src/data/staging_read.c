@@ -309,6 +309,8 @@ int staged_read(struct staged *f, uint64_t offset, void *dst, size_t len, const 
     if (rc != 0)
       return rc;
     rc = pieces_read(&pieces, &s, dst, p);
+    if (rc == 0)
+      rc = snapshot_is_here(f, &s, offset, end);
     same = base_is(f, s.base);
     pieces_fini(&pieces);
     snapshot_fini(&s);

@@ -5,7 +5,8 @@
  * and holds bytes that were written over is not valid any more; its number is
  * used again for the new content.
  *
- * staging-size counts bytes that layers own, when they are first written. */
+ * staging-size counts bytes that layers own, when they are first written, until they go
+ * (staging_release.c). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -105,12 +106,15 @@ static int charge(struct staged *f, const struct layer *l, uint64_t offset, uint
   struct staging *g = f->staging;
   uint64_t bytes = len - ranges_within(&l->own, offset, offset + len);
 
-  if (atomic_fetch_add(&g->used, bytes) + bytes > g->limit && g->limit != 0 && bytes != 0) {
+  int rc = 0;
+
+  while (rc == 0 && atomic_fetch_add(&g->used, bytes) + bytes > g->limit && g->limit != 0 &&
+         bytes != 0) {
     atomic_fetch_sub(&g->used, bytes);
-    return -ENOSPC;
+    rc = bytes > g->limit ? -ENOSPC : staged_release_sent(f);
   }
   *charged = bytes;
-  return 0;
+  return rc == -ENOSPC && f->synced.ahead ? -EREMOTE : rc;
 }
 
 static void spoil_parts_locked(struct staged *f, uint64_t from, uint64_t to) {
@@ -135,8 +139,10 @@ static int check_end(uint64_t offset, uint64_t len) {
 static int put_bytes(struct staged *f, uint64_t offset, const void *data, uint64_t len) {
   struct layer *l;
   uint64_t charged;
-  int rc = staged_active_layer(f, &l);
+  int rc = staged_is_here(f, offset, offset + len);
 
+  if (rc == 0)
+    rc = staged_active_layer(f, &l);
   if (rc == 0)
     rc = charge(f, l, offset, len, &charged);
   if (rc != 0)
@@ -180,22 +186,30 @@ int staged_append(struct staged *f, const void *data, size_t len) {
   return write_at(f, true, 0, data, len);
 }
 
+/* A part that is cut is not valid any more. */
+static int may_cut(struct staged *f, uint64_t size) {
+  return size == 0 || staged_is_here(f, size - 1, size) == 0 ? 0
+                                                             : staged_is_here(f, size, size + 1);
+}
+
 static int set_size(struct staged *f, uint64_t size) {
   struct layer *l;
   uint64_t keep;
   uint64_t before;
-  int rc = staged_active_layer(f, &l);
+  int rc = may_cut(f, size);
 
+  if (rc == 0)
+    rc = staged_active_layer(f, &l);
   if (rc == 0)
     rc = layer_log_size(l, size, &keep);
   if (rc != 0)
     return rc;
   mtx_lock(&f->synced.lock);
-  before = l->own.bytes;
+  before = layer_held(l);
   rc = layer_note_size(l, size, keep);
   f->synced.size = l->size;
   spoil_parts_locked(f, size, UINT64_MAX);
-  atomic_fetch_sub(&f->staging->used, before - l->own.bytes);
+  atomic_fetch_sub(&f->staging->used, before - layer_held(l));
   mtx_unlock(&f->synced.lock);
   return rc;
 }

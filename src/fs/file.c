@@ -414,8 +414,11 @@ static int read_staged(struct fs *fs, struct writing *w, uint64_t off, size_t si
   struct iovec piece = {.iov_base = malloc(size != 0 ? size : 1)};
   int rc = piece.iov_base != NULL ? 0 : -ENOMEM;
 
-  if (rc == 0)
+  while (rc == 0) {
     rc = staged_read(w->staged, off, piece.iov_base, size, &p, &piece.iov_len);
+    if (!writing_goes_on(fs, w, &rc))
+      break;
+  }
   if (rc == 0)
     rc = fn(arg, &piece, 1);
   free(piece.iov_base);

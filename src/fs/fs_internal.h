@@ -234,6 +234,11 @@ void writing_committed(struct fs *fs, struct writing *w, int rc, const struct co
 /* A close or an fsync: as its source promises, to the store or to the journal. */
 int writing_promise(struct fs *fs, struct writing *w);
 
+/* --- ahead.c --- */
+/* After a call of staging, whose outcome is *rc: whether it is to be made again, because it needed
+ * bytes that had been released and the file was committed for that. */
+bool writing_goes_on(struct fs *fs, struct writing *w, int *rc);
+
 /* --- behind.c --- */
 int behind_new(struct fs *fs, struct behind **out);
 /* Ends without waiting for what is left: the journal has it. NULL is fine. */

@@ -156,9 +156,12 @@ void fs_set_opener(uint64_t handle, pid_t process) {
 
 static int write_staged(struct fs *fs, struct fs_file *f, struct writing *w, uint64_t off,
                         const void *data, size_t size) {
-  int rc = (f->flags & O_APPEND) != 0 ? staged_append(w->staged, data, size)
-                                      : staged_write(w->staged, off, data, size);
+  int rc;
 
+  do
+    rc = (f->flags & O_APPEND) != 0 ? staged_append(w->staged, data, size)
+                                    : staged_write(w->staged, off, data, size);
+  while (writing_goes_on(fs, w, &rc));
   if (rc != 0)
     return rc;
   writing_touch(fs, w);
@@ -197,6 +200,15 @@ int fs_fsync(struct fs *fs, uint64_t handle) {
   return w != NULL ? writing_promise(fs, w) : 0;
 }
 
+static int truncate_staged(struct fs *fs, struct writing *w, uint64_t size) {
+  int rc;
+
+  do
+    rc = staged_truncate(w->staged, size);
+  while (writing_goes_on(fs, w, &rc));
+  return rc;
+}
+
 int fs_truncate(struct fs *fs, uint64_t ino, uint64_t handle, uint64_t size) {
   struct writing *w;
   int rc;
@@ -205,13 +217,13 @@ int fs_truncate(struct fs *fs, uint64_t ino, uint64_t handle, uint64_t size) {
     w = writable(fs_file_of(handle));
     if (w == NULL)
       return -EINVAL;
-    rc = staged_truncate(w->staged, size);
+    rc = truncate_staged(fs, w, size);
     return rc == 0 ? writing_touch_alone(fs, w) : rc;
   }
   rc = writing_begin(fs, ino, &w);
   if (rc != 0)
     return rc;
-  rc = staged_truncate(w->staged, size);
+  rc = truncate_staged(fs, w, size);
   if (rc == 0)
     rc = writing_touch_alone(fs, w);
   if (rc == 0)
@@ -226,7 +238,9 @@ int fs_allocate(struct fs *fs, uint64_t handle, int mode, uint64_t off, uint64_t
 
   if (w == NULL)
     return -EBADF;
-  rc = staged_allocate(w->staged, mode, off, size);
+  do
+    rc = staged_allocate(w->staged, mode, off, size);
+  while (writing_goes_on(fs, w, &rc));
   if (rc == 0)
     writing_touch(fs, w);
   return rc;

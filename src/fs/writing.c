@@ -372,7 +372,8 @@ void writing_drop_denied(struct fs *fs, struct writing *w) {
 int writing_promise(struct fs *fs, struct writing *w) {
   int rc;
 
-  if (!w->root->options.writeback || staged_depth(w->staged) > DEPTH_MAX)
+  if (!w->root->options.writeback || staged_depth(w->staged) > DEPTH_MAX ||
+      staged_is_released(w->staged))
     return writing_commit(fs, w);
   if (!staged_is_dirty(w->staged))
     return 0;

@@ -52,6 +52,13 @@ uint64_t staged_size(struct staged *f);
 size_t staged_depth(struct staged *f);
 /* Something is here that the store does not have. */
 bool staged_is_dirty(struct staged *f);
+/* Some of what was written is held by its unfinished upload alone, because more was written
+ * than staging-size holds. What needs it (reading, writing over it, cutting it) is -EREMOTE, here
+ * and below, until the file was committed. */
+bool staged_is_released(struct staged *f);
+/* It will be committed because of that, now and whenever there is no room: from here on that is
+ * -EREMOTE too. True for the first time. */
+bool staged_go_ahead(struct staged *f);
 /* Copies up to len bytes at offset; *got is less only at the end. */
 int staged_read(struct staged *f, uint64_t offset, void *dst, size_t len, const struct patience *p,
                 size_t *got);

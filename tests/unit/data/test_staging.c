@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -290,6 +291,79 @@ Test(staging, its_size_is_limited) {
   staged_free(f);
   cr_expect_eq(staging_used(limited), 0);
   staging_free(limited);
+}
+
+#define MIB ((size_t)1 << 20)
+
+struct released_reader {
+  struct staged *file;
+  const unsigned char *data;
+  atomic_bool end;
+};
+
+/* Sees what was written, or that it is not here: never a hole. */
+static void *read_on(void *arg) {
+  struct released_reader *r = arg;
+  unsigned char *got = malloc(MIB);
+
+  for (size_t at = 0; !atomic_load(&r->end); at = (at + MIB) % (32 * MIB)) {
+    struct patience p = patient();
+    size_t n = 0;
+    int rc = staged_read(r->file, at, got, MIB, &p, &n);
+
+    cr_assert(rc == -EREMOTE || (rc == 0 && memcmp(got, r->data + at, n) == 0), "at %zu: %d", at,
+              rc);
+  }
+  free(got);
+  return NULL;
+}
+
+static void expect_gone(struct staged *f, size_t at) {
+  char byte = 1;
+  struct patience p = patient();
+  size_t n;
+
+  cr_expect_eq(staged_read(f, at, &byte, 1, &p, &n), -EREMOTE);
+  cr_expect_eq(staged_write(f, at, &byte, 1), -EREMOTE);
+  cr_expect_eq(staged_truncate(f, at), -EREMOTE);
+  cr_expect_eq(
+      staged_allocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, at & ~(size_t)4095, 4096),
+      -EREMOTE);
+}
+
+Test(staging, what_was_sent_makes_room) {
+  struct staging_options o = {
+      .size = 12 * MIB, .part_size = MIB, .part_min = 4096, .host = "here", .threads = 4};
+  unsigned char *data = malloc(32 * MIB);
+  struct released_reader r = {.data = data};
+  struct staging *limited;
+  struct staged *f;
+  pthread_t reader;
+
+  desk_fill(data, 0, 32 * MIB, 7);
+  cr_assert_eq(staging_new(desk.state, desk.cache, &o, &limited), 0);
+  cr_assert_eq(staged_new(limited, desk.store, "k", NULL, &f), 0);
+  r.file = f;
+  atomic_init(&r.end, false);
+  cr_assert_eq(pthread_create(&reader, NULL, read_on, &r), 0);
+  for (size_t at = 0; at < 32 * MIB; at += MIB / 4) {
+    cr_assert_eq(staged_write(f, at, data + at, MIB / 4), 0, "at %zu", at);
+    cr_expect(staging_used(limited) <= 12 * MIB);
+    staged_stream(f);
+  }
+  atomic_store(&r.end, true);
+  pthread_join(reader, NULL);
+  cr_expect(staged_is_released(f));
+  expect_gone(f, 9 * MIB + 100);
+  cr_expect_eq(staged_write(f, 8 * MIB - 1, data + 8 * MIB - 1, 1), 0, "the start stays");
+  commit(f, 0, true);
+  cr_expect_not(staged_is_released(f));
+  cr_expect_eq(staging_used(limited), 0);
+  expect_content(f, data, 32 * MIB);
+  desk_expect(&desk, "k", data, 32 * MIB);
+  staged_free(f);
+  staging_free(limited);
+  free(data);
 }
 
 /* --- somebody else --- */

@@ -1,0 +1,122 @@
+/* Staging released early: a new file that is larger than staging-size.
+ *
+ * While the limit is exceeded, parts that its upload has already give up their bytes here: beyond
+ * the first 8 MiB, where headers are patched at the end, and only in the layer that is written
+ * to now, of which nobody was promised anything. Nobody can read back a part of an unfinished
+ * upload, so what needs such a range is -EREMOTE until the file was committed. A commit
+ * needs only that the parts are still valid: whatever would make one invalid is refused first.
+ *
+ * The layer's log says what is gone, on the disk before it goes: a later process must not take
+ * the hole for zeroes. Threads: who releases has the file's turn, so no commit seals the layer
+ * meanwhile. */
+#include <errno.h>
+
+#include "commit_internal.h"
+
+#define KEPT ((uint64_t)8 << 20)
+
+static bool is_free(const struct layer *l, const struct sent_part *p) {
+  return p->valid && !p->sending && p->offset >= KEPT &&
+         ranges_cover(&l->own, p->offset, p->offset + p->size) &&
+         ranges_within(&l->released, p->offset, p->offset + p->size) == 0;
+}
+
+/* A part whose bytes may go; NULL: there is none now. */
+static const struct sent_part *find_locked(const struct staged *f) {
+  const struct upload *u = &f->synced.upload;
+
+  if (!f->synced.active || f->synced.count != 1 || f->synced.committing || u->id == NULL ||
+      u->broken)
+    return NULL;
+  for (size_t i = 0; i < u->count; i++)
+    if (is_free(f->synced.layers[0], u->parts[i]))
+      return u->parts[i];
+  return NULL;
+}
+
+/* Waits while parts are on their way. -ENOSPC: none will be. */
+static int next_sent(struct staged *f, uint64_t *from, uint64_t *to) {
+  const struct sent_part *p;
+  bool asked = false;
+
+  mtx_lock(&f->synced.lock);
+  while ((p = find_locked(f)) == NULL) {
+    if (f->synced.upload.sending > 0) {
+      asked = false;
+      cond_wait(&f->synced.turn, &f->synced.lock);
+    } else if (asked) {
+      break;
+    } else {
+      mtx_unlock(&f->synced.lock);
+      staged_stream(f);
+      mtx_lock(&f->synced.lock);
+      asked = true;
+    }
+  }
+  if (p != NULL) {
+    *from = p->offset;
+    *to = p->offset + p->size;
+  }
+  mtx_unlock(&f->synced.lock);
+  return p != NULL ? 0 : -ENOSPC;
+}
+
+int staged_release_sent(struct staged *f) {
+  struct layer *l;
+  uint64_t from;
+  uint64_t to;
+  int rc = next_sent(f, &from, &to);
+
+  if (rc != 0)
+    return rc;
+  l = f->synced.layers[0];
+  rc = layer_log_release(l, from, to);
+  if (rc != 0)
+    return rc;
+  mtx_lock(&f->synced.lock);
+  rc = layer_note_release(l, from, to);
+  mtx_unlock(&f->synced.lock);
+  if (rc != 0)
+    return rc;
+  atomic_fetch_sub(&f->staging->used, to - from);
+  return layer_punch(l, from, to);
+}
+
+static bool has_released(struct layer *const *layers, size_t count, uint64_t from, uint64_t to) {
+  for (size_t i = 0; i < count; i++)
+    if (ranges_within(&layers[i]->released, from, to) > 0)
+      return true;
+  return false;
+}
+
+int snapshot_is_here(struct staged *f, const struct snapshot *s, uint64_t from, uint64_t to) {
+  bool gone;
+
+  mtx_lock(&f->synced.lock);
+  gone = has_released(s->layers, s->count, from, to);
+  mtx_unlock(&f->synced.lock);
+  return gone ? -EREMOTE : 0;
+}
+
+int staged_is_here(struct staged *f, uint64_t from, uint64_t to) {
+  bool gone;
+
+  mtx_lock(&f->synced.lock);
+  gone = has_released(f->synced.layers, f->synced.count, from, to);
+  mtx_unlock(&f->synced.lock);
+  return gone ? -EREMOTE : 0;
+}
+
+bool staged_is_released(struct staged *f) {
+  return staged_is_here(f, 0, UINT64_MAX) != 0;
+}
+
+bool staged_go_ahead(struct staged *f) {
+  bool first;
+
+  mtx_lock(&f->synced.lock);
+  first = !f->synced.ahead;
+  f->synced.ahead = true;
+  mtx_unlock(&f->synced.lock);
+  return first;
+}

@@ -1,0 +1,169 @@
+"""staging-size: new files that are larger, and what is sent of them before they are closed."""
+import hashlib
+import os
+import pathlib
+import random
+import signal
+
+import pytest
+from mounting import options, wait_until
+
+BUCKET = "test-bucket-1"
+MIB = 1 << 20
+SIZE = 256 * MIB
+
+
+def content(at):
+    """The MiB of every file here that begins at this one."""
+    return random.Random(at).randbytes(MIB)
+
+
+@pytest.fixture
+def limited(emu, admin, request):
+    def mount(*more):
+        where = admin.mount(f"s3://{BUCKET}/{request.node.name}", options(
+            emu, "profile=admin2", f"state-dir={admin.dir}/state", "staging-size=64M", *more))
+        (where / "proof").write_bytes(b"")  # the first file of a mount is put empty at once
+        return where
+    admin.limited = mount
+    return admin
+
+
+def key(request):
+    return f"{request.node.name}/large"
+
+
+def write(f, first, last):
+    for at in range(first, last):
+        f.write(content(at))
+
+
+def held(place):
+    """What staging takes on the disk."""
+    return sum(p.stat().st_blocks * 512 for p in (place.dir / "state").rglob("*.data"))
+
+
+def in_store(emu, key):
+    sha = hashlib.sha256()
+    for piece in emu.owner.get_object(Bucket=BUCKET, Key=key)["Body"].iter_chunks(MIB):
+        sha.update(piece)
+    return sha.hexdigest()
+
+
+def expected(count=SIZE // MIB, **changed):
+    sha = hashlib.sha256()
+    for at in range(count):
+        sha.update(changed.get(f"m{at}") or content(at))
+    return sha.hexdigest()
+
+
+def exists(emu, key):
+    return bool(emu.owner.list_objects_v2(Bucket=BUCKET, Prefix=key).get("Contents"))
+
+
+@pytest.mark.parametrize("more", [(), ("writeback",)], ids=["", "writeback"])
+def test_a_larger_file(emu, limited, request, more):
+    where = limited.limited(*more)
+    with open(where / "large", "wb", buffering=0) as f:
+        for at in range(SIZE // MIB):
+            f.write(content(at))
+            if at % 32 == 0:
+                assert held(limited) <= 65 * MIB
+        assert not exists(emu, key(request))  # nothing is seen before the close
+    limited.run("sync", where)
+    assert in_store(emu, key(request)) == expected()
+    assert held(limited) == 0
+    with open(where / "second", "wb", buffering=0) as f:  # the room is there again
+        write(f, 0, 60)
+
+
+def test_reading_what_was_sent(emu, limited, request):
+    where = limited.limited()
+    with open(where / "large", "w+b", buffering=0) as f:
+        write(f, 0, 128)
+        assert os.pread(f.fileno(), MIB, 4 * MIB) == content(4)  # the first 8 MiB stay
+        assert os.pread(f.fileno(), MIB, 127 * MIB) == content(127)
+        assert not exists(emu, key(request))
+        assert os.pread(f.fileno(), 1000, 20 * MIB + 5) == content(20)[5:1005]
+        assert exists(emu, key(request)) and "before it is closed" in limited.log()
+        write(f, 128, 256)
+    assert in_store(emu, key(request)) == expected()
+
+
+def test_writing_into_what_was_sent(emu, limited, request):
+    where = limited.limited()
+    new = random.Random("new").randbytes(MIB)
+    with open(where / "large", "w+b", buffering=0) as f:
+        write(f, 0, 128)
+        os.pwrite(f.fileno(), new, 2 * MIB)
+        assert not exists(emu, key(request))
+        os.pwrite(f.fileno(), new, 24 * MIB)
+        write(f, 128, 256)
+        assert os.pread(f.fileno(), MIB, 24 * MIB) == new
+    assert in_store(emu, key(request)) == expected(m2=new, m24=new)
+
+
+def test_cutting_what_was_sent(emu, limited, request):
+    where = limited.limited()
+    with open(where / "large", "wb", buffering=0) as f:
+        write(f, 0, 128)
+        os.ftruncate(f.fileno(), 20 * MIB)
+    assert in_store(emu, key(request)) == expected(20)
+    with open(where / "again", "wb", buffering=0) as f:
+        write(f, 0, 128)
+        os.ftruncate(f.fileno(), 0)
+        assert not exists(emu, f"{request.node.name}/again")
+        f.seek(0)
+        write(f, 0, 30)
+    assert in_store(emu, f"{request.node.name}/again") == expected(30)
+
+
+def test_moving_an_open_one(emu, limited, request):
+    where = limited.limited()
+    with open(where / "first", "wb", buffering=0) as f:
+        write(f, 0, 128)
+        (where / "first").rename(where / "large")
+        write(f, 128, 160)
+    assert in_store(emu, key(request)) == expected(160)
+    assert not exists(emu, f"{request.node.name}/first")
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["new", "over another"])
+def test_a_crash(emu, limited, request, over):
+    """What was not closed is in no object; its upload is ended, its bytes are given up."""
+    if over:
+        emu.owner.put_object(Bucket=BUCKET, Key=key(request), Body=b"good")
+    where = limited.limited()
+    pid = limited.status(where)["pid"]
+    f = open(where / "large", "wb", buffering=0)
+    write(f, 0, 128)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not pathlib.Path(f"/proc/{pid}").exists()
+               or b"Z" in pathlib.Path(f"/proc/{pid}/stat").read_bytes().split(b")")[1][:3])
+    with pytest.raises(OSError):
+        f.close()
+        os.stat(where / "large")
+    os.system(f"umount -l {where}")
+    limited.mounts.remove(where)
+    again = limited.limited()
+    names = os.listdir(again)
+    assert sorted(names) == (["large", "proof"] if over else ["proof"])
+    if over:
+        assert (again / "large").read_bytes() == b"good"
+    assert "is given up" in limited.log() and held(limited) == 0
+    assert not emu.owner.list_multipart_uploads(Bucket=BUCKET).get("Uploads")
+
+
+def test_another_host_was_faster(emu, limited, request):
+    where = limited.limited()
+    f = open(where / "large", "wb", buffering=0)
+    write(f, 0, 128)
+    emu.owner.put_object(Bucket=BUCKET, Key=key(request), Body=b"theirs")
+    with pytest.raises(FileExistsError):
+        f.close()
+    assert "a conflict copy cannot be made" in limited.log()
+    assert emu.owner.get_object(Bucket=BUCKET, Key=key(request))["Body"].read() == b"theirs"
+    result = limited.run("umount", where)
+    assert "large" in result.stdout + result.stderr
+    if where in limited.mounts:
+        limited.mounts.remove(where)
