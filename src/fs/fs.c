@@ -155,8 +155,7 @@ static void stat_of(const struct ns_attr *a, struct stat *out) {
   memset(out, 0, sizeof(*out));
   out->st_ino = a->ino;
   out->st_mode = a->mode;
-  /* of directories it is unknown; 2 would promise find(1) no subfolders */
-  out->st_nlink = a->gone ? 0 : 1;
+  out->st_nlink = a->gone ? 0 : a->links;
   out->st_uid = a->uid;
   out->st_gid = a->gid;
   out->st_size = (off_t)a->size;

@@ -465,6 +465,7 @@ void node_attr_locked(struct ns *n, const struct node *i, struct ns_attr *out) {
       .uid = i->posix != NULL && i->posix->has_uid ? i->posix->uid : o->uid,
       .gid = i->posix != NULL && i->posix->has_gid ? i->posix->gid : o->gid,
       .size = node_is_dir(i) ? 0 : i->file.size,
+      .links = links_locked(n, i),
       .gone = i->gone,
       .ttl_ms = ttl,
   };

@@ -239,6 +239,10 @@ void node_attr_locked(struct ns *n, const struct node *i, struct ns_attr *out);
 bool node_update_locked(struct node *i, const struct store_attr *a, const struct posix *posix,
                         int64_t asof, int64_t fresh_until);
 
+/* --- links.c --- */
+/* Links of a node as far as is known; 1: not known (folders). */
+unsigned links_locked(struct ns *n, const struct node *i);
+
 /* --- crowd.c --- */
 /* A node was made: there may be too many. */
 void crowd_check_locked(struct ns *n);

@@ -55,6 +55,7 @@ struct ns_attr {
   int64_t mtime_ns; /* since 1970, as are the others */
   int64_t atime_ns;
   int64_t ctime_ns;
+  unsigned links; /* folders: 1 where it is not known how many subfolders there are */
   bool gone;      /* it has no name any more */
   int64_t ttl_ms; /* how long this may be used */
 };

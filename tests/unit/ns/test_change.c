@@ -385,6 +385,44 @@ Test(change, a_folder_made_here_is_known_to_be_empty) {
   expect_ls("d", "theirs ");
 }
 
+static unsigned links_of(const char *path) {
+  struct ns_attr a;
+
+  cr_assert_eq(walk(path, &a), 0, "%s", path);
+  return a.links;
+}
+
+Test(change, folders_count_their_subfolders_where_they_are_known) {
+  unsigned before;
+  uint64_t moved;
+
+  put("theirs/file");
+  put("theirs/one/file");
+  put("theirs/two/file");
+  ino_of("theirs/one");
+  cr_expect_eq(links_of("theirs/file"), 1);
+  cr_expect_eq(links_of("theirs"), 1, "not known");
+  expect_ls("theirs", "file one/ two/ ");
+  make("", "ours", NS_DIR, NULL);
+  before = requests();
+  cr_expect_eq(links_of("theirs"), 4);
+  cr_expect_eq(links_of("ours"), 2);
+  moved = make("ours", "sub", NS_DIR, NULL);
+  make("ours", "file", NS_FILE, NULL);
+  make("theirs", "three", NS_DIR, NULL);
+  cr_expect_eq(links_of("ours"), 3);
+  cr_expect_eq(links_of("theirs"), 5);
+  cr_assert_eq(ns_moved(ns, moved, ino_of("theirs"), "sub", NULL), 0);
+  cr_expect_eq(links_of("ours"), 2);
+  cr_expect_eq(links_of("theirs"), 6);
+  ns_removed(ns, ino_of("theirs"), "three");
+  ns_removed(ns, ino_of("theirs"), "file");
+  cr_expect_eq(links_of("theirs"), 5);
+  cr_expect_eq(requests(), before);
+  atomic_fetch_add(&fake_ms, TTL + 1);
+  cr_expect_eq(links_of("theirs"), 1, "not known any more");
+}
+
 Test(change, a_big_folder_is_not_listed_for_a_name) {
   struct store_attr new;
   struct ns_attr a;
