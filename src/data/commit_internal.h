@@ -90,6 +90,11 @@ struct job {
   bool copy;
   int err;
 };
+/* --- commit_stream.c --- */
+/* Sends parts anew that were written over after they were sent, as staged_stream() does new ones.
+ */
+void staged_stream_again(struct staged *f);
+
 /* --- commit_resume.c --- */
 /* Whether a part holds what the file was when `top` was its last layer; UINT32_MAX: what it is
  * now. The lock is held. */

@@ -34,24 +34,31 @@ static const struct sent_part *find_locked(const struct staged *f) {
   return NULL;
 }
 
+/* What may bring one about, in turn: the upload begins; new parts go out; so do those that were
+ * written over since. False: nothing does. */
+static bool send_more(struct staged *f, unsigned step) {
+  if (step < 2)
+    staged_stream(f);
+  else if (step == 2)
+    staged_stream_again(f);
+  return step <= 2;
+}
+
 /* Waits while parts are on their way. -ENOSPC: none will be. */
 static int next_sent(struct staged *f, uint64_t *from, uint64_t *to) {
   const struct sent_part *p;
-  bool asked = false;
+  unsigned step = 0;
+  bool more = true;
 
   mtx_lock(&f->synced.lock);
-  while ((p = find_locked(f)) == NULL) {
+  while ((p = find_locked(f)) == NULL && more) {
     if (f->synced.upload.sending > 0) {
-      asked = false;
       cond_wait(&f->synced.turn, &f->synced.lock);
-    } else if (asked) {
-      break;
-    } else {
-      mtx_unlock(&f->synced.lock);
-      staged_stream(f);
-      mtx_lock(&f->synced.lock);
-      asked = true;
+      continue;
     }
+    mtx_unlock(&f->synced.lock);
+    more = send_more(f, step++);
+    mtx_lock(&f->synced.lock);
   }
   if (p != NULL) {
     *from = p->offset;

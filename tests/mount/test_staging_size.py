@@ -103,6 +103,20 @@ def test_writing_into_what_was_sent(emu, limited, request):
     assert in_store(emu, key(request)) == expected(m2=new, m24=new)
 
 
+def test_writing_over_parts_again_and_again(emu, limited, request):
+    """Parts that were spoiled before they left are sent again, and leave then."""
+    where = limited.limited()
+    new = {}
+    with open(where / "large", "wb", buffering=0) as f:
+        for at in range(160):
+            f.write(content(at))
+            if at % 8 == 7 and at > 16:
+                new[f"m{at - 6}"] = random.Random(f"new {at}").randbytes(MIB)
+                os.pwrite(f.fileno(), new[f"m{at - 6}"], (at - 6) * MIB)
+        assert not exists(emu, key(request))
+    assert in_store(emu, key(request)) == expected(160, **new)
+
+
 def test_cutting_what_was_sent(emu, limited, request):
     where = limited.limited()
     with open(where / "large", "wb", buffering=0) as f:
