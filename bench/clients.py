@@ -40,6 +40,9 @@ class Client:
         """More words of argv for a mount that is to be written to."""
         return []
 
+    def unmounting(self, point):
+        return ["fusermount3", "-u", str(point)]
+
     def environment(self, access):
         env = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         env.update(AWS_ACCESS_KEY_ID=access.keys[0], AWS_SECRET_ACCESS_KEY=access.keys[1],
@@ -60,6 +63,10 @@ class S3apfs(Client):
 
     def writing(self, folder):
         return ["-o", f"state-dir={folder / 'state'}"]
+
+    def unmounting(self, point):
+        # Waits for what is behind the journal, which the next mount would go on with.
+        return [self.program, "umount", str(point)]
 
 
 class MountS3(Client):
@@ -112,6 +119,7 @@ class Mounted:
     """A fresh mount for one measurement; gone at the end whatever happened."""
 
     def __init__(self, client, access, folder, cache=None, writes=False):
+        self.client = client
         self.point = folder / "mnt"
         self.command = client.command(access, self.point, cache)
         if writes:
@@ -146,7 +154,7 @@ class Mounted:
 
     def __exit__(self, *_):
         if is_mounted(self.point):
-            subprocess.run(["fusermount3", "-u", str(self.point)], check=False, capture_output=True)
+            subprocess.run(self.client.unmounting(self.point), check=False, capture_output=True)
         try:
             self.process.wait(20)
         except subprocess.TimeoutExpired:
