@@ -67,7 +67,6 @@ struct fs_file {
   bool direct;
   atomic_uint refs;                /* the handle and every call under way */
   struct writing *_Atomic writing; /* once set it stays */
-  atomic_bool owes; /* changed by it since its opener closed or synced it: release commits */
   struct {
     struct mtx lock;
     struct view *view; /* NULL: opened when it was written to already */

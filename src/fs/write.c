@@ -4,10 +4,8 @@
  * reach the store by flush (a close), fsync, and release. A flush comes at every
  * close of a duplicated descriptor, from other processes too: only that of the
  * process that opened the handle commits; one from elsewhere sees half-written
- * content, which is only made safe in the journal. What a handle still owes, its
- * release commits: after a munmap, or when descriptors were passed on. A release comes
- * some time after the close: what another handle has written by then may be half a
- * save, and is not its to commit.
+ * content, which is only made safe in the journal. What is left, release commits:
+ * after a munmap, or when descriptors were passed on.
  *
  * flush, fsync, release and truncation without a handle may take as long as an
  * upload: they must not be called on threads that serve others meanwhile. */
@@ -57,9 +55,7 @@ static int open_new(struct fs *fs, const struct ns_attr *a, const struct root *r
     rc = ns_hold(fs->ns, a->ino);
   if (rc == 0) {
     rc = fs_file_open_writing(fs, w, flags, opened);
-    if (rc == 0)
-      atomic_store(&fs_file_of(opened->handle)->owes, true);
-    else
+    if (rc != 0)
       ns_release(fs->ns, a->ino);
   }
   if (rc != 0) {
@@ -162,7 +158,6 @@ static int write_staged(struct fs *fs, struct fs_file *f, struct writing *w, uin
                         const void *data, size_t size) {
   int rc;
 
-  atomic_store(&f->owes, true);
   do
     rc = (f->flags & O_APPEND) != 0 ? staged_append(w->staged, data, size)
                                     : staged_write(w->staged, off, data, size);
@@ -189,16 +184,6 @@ int fs_write(struct fs *fs, uint64_t handle, uint64_t off, const void *data, siz
   return rc;
 }
 
-/* A write that comes meanwhile is owed again. */
-static int keep_promise(struct fs *fs, struct fs_file *f, struct writing *w) {
-  bool owed = atomic_exchange(&f->owes, false);
-  int rc = writing_promise(fs, w);
-
-  if (rc != 0 && owed)
-    atomic_store(&f->owes, true);
-  return rc;
-}
-
 int fs_flush(struct fs *fs, uint64_t handle, pid_t process) {
   struct fs_file *f = fs_file_of(handle);
   struct writing *w = writable(f);
@@ -206,14 +191,13 @@ int fs_flush(struct fs *fs, uint64_t handle, pid_t process) {
 
   if (w == NULL)
     return 0;
-  return opener ? keep_promise(fs, f, w) : staged_secure(w->staged);
+  return opener ? writing_promise(fs, w) : staged_secure(w->staged);
 }
 
 int fs_fsync(struct fs *fs, uint64_t handle) {
-  struct fs_file *f = fs_file_of(handle);
-  struct writing *w = atomic_load(&f->writing);
+  struct writing *w = atomic_load(&fs_file_of(handle)->writing);
 
-  return w != NULL ? keep_promise(fs, f, w) : 0;
+  return w != NULL ? writing_promise(fs, w) : 0;
 }
 
 static int truncate_staged(struct fs *fs, struct writing *w, uint64_t size) {
@@ -233,7 +217,6 @@ int fs_truncate(struct fs *fs, uint64_t ino, uint64_t handle, uint64_t size) {
     w = writable(fs_file_of(handle));
     if (w == NULL)
       return -EINVAL;
-    atomic_store(&fs_file_of(handle)->owes, true);
     rc = truncate_staged(fs, w, size);
     return rc == 0 ? writing_touch_alone(fs, w) : rc;
   }
@@ -255,7 +238,6 @@ int fs_allocate(struct fs *fs, uint64_t handle, int mode, uint64_t off, uint64_t
 
   if (w == NULL)
     return -EBADF;
-  atomic_store(&fs_file_of(handle)->owes, true);
   do
     rc = staged_allocate(w->staged, mode, off, size);
   while (writing_goes_on(fs, w, &rc));
@@ -285,7 +267,7 @@ int fs_seek(struct fs *fs, uint64_t handle, uint64_t off, int whence, uint64_t *
 void fs_release(struct fs *fs, uint64_t handle) {
   struct fs_file *f = fs_file_of(handle);
   struct writing *w = writable(f);
-  int rc = w != NULL && atomic_load(&f->owes) ? writing_promise(fs, w) : 0;
+  int rc = w != NULL ? writing_promise(fs, w) : 0;
 
   if (rc == -EACCES)
     writing_drop_denied(fs, w);
