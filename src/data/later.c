@@ -5,10 +5,7 @@
  * A key has at most one change under way; another one of that key waits for it, and so does
  * everything that makes an object of the key. A removal is forgotten by the journal, durably,
  * before anything may be put under its key: sent once more by a later process it would
- * take away an equal object that was made since.
- *
- * A listing leaves out what is being removed, by key and version. It waits instead when it asks
- * for so few entries that what is left out would be all of them, and for folders' objects. */
+ * take away an equal object that was made since. */
 #include "s3apfs/data/later.h"
 
 #include <errno.h>
@@ -17,13 +14,6 @@
 
 #include "later_internal.h"
 #include "s3apfs/base/clock.h"
-#include "s3apfs/base/log.h"
-
-#define FEW_ENTRIES 16U
-
-static struct later *self(struct store *s) {
-  return (struct later *)s;
-}
 
 /* --- accepting --- */
 
@@ -74,147 +64,42 @@ void later_push(struct later *l, struct later_change *c) {
 /* --- reading --- */
 
 static int later_get(struct store *s, struct store_get *g) {
-  struct store *inner = self(s)->inner;
-  int rc = later_settle_moves(self(s), later_is_copy_to, g->key);
+  struct store *inner = later_self(s)->inner;
+  int rc = later_settle_moves(later_self(s), later_is_copy_to, g->key);
 
   return rc == 0 ? inner->ops->get(inner, g) : rc;
 }
 
 static void later_get_cancel(struct store *s, struct store_get *g) {
-  struct store *inner = self(s)->inner;
+  struct store *inner = later_self(s)->inner;
 
   inner->ops->get_cancel(inner, g);
 }
 
 static int later_head(struct store *s, const char *key, struct store_attr *out,
                       struct kvlist *meta) {
-  struct store *inner = self(s)->inner;
-  int rc = later_check(self(s), key);
+  struct store *inner = later_self(s)->inner;
+  int rc = later_check(later_self(s), key);
 
   return rc == 0 ? inner->ops->head(inner, key, out, meta) : rc;
 }
 
-/* What is being removed: keys, sorted by nothing, with versions. */
-struct doomed {
-  char *key;
-  char *etag;
-};
-
-static int snapshot(struct later *l, const char *prefix, struct doomed **out, size_t *count) {
-  struct doomed *all;
-  size_t n = 0;
-  int rc = 0;
-
-  mtx_lock(&l->synced.lock);
-  all = calloc(HASH_COUNT(l->synced.by_key) + 1, sizeof(*all));
-  for (const struct later_change *c = l->synced.head; all != NULL && c != NULL; c = c->next) {
-    if (c->kind != LATER_REMOVAL || !later_is_below(c, prefix))
-      continue;
-    all[n] = (struct doomed){strdup(c->key), c->etag != NULL ? strdup(c->etag) : NULL};
-    if (all[n].key == NULL || (c->etag != NULL && all[n].etag == NULL))
-      rc = -ENOMEM;
-    n++;
-  }
-  mtx_unlock(&l->synced.lock);
-  *out = all;
-  *count = n;
-  return all != NULL ? rc : -ENOMEM;
-}
-
-static int by_key(const void *a, const void *b) {
-  return strcmp(((const struct doomed *)a)->key, ((const struct doomed *)b)->key);
-}
-
-static bool is_doomed(const struct doomed *all, size_t count, const struct store_entry *e) {
-  struct doomed wanted = {.key = e->name};
-  const struct doomed *d;
-
-  if (e->is_prefix || count == 0)
-    return false;
-  d = bsearch(&wanted, all, count, sizeof(*all), by_key);
-  return d != NULL && (d->etag == NULL || strcmp(d->etag, e->attr.etag) == 0);
-}
-
-static void leave_out(struct store_page *page, struct doomed *all, size_t count) {
-  size_t kept = 0;
-
-  qsort(all, count, sizeof(*all), by_key);
-  for (size_t i = 0; i < page->count; i++) {
-    if (is_doomed(all, count, &page->entries[i]))
-      free(page->entries[i].name);
-    else
-      page->entries[kept++] = page->entries[i];
-  }
-  page->count = kept;
-}
-
-/* What a listing has to wait for. */
-static later_match those_that_matter(bool folded, unsigned max) {
-  if (max <= FEW_ENTRIES)
-    return later_is_below;
-  return folded ? later_is_deeper : later_is_made_below;
-}
-
-/* One of the two inner calls; the token is a name to start behind, or not. */
-static int list_inner(struct store *inner, const char *prefix, bool folded, const char *token,
-                      bool after, unsigned max, struct store_page *out) {
-  if (!after)
-    return inner->ops->list(inner, prefix, folded, token, max, out);
-  return inner->ops->list_after != NULL
-             ? inner->ops->list_after(inner, prefix, folded, token, max, out)
-             : -ENOTSUP;
-}
-
-static int list_from(struct later *l, const char *prefix, bool folded, const char *token,
-                     bool after, unsigned max, struct store_page *out) {
-  struct doomed *all = NULL;
-  size_t count = 0;
-  int rc;
-
-  /* What cannot be sent for now must not keep anybody from looking. */
-  if (!later_is_failing(l) && later_wait(l, those_that_matter(folded, max), prefix) != 0)
-    log_debug("'%s' is listed although changes below it wait", prefix);
-  rc = later_settle_moves(l, later_is_copy_below, prefix);
-  if (rc == 0)
-    rc = snapshot(l, prefix, &all, &count);
-  if (rc == 0)
-    rc = list_inner(l->inner, prefix, folded, token, after, max, out);
-  if (rc == 0)
-    leave_out(out, all, count);
-  for (size_t i = 0; i < count; i++) {
-    free(all[i].key);
-    free(all[i].etag);
-  }
-  free(all);
-  return rc;
-}
-
-static int later_list(struct store *s, const char *prefix, bool folded, const char *token,
-                      unsigned max, struct store_page *out) {
-  return list_from(self(s), prefix, folded, token, false, max, out);
-}
-
-static int later_list_after(struct store *s, const char *prefix, bool folded, const char *after,
-                            unsigned max, struct store_page *out) {
-  return list_from(self(s), prefix, folded, after, true, max, out);
-}
-
 static int later_explain(struct store *s, const char *key, struct buf *out) {
-  struct store *inner = self(s)->inner;
+  struct store *inner = later_self(s)->inner;
 
   return inner->ops->explain(inner, key, out);
 }
 
 static int later_elsewhere(struct store *s, const char *key, struct store_elsewhere *out) {
-  struct store *inner = self(s)->inner;
-  int rc = inner->ops->elsewhere != NULL ? later_settle_moves(self(s), later_is_copy_to, key)
+  struct store *inner = later_self(s)->inner;
+  int rc = inner->ops->elsewhere != NULL ? later_settle_moves(later_self(s), later_is_copy_to, key)
                                          : -EOPNOTSUPP;
 
   return rc == 0 ? inner->ops->elsewhere(inner, key, out) : rc;
 }
 
 static void later_destroy(struct store *s) {
-  struct later *l = self(s);
+  struct later *l = later_self(s);
 
   later_stop(l);
   store_free(l->inner);
@@ -245,21 +130,21 @@ static const struct store_ops ops = {
 /* --- changing --- */
 
 static int later_ready(struct store *s) {
-  struct store *inner = self(s)->inner;
+  struct store *inner = later_self(s)->inner;
 
   return inner->write->ready(inner);
 }
 
 static int later_detail(struct store *s, const char *key, struct store_detail *out) {
-  struct store *inner = self(s)->inner;
-  int rc = later_check(self(s), key);
+  struct store *inner = later_self(s)->inner;
+  int rc = later_check(later_self(s), key);
 
   return rc == 0 ? inner->write->detail(inner, key, out) : rc;
 }
 
 static int later_tags(struct store *s, const char *key, struct buf *out) {
-  struct store *inner = self(s)->inner;
-  int rc = later_settle_moves(self(s), later_is_copy_to, key);
+  struct store *inner = later_self(s)->inner;
+  int rc = later_settle_moves(later_self(s), later_is_copy_to, key);
 
   return rc == 0 ? inner->write->tags(inner, key, out) : rc;
 }
@@ -304,7 +189,7 @@ static int make_folder_later(struct later *l, const char *key, const struct stor
 static int later_put(struct store *s, const char *key, const void *data, size_t len,
                      const struct store_dress *dress, const struct store_condition *cond,
                      struct store_attr *out) {
-  struct later *l = self(s);
+  struct later *l = later_self(s);
   bool folder = len == 0 && key[0] != '\0' && key[strlen(key) - 1] == '/' && cond != NULL &&
                 cond->what == STORE_IF_ABSENT;
   uint64_t moved = later_mark(l);
@@ -320,14 +205,14 @@ static int later_put(struct store *s, const char *key, const void *data, size_t 
 
 static int later_create_upload(struct store *s, const char *key, const struct store_dress *dress,
                                char **upload) {
-  struct store *inner = self(s)->inner;
+  struct store *inner = later_self(s)->inner;
 
   return inner->write->create_upload(inner, key, dress, upload);
 }
 
 static int later_put_part(struct store *s, const char *key, const char *upload, unsigned number,
                           const void *data, size_t len, struct store_part *out) {
-  struct store *inner = self(s)->inner;
+  struct store *inner = later_self(s)->inner;
 
   return inner->write->put_part(inner, key, upload, number, data, len, out);
 }
@@ -335,8 +220,8 @@ static int later_put_part(struct store *s, const char *key, const char *upload, 
 static int later_copy_part(struct store *s, const char *key, const char *upload, unsigned number,
                            const struct store_source *from, uint64_t offset, uint64_t length,
                            struct store_part *out) {
-  struct store *inner = self(s)->inner;
-  int rc = later_settle_moves(self(s), later_is_copy_to, from->key);
+  struct store *inner = later_self(s)->inner;
+  int rc = later_settle_moves(later_self(s), later_is_copy_to, from->key);
 
   if (rc != 0)
     return rc;
@@ -346,7 +231,7 @@ static int later_copy_part(struct store *s, const char *key, const char *upload,
 static int later_complete_upload(struct store *s, const char *key, const char *upload,
                                  const struct store_part *parts, size_t count,
                                  const struct store_condition *cond, struct store_attr *out) {
-  struct later *l = self(s);
+  struct later *l = later_self(s);
   uint64_t moved = later_mark(l);
   int rc = later_settle(l, key);
 
@@ -357,7 +242,7 @@ static int later_complete_upload(struct store *s, const char *key, const char *u
 }
 
 static int later_abort_upload(struct store *s, const char *key, const char *upload) {
-  struct store *inner = self(s)->inner;
+  struct store *inner = later_self(s)->inner;
 
   return inner->write->abort_upload(inner, key, upload);
 }
@@ -365,7 +250,7 @@ static int later_abort_upload(struct store *s, const char *key, const char *uplo
 static int later_copy(struct store *s, const struct store_source *from, const char *key,
                       const struct store_dress *dress, const struct store_condition *cond,
                       struct store_attr *out) {
-  struct later *l = self(s);
+  struct later *l = later_self(s);
   uint64_t moved = later_mark(l);
   int rc = later_settle_two(l, from->key, key);
 
@@ -378,7 +263,7 @@ static int later_copy(struct store *s, const struct store_source *from, const ch
 static int later_copy_from(struct store *s, const struct store_elsewhere *from, const char *key,
                            const struct store_dress *dress, const struct store_condition *cond,
                            struct store_attr *out) {
-  struct later *l = self(s);
+  struct later *l = later_self(s);
   uint64_t moved = later_mark(l);
   int rc = l->inner->write->copy_from != NULL ? later_settle(l, key) : -EOPNOTSUPP;
 
@@ -391,7 +276,7 @@ static int later_copy_from(struct store *s, const struct store_elsewhere *from, 
 /* By the inner store itself, at once. */
 static int later_pass_move(struct store *s, const struct store_source *from, const char *key,
                            const struct store_condition *cond) {
-  struct later *l = self(s);
+  struct later *l = later_self(s);
   uint64_t moved = later_mark(l);
   int rc = l->inner->write->move != NULL ? later_settle_two(l, from->key, key) : -EOPNOTSUPP;
 
@@ -419,7 +304,7 @@ static int settle_all(struct later *l, struct store_doomed *items, size_t count)
 }
 
 static int later_remove(struct store *s, struct store_doomed *items, size_t count) {
-  struct later *l = self(s);
+  struct later *l = later_self(s);
   int first = settle_all(l, items, count);
 
   if (first != 0)
@@ -460,15 +345,15 @@ static bool later_is(const struct store *s) {
 }
 
 int later_remove_now(struct store *s, struct store_doomed *items, size_t count) {
-  int rc = later_is(s) ? settle_all(self(s), items, count) : 0;
+  int rc = later_is(s) ? settle_all(later_self(s), items, count) : 0;
 
   if (rc != 0)
     return rc;
-  return later_is(s) ? remove_now(self(s), items, count) : s->write->remove(s, items, count);
+  return later_is(s) ? remove_now(later_self(s), items, count) : s->write->remove(s, items, count);
 }
 
 struct later *later_of(struct store *s) {
-  return later_is(s) ? self(s) : NULL;
+  return later_is(s) ? later_self(s) : NULL;
 }
 
 int later_flush(struct store *s) {

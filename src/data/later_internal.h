@@ -1,6 +1,6 @@
-/* Shared by later.c (the store), later_wait.c (waiting for what is under way), later_send.c (the
- * thread that sends removals and folders) and later_move.c (moves, whose copies have a thread of
- * their own). */
+/* Shared by later.c (the store), later_list.c (its listings), later_wait.c (waiting for what is
+ * under way), later_send.c (the thread that sends removals and folders) and later_move.c (moves,
+ * whose copies have a thread of their own). */
 #ifndef S3APFS_SRC_DATA_LATER_INTERNAL_H
 #define S3APFS_SRC_DATA_LATER_INTERNAL_H
 
@@ -79,6 +79,11 @@ struct later {
   } synced;
 };
 
+/* It is one: the call came through its own operations. */
+static inline struct later *later_self(struct store *s) {
+  return (struct later *)s;
+}
+
 /* etag NULL: of any version. */
 int later_change_new(enum later_kind kind, const char *key, const char *etag,
                      struct later_change **out);
@@ -91,6 +96,12 @@ void later_unlink_locked(struct later *l, struct later_change *c);
 struct later *later_of(struct store *s);
 /* Seconds since 1970, by the store's clock as far as it is known. */
 int64_t later_now(const struct later *l);
+
+/* --- later_list.c --- */
+int later_list(struct store *s, const char *prefix, bool folded, const char *token, unsigned max,
+               struct store_page *out);
+int later_list_after(struct store *s, const char *prefix, bool folded, const char *after,
+                     unsigned max, struct store_page *out);
 
 /* --- later_wait.c --- */
 typedef bool (*later_match)(const struct later_change *c, const char *what);
