@@ -107,7 +107,9 @@ int commit_checksum(struct attempt *a, uint64_t from, uint64_t to, bool local, u
  * to commit_upto). Nobody else uses the file yet. */
 int commit_check_parts(struct staged *f);
 
-/* Hands it to the pool; its slot is `sending` and counted already. */
+/* Its slot is `sending` and counted from here on. */
+void job_claim_locked(struct job *j);
+/* Hands it to the pool; it was claimed. */
 int job_submit(struct job *j);
 int upload_begin(struct staged *f, const char *key, const struct store_dress *dress);
 int upload_grow(struct upload *u, size_t count); /* the lock is held */

@@ -240,13 +240,17 @@ int job_submit(struct job *j) {
   return rc;
 }
 
+void job_claim_locked(struct job *j) {
+  j->slot->sending = true;
+  j->slot->valid = j->slot->stale = false;
+  j->file->synced.upload.sending++;
+}
+
 static int submit(struct job *j) {
   struct staged *f = j->file;
 
   mtx_lock(&f->synced.lock);
-  j->slot->sending = true;
-  j->slot->valid = j->slot->stale = false;
-  f->synced.upload.sending++;
+  job_claim_locked(j);
   mtx_unlock(&f->synced.lock);
   return job_submit(j);
 }

@@ -84,9 +84,8 @@ static bool claim(struct staged *f, struct job *j, bool *begin) {
     j->slot = u->parts[index];
     j->slot->offset = offset;
     j->slot->size = size;
-    j->slot->sending = true;
     u->next_offset = offset + size;
-    u->sending++;
+    job_claim_locked(j);
   }
   mtx_unlock(&f->synced.lock);
   return found;
@@ -121,43 +120,33 @@ void staged_stream(struct staged *f) {
   }
 }
 
-/* A part that has to be sent again, and can be. */
-static struct sent_part *claim_spoiled(struct staged *f) {
+/* Claims a part that has to be sent again, and can be. */
+static bool claim_spoiled(struct staged *f, struct job *j) {
   struct upload *u = &f->synced.upload;
-  struct sent_part *found = NULL;
 
   mtx_lock(&f->synced.lock);
-  for (size_t i = 1; found == NULL && u->id != NULL && may_stream_locked(f) && i < u->count; i++) {
+  for (size_t i = 1; j->slot == NULL && u->id != NULL && may_stream_locked(f) && i < u->count;
+       i++) {
     struct sent_part *p = u->parts[i];
 
     if (!p->valid && !p->sending && p->size > 0 && p->offset + p->size <= f->synced.size &&
         ranges_cover(&f->synced.layers[0]->own, p->offset, p->offset + p->size))
-      found = p;
+      j->slot = p;
   }
-  if (found != NULL) {
-    found->sending = true;
-    found->stale = false;
-    u->sending++;
-  }
+  if (j->slot != NULL)
+    job_claim_locked(j);
   mtx_unlock(&f->synced.lock);
-  return found;
+  return j->slot != NULL;
 }
 
 void staged_stream_again(struct staged *f) {
-  struct sent_part *slot;
-
-  while ((slot = claim_spoiled(f)) != NULL) {
+  for (;;) {
     struct job *j = calloc(1, sizeof(*j));
 
-    if (j == NULL) {
-      mtx_lock(&f->synced.lock);
-      slot->sending = false;
-      f->synced.upload.sending--;
-      mtx_unlock(&f->synced.lock);
+    if (j == NULL)
       return;
-    }
-    *j = (struct job){.file = f, .slot = slot};
-    if (job_submit(j) != 0) {
+    j->file = f;
+    if (!claim_spoiled(f, j) || job_submit(j) != 0) {
       free(j);
       return;
     }
