@@ -43,13 +43,14 @@ static int export_all(const struct snapshot *s, int fd) {
 
 int staged_export(struct staged *f, int dir, const char *name) {
   struct attempt a;
-  int fd = staged_is_released(f)
-               ? -1
-               : openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  int fd;
   int rc;
 
+  if (staged_is_released(f))
+    return -EIO;
+  fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0)
-    return staged_is_released(f) ? -EIO : -errno;
+    return -errno;
   rc = attempt_init(&a, f);
   if (rc == 0)
     rc = export_all(&a.state, fd);

@@ -227,15 +227,18 @@ static int overlay(const struct pieces *p, char *dst) {
 /* From the first byte that lies in the base to the last; false: too little for a request of
  * its own. */
 static bool base_span(const struct pieces *p, uint64_t *from, uint64_t *to) {
-  *from = UINT64_MAX;
-  *to = 0;
+  uint64_t first = UINT64_MAX;
+  uint64_t end = 0;
+
   for (size_t i = 0; i < p->count; i++) {
     if (p->items[i].kind != PIECE_BASE)
       continue;
-    *from = p->items[i].from < *from ? p->items[i].from : *from;
-    *to = p->items[i].to;
+    first = p->items[i].from < first ? p->items[i].from : first;
+    end = p->items[i].to;
   }
-  return *from<*to && * to - *from> DATA_READ_MAX;
+  *from = first;
+  *to = end;
+  return first < end && end - first > DATA_READ_MAX;
 }
 
 bool pieces_need_request(const struct pieces *p) {
@@ -262,9 +265,8 @@ int pieces_fetch(const struct pieces *p, const struct snapshot *s, const struct 
                  void *dst, const struct patience *patience) {
   bool told;
 
-  if (!pieces_need_request(p))
-    return pieces_read(p, s, dst, patience);
-  return pieces_fetch_told(p, s, f, dst, NULL, &told);
+  return pieces_need_request(p) ? pieces_fetch_told(p, s, f, dst, NULL, &told)
+                                : pieces_read(p, s, dst, patience);
 }
 
 /* Snapshot and pieces of [offset, offset + len), cut at the size. */

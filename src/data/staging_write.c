@@ -105,7 +105,6 @@ static int charge(struct staged *f, const struct layer *l, uint64_t offset, uint
                   uint64_t *charged) {
   struct staging *g = f->staging;
   uint64_t bytes = len - ranges_within(&l->own, offset, offset + len);
-
   int rc = 0;
 
   while (rc == 0 && atomic_fetch_add(&g->used, bytes) + bytes > g->limit && g->limit != 0 &&
