@@ -2,8 +2,6 @@
 import contextlib
 import os
 import pathlib
-import signal
-import subprocess
 
 import pytest
 from mounting import options, wait_until
@@ -33,12 +31,6 @@ def fail(emu, *operations):
     for operation in operations:
         emu.admin("POST", "faults", {"operation": operation, "effect": "error", "count": -1,
                                      "status": 503, "code": "SlowDown"})
-
-
-def kill(place, where):
-    os.kill(place.status(where)["pid"], signal.SIGKILL)
-    subprocess.run(["umount", "-l", str(where)], check=True)
-    place.mounts.remove(where)
 
 
 def again(emu, place, where, prefix, *more):
@@ -80,7 +72,7 @@ def test_what_was_acknowledged_survives_a_kill(emu, admin):
     assert not (where / "a").exists() and (where / "moved").read_bytes() == b"names-behind/b"
     assert {"a", "b", "d/x"} <= set(keys(emu, prefix))
     assert {"a", "b", "d/x"} <= {p["path"] for p in admin.status(where)["pending"]}
-    kill(admin, where)
+    admin.kill(where)
     emu.admin("DELETE", "faults")
     again(emu, admin, where, prefix)
     assert keys(emu, prefix) == ["c", "d/y", "made/", "moved"]
@@ -110,7 +102,7 @@ def test_a_rename_is_acknowledged_before_its_copy(emu, admin):
     assert (where / "name").exists() and not (where / "tmp").exists()
     assert body(emu, f"{prefix}/tmp") == b"content" and body(emu, f"{prefix}/name") == b"old"
     assert "name" in {p["path"] for p in admin.status(where)["pending"]}
-    kill(admin, where)
+    admin.kill(where)
     emu.admin("DELETE", "faults")
     again(emu, admin, where, prefix)
     assert keys(emu, prefix) == ["name"] and body(emu, f"{prefix}/name") == b"content"
@@ -218,7 +210,7 @@ def test_writeback_moves_what_was_not_sent(emu, admin):
     (where / "tmp").write_text("content")
     os.rename(where / "tmp", where / "name")
     assert (where / "name").read_text() == "content" and not (where / "tmp").exists()
-    kill(admin, where)
+    admin.kill(where)
     emu.admin("DELETE", "faults")
     again(emu, admin, where, prefix, "writeback")
     assert keys(emu, prefix) == ["first", "name", "old"]

@@ -100,6 +100,12 @@ class Place:
         assert result.returncode == 0, result.stderr
         self.mounts.remove(point)
 
+    def kill(self, point):
+        """Ends the mount without a word, and takes it from the tree."""
+        os.kill(self.status(point)["pid"], signal.SIGKILL)
+        subprocess.run(["umount", "-l", str(point)], check=True)
+        self.mounts.remove(point)
+
     def hand_out(self, point):
         """Writes out what cannot be sent, which umount would tell of; the folder."""
         folder = self.dir / "out"
