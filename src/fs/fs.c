@@ -270,7 +270,7 @@ int fs_getxattr(struct fs *fs, uint64_t ino, const char *name, struct buf *out) 
   int rc;
 
   if (strncmp(name, XATTR_PREFIX, sizeof(XATTR_PREFIX) - 1) != 0)
-    return -ENODATA; /* security.*, system.*: asked at every exec and ls */
+    return -EOPNOTSUPP; /* security.*, system.*: ls and cp ask no more for them here */
   kvlist_init(&meta);
   rc = load_metadata(fs, ino, &meta);
   if (rc == 0)

@@ -1,7 +1,11 @@
 """Modes, owners, times and links as objects' metadata has them."""
+import errno
 import os
+import shutil
 import stat
+import subprocess
 
+import pytest
 from mounting import options
 
 BUCKET = "test-bucket-1"
@@ -23,3 +27,52 @@ def test_attributes_and_links_of_aws_file_services(emu, place):
     assert (point / "link").read_bytes() == b"#!/bin/sh\necho ran\n"
     assert os.lstat(point / "old").st_mode & 0o77 == 0o40
     assert stat.S_ISLNK(os.lstat(point / "link").st_mode)
+
+
+def test_extended_attributes_of_other_kinds_are_not_supported(emu, admin):
+    """EOPNOTSUPP, not ENODATA: after it, ls and cp do not ask for them at every file."""
+    emu.owner.put_object(Bucket=BUCKET, Key="kinds/d/f", Body=b"x", Metadata={"color": "blue"})
+    point = admin.mount(f"s3://{BUCKET}/kinds", options(emu, "profile=admin2"))
+    os.symlink("f", point / "d" / "link")
+    for path in (point, point / "d", point / "d" / "f", point / "d" / "link"):
+        for name in ("security.capability", "security.selinux", "system.posix_acl_access",
+                     "system.posix_acl_default", "trusted.overlay.opaque"):
+            if name.startswith("system.") and path.name == "link":
+                continue  # the kernel's own answer
+            assert xattr_error(os.getxattr, path, name) == errno.EOPNOTSUPP, (path, name)
+        for call, value in ((os.setxattr, [b"1"]), (os.removexattr, [])):
+            assert xattr_error(call, path, "trusted.a", *value) == errno.EOPNOTSUPP, (path, call)
+    assert os.getxattr(point / "d" / "f", "user.color") == b"blue"
+    assert xattr_error(os.getxattr, point / "d" / "f", "user.none") == errno.ENODATA
+    assert xattr_error(os.getxattr, point / "d", "user.none") == errno.ENODATA
+    assert os.listxattr(point / "d" / "f") == ["user.color"]
+
+
+def xattr_error(call, path, *args):
+    try:
+        call(path, *args, follow_symlinks=False)
+    except OSError as e:
+        return e.errno
+    return 0
+
+
+@pytest.mark.parametrize("copy", ["cp -a {0} {1}", "rsync -aX {0}/ {1}",
+                                  "mkdir {1} && tar -C {0} --xattrs --acls -c . | "
+                                  "tar -C {1} --xattrs -x"],
+                         ids=["cp", "rsync", "tar"])
+def test_programs_that_copy_take_extended_attributes_along(emu, admin, copy, request):
+    if shutil.which(copy.split()[0]) is None:
+        pytest.skip(copy.split()[0] + " is not here")
+    prefix = f"along-{request.node.callspec.id}"
+    emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/from/sub/f", Body=b"x", Metadata={
+        "color": "blue", "file-permissions": "0100640", "file-mtime": "1600000000000000000ns"})
+    point = admin.mount(f"s3://{BUCKET}/{prefix}", options(emu, "profile=admin2"))
+    os.stat(point / "from" / "sub" / "f")
+    result = subprocess.run(copy.format(point / "from", point / "to"), shell=True, text=True,
+                            capture_output=True, timeout=120, check=False)
+    assert (result.returncode, result.stderr) == (0, "")
+    copied = point / "to" / "sub" / "f"
+    assert copied.read_bytes() == b"x" and "user.color" in os.listxattr(copied)
+    assert os.getxattr(copied, "user.color") == b"blue"
+    assert stat.S_IMODE(copied.stat().st_mode) == 0o640 and copied.stat().st_mtime == 1600000000
+    assert emu.owner.head_object(Bucket=BUCKET, Key=f"{prefix}/to/sub/f")["Metadata"]["color"] == "blue"

@@ -196,7 +196,8 @@ int fs_pending(struct fs *fs, fs_pending_fn fn, void *arg);
 int fs_export(struct fs *fs, int64_t id, int folder, struct buf *written);
 
 int fs_statfs(struct fs *fs, uint64_t ino, struct statvfs *out);
-/* User metadata as user.NAME attributes: the list is NUL-separated names. */
+/* User metadata as user.NAME attributes: the list is NUL-separated names. -EOPNOTSUPP:
+ * another name space, of which there never is anything; -ENODATA: this one is not there. */
 int fs_getxattr(struct fs *fs, uint64_t ino, const char *name, struct buf *out);
 int fs_listxattr(struct fs *fs, uint64_t ino, struct buf *out);
 /* The errno for an attempt to modify below this inode. */
