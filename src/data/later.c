@@ -294,13 +294,15 @@ static int remove_now(struct later *l, struct store_doomed *items, size_t count)
   return later_after_moves(l, moved, rc);
 }
 
+/* On failure none is removed. */
 static int settle_all(struct later *l, struct store_doomed *items, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    items[i].err = later_settle(l, items[i].key);
-    if (items[i].err != 0)
-      return items[i].err;
-  }
-  return 0;
+  int rc = 0;
+
+  for (size_t i = 0; rc == 0 && i < count; i++)
+    rc = later_settle(l, items[i].key);
+  for (size_t i = 0; i < count; i++)
+    items[i].err = rc;
+  return rc;
 }
 
 static int later_remove(struct store *s, struct store_doomed *items, size_t count) {

@@ -123,6 +123,16 @@ static int copy_by_parts(const struct root *r, const struct store_source *from, 
   return rc;
 }
 
+bool names_may_be_done(int err) {
+  static const int told[] = {0,       -EEXIST, -ESTALE,       -ENOENT, -EACCES, -EPERM,     -EROFS,
+                             -EAGAIN, -EINVAL, -ENAMETOOLONG, -EFBIG,  -E2BIG,  -EOPNOTSUPP};
+
+  for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+    if (err == told[i])
+      return false;
+  return true;
+}
+
 int names_move(const struct root *r, const struct store_source *from, const char *key,
                const struct store_condition *cond) {
   const struct store_write_ops *write = r->store->write;

@@ -34,9 +34,11 @@ int names_copy(const struct root *r, const struct store_source *from, const char
 /* One step of the store itself; -EOPNOTSUPP: it has none, and nothing was done. */
 int names_move(const struct root *r, const struct store_source *from, const char *key,
                const struct store_condition *cond);
+/* A change that failed so may be done all the same: its reply was lost. */
+bool names_may_be_done(int err);
 /* Everything below one folder goes below another, which has nothing, or only an object of its own
  * with the etag `replaced` ("": none). On failure what
- * was copied is removed again, and nothing is gone. */
+ * was copied is removed again, and nothing is gone; but all copies stay once a source is gone. */
 int names_move_tree(struct fs *fs, const struct root *r, const char *from, const char *to,
                     const char *replaced);
 /* Goes on with such a move after a crash. What has another content under the new name since

@@ -4,7 +4,8 @@
  *   nothing is -> remove the sources by etag
  *
  * Until the last copy is there the sources stay whole, so a failure costs nothing
- * but the copies, which are removed again by their etags. Sources that changed
+ * but the copies, which are removed again by their etags. Once one source is gone, or may be,
+ * the copies stay. Sources that changed
  * after the last listing are not removed: their content stays under the old name. */
 #include <errno.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ struct tree {
   const char *from;
   const char *to;
   bool again;          /* an earlier process began: some may be copied */
+  bool removing;       /* some sources are gone, or may be */
   struct moved *items; /* by name */
   size_t count;
   size_t cap;
@@ -214,9 +216,11 @@ static int remove_side(struct tree *t, bool copies, size_t from, size_t *at) {
     else if (m->copied)
       items[count++] = (struct store_doomed){.key = key, .etag = copies ? m->copy : m->etag};
   }
-  if (rc == 0 && count > 0) {
+  if (rc == 0 && count > 0)
     later_remove_now(s, items, count);
-    for (size_t i = 0; rc == 0 && i < count; i++)
+  for (size_t i = 0; i < count; i++) {
+    t->removing |= !copies && (items[i].err == 0 || names_may_be_done(items[i].err));
+    if (rc == 0)
       rc = items[i].err == -ESTALE ? 0 : items[i].err;
   }
   for (size_t i = 0; i < count; i++)
@@ -224,30 +228,24 @@ static int remove_side(struct tree *t, bool copies, size_t from, size_t *at) {
   return rc;
 }
 
-static int remove_all(struct tree *t, bool copies, bool *began) {
+static int remove_all(struct tree *t, bool copies) {
   size_t at = 0;
   int rc = 0;
 
-  while (rc == 0 && at < t->count) {
+  while (rc == 0 && at < t->count)
     rc = remove_side(t, copies, at, &at);
-    *began |= rc == 0;
-  }
   return rc;
 }
 
 static void undo(struct tree *t) {
-  bool began = false;
-
-  if (remove_all(t, true, &began) != 0)
+  if (remove_all(t, true) != 0)
     log_warn("'%s' was not moved to '%s', and some of the copies could not be removed", t->from,
              t->to);
 }
 
 /* The copies of sources that another host removed meanwhile. */
 static void remove_vanished(struct tree *t) {
-  bool began = false;
-
-  if (remove_all(t, true, &began) != 0)
+  if (remove_all(t, true) != 0)
     log_debug("below '%s' are copies of what is gone", t->to);
 }
 
@@ -298,18 +296,17 @@ static void remember_all(struct fs *fs, const struct tree *t, bool back) {
 /* A mount after a crash looks for what is remembered under the new names: so it is moved before
  * the first source goes. */
 static int move_all(struct fs *fs, struct tree *t) {
-  bool began = false;
   int rc = copy_all(t);
 
   if (rc == 0) {
     remember_all(fs, t, false);
-    rc = remove_all(t, false, &began);
-    if (rc != 0 && !began)
+    rc = remove_all(t, false);
+    if (rc != 0 && !t->removing)
       remember_all(fs, t, true);
   }
-  if (rc != 0 && !began && !t->again)
+  if (rc != 0 && !t->removing && !t->again)
     undo(t);
-  else if (rc != 0 && began)
+  else if (rc != 0 && t->removing)
     log_warn("'%s' was copied to '%s', but not all of it could be removed: %s", t->from, t->to,
              strerror(-rc));
   return rc;

@@ -47,7 +47,7 @@ static int remove_source(struct renaming *r, const struct store_attr *copy) {
   rc = names_remove(r->root, r->from.key, r->from.attr.etag);
   if (rc == 0)
     return 0;
-  if (r->to.key == NULL && names_remove(r->root, r->key, copy->etag) == 0)
+  if (r->to.key == NULL && !names_may_be_done(rc) && names_remove(r->root, r->key, copy->etag) == 0)
     return rc;
   log_warn("'%s' was copied to '%s', but could not be removed (%s): both names are left",
            r->from.key, r->key, strerror(-rc));
@@ -164,6 +164,10 @@ static int rename_folder(struct renaming *r) {
   if (rc == 0) {
     names_keep_folder(r->fs, r->parent, r->name);
     rc = names_move_tree(r->fs, r->root, r->from.key, folder, own.marker);
+    if (rc != 0) { /* what is where, the store knows */
+      ns_distrust(r->fs->ns, r->from.ino);
+      ns_distrust(r->fs->ns, r->newparent);
+    }
   }
   if (rc == 0)
     rc = ns_moved(r->fs->ns, r->from.ino, r->newparent, r->newname, NULL);

@@ -2,6 +2,7 @@
 earlier mount kept, handles of names that are gone."""
 import contextlib
 import ctypes
+import json
 import os
 import pathlib
 import signal
@@ -139,6 +140,25 @@ def test_what_others_made_and_we_wrote_keeps_its_time(mounted, more):
     for kill in (True, False):
         mounted.again(kill, *more)
         assert (point / "first").stat().st_mtime_ns == time
+
+
+def test_a_folder_of_which_one_file_cannot_be_removed_is_whole(emu, mounted):
+    (mounted.point / "d").mkdir()
+    for i in range(5):
+        (mounted.point / "d" / f"f{i}").write_text(str(i))
+    prefix = mounted.source.split("/", 3)[3]
+    emu.owner.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({
+        "Version": "2012-10-17", "Statement": [{
+            "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject",
+            "Resource": f"arn:aws:s3:::{BUCKET}/{prefix}/d/f3"}]}))
+    try:
+        with pytest.raises(PermissionError):
+            (mounted.point / "d").rename(mounted.point / "moved")
+    finally:
+        emu.owner.delete_bucket_policy(Bucket=BUCKET)
+    wait_until((mounted.point / "moved" / "f0").exists)  # it was looked for before
+    assert [(mounted.point / "moved" / f"f{i}").read_text() for i in range(5)] == list("01234")
+    assert tree(mounted.point / "d") == ["f3"]
 
 
 def cut(mounted, emu, move, operation, done, skip):

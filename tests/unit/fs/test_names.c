@@ -290,6 +290,21 @@ Test(names, a_rename_that_cannot_remove_is_undone) {
   expect_keys("a ");
 }
 
+Test(names, a_rename_whose_removal_may_be_done_loses_nothing) {
+  put("a", "1");
+  fault_store_lose(w.faulty, FAULT_REMOVE, 0, 1, -EIO);
+  cr_expect_eq(rename_at("", "a", "", "b", 0), -EIO);
+  expect_keys("b ");
+  put("d/x", "2");
+  put("d/y", "3");
+  cr_assert_neq(ino_of("d"), 0);
+  fault_store_lose(w.faulty, FAULT_REMOVE, 0, 1, -EIO);
+  cr_expect_eq(rename_at("", "d", "", "e", 0), -EIO);
+  expect_keys("b e/x e/y ");
+  world_later(WORLD_NEGATIVE_TTL + 1); /* it was looked for before */
+  expect_ls("e", "x y ");
+}
+
 Test(names, renaming_while_it_is_written) {
   uint64_t h = create_at("", "a");
 
