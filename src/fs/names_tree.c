@@ -1,46 +1,23 @@
 /* Moving a folder: everything below one prefix goes below another.
  *
- *   list -> copy all, side by side -> list again, copy what is new or changed, until
- *   nothing is -> remove the sources by etag
+ *   list -> move or copy all, side by side -> list again, and what is new or changed too, until
+ *   nothing is -> remove the sources of copies by etag
  *
- * Until the last copy is there the sources stay whole, so a failure costs nothing
- * but the copies, which are removed again by their etags. Once one source is gone, or may be,
- * the copies stay. Sources that changed
- * after the last listing are not removed: their content stays under the old name. */
+ * A failure costs nothing: copies are removed again by their etags, until the last one is there
+ * their sources stay whole; what the store moved by itself goes back. Once one source of a copy is
+ * gone, or may be, all stays where it is. Sources that changed after the last listing are not
+ * removed: their content stays under the old name. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "names_internal.h"
+#include "names_tree_internal.h"
 #include "s3apfs/base/log.h"
-#include "s3apfs/base/pool.h"
 #include "s3apfs/base/text.h"
 #include "s3apfs/data/later.h"
 
-#define SIDE_BY_SIDE 48
 #define ROUNDS_MAX 5
 #define BATCH 1000
-
-struct moved {
-  char *name; /* below the folder; "" for its own object */
-  char etag[STORE_ETAG_MAX];
-  uint64_t size;
-  bool copied;
-  bool other;                /* something else has the new name: it stays under both */
-  char copy[STORE_ETAG_MAX]; /* etag of the copy */
-  int err;
-};
-
-struct tree {
-  const struct root *root;
-  const char *from;
-  const char *to;
-  bool again;          /* an earlier process began: some may be copied */
-  bool removing;       /* some sources are gone, or may be */
-  struct moved *items; /* by name */
-  size_t count;
-  size_t cap;
-};
 
 static void tree_fini(struct tree *t) {
   for (size_t i = 0; i < t->count; i++)
@@ -106,75 +83,7 @@ static int tree_list(struct tree *t) {
   return rc;
 }
 
-/* --- copying --------------------------------------------------------------------------- */
-
-struct job {
-  struct tree *tree;
-  struct moved *item;
-};
-
-/* Has the new name what the old one has? Etags of what was uploaded in parts do not tell. */
-static int compare_copy(const struct tree *t, struct moved *m, const char *to) {
-  struct store_attr attr;
-  int rc = t->root->store->ops->head(t->root->store, to, &attr, NULL);
-
-  if (rc != 0)
-    return rc;
-  m->copied =
-      attr.size == m->size && (strcmp(attr.etag, m->etag) == 0 || strchr(m->etag, '-') != NULL ||
-                               strchr(attr.etag, '-') != NULL);
-  m->other = !m->copied;
-  if (m->copied)
-    memcpy(m->copy, attr.etag, strlen(attr.etag) + 1);
-  else
-    log_warn("'%s%s' was not moved to '%s', which is something else now", t->from, m->name, to);
-  return 0;
-}
-
-static void copy_item(void *arg) {
-  struct job *j = arg;
-  struct moved *m = j->item;
-  char *from = text_printf("%s%s", j->tree->from, m->name);
-  char *to = text_printf("%s%s", j->tree->to, m->name);
-  struct store_source source = {.key = from, .etag = m->etag, .size = m->size};
-  const struct store_condition absent = {.what = STORE_IF_ABSENT};
-  struct store_attr attr;
-
-  m->err = from != NULL && to != NULL ? names_copy(j->tree->root, &source, to, NULL,
-                                                   j->tree->again ? &absent : NULL, &attr)
-                                      : -ENOMEM;
-  if (m->err == -EEXIST) {
-    m->err = compare_copy(j->tree, m, to);
-  } else if (m->err == 0) {
-    m->copied = true;
-    memcpy(m->copy, attr.etag, sizeof(m->copy));
-  } else if (m->err == -ESTALE || m->err == -ENOENT) {
-    m->err = 0; /* changed or gone meanwhile: the next listing tells */
-  }
-  free(from);
-  free(to);
-}
-
-static int copy_missing(struct tree *t) {
-  struct job *jobs = calloc(t->count + 1, sizeof(*jobs));
-  struct pool *pool;
-  int rc = jobs != NULL ? pool_new("copy", SIDE_BY_SIDE, &pool) : -ENOMEM;
-
-  if (rc != 0) {
-    free(jobs);
-    return rc;
-  }
-  for (size_t i = 0; i < t->count; i++) {
-    jobs[i] = (struct job){.tree = t, .item = &t->items[i]};
-    if (!t->items[i].copied && !t->items[i].other && pool_submit(pool, copy_item, &jobs[i]) != 0)
-      t->items[i].err = -ENOMEM;
-  }
-  pool_free(pool);
-  free(jobs);
-  for (size_t i = 0; rc == 0 && i < t->count; i++)
-    rc = t->items[i].err;
-  return rc;
-}
+/* --- what is left ------------------------------------------------------------------------ */
 
 /* Takes over from an earlier listing which versions were copied; true when nothing is
  * left to do. What is not there any more stays in `was`, its copy to be removed. */
@@ -241,6 +150,9 @@ static void undo(struct tree *t) {
   if (remove_all(t, true) != 0)
     log_warn("'%s' was not moved to '%s', and some of the copies could not be removed", t->from,
              t->to);
+  if (tree_carry_back(t) != 0)
+    log_warn("'%s' was not moved to '%s', and some of it could not be brought back: it is there",
+             t->from, t->to);
 }
 
 /* The copies of sources that another host removed meanwhile. */
@@ -251,16 +163,18 @@ static void remove_vanished(struct tree *t) {
 
 /* --- all --------------------------------------------------------------------------------- */
 
-/* Copies until a listing shows nothing that was not copied. */
-static int copy_all(struct tree *t) {
+/* Goes on until a listing shows nothing that was not copied. */
+static int carry_all(struct tree *t) {
   int rc = tree_list(t);
 
   if (rc == 0)
-    rc = copy_missing(t);
+    rc = tree_carry(t);
   for (int i = 0; rc == 0; i++) {
-    struct tree now = {.root = t->root, .from = t->from, .to = t->to, .again = t->again};
+    struct tree now = *t;
     bool complete = false;
 
+    now.items = NULL;
+    now.count = now.cap = 0;
     rc = tree_list(&now);
     if (rc == 0) {
       complete = carry_over(t, &now);
@@ -273,13 +187,13 @@ static int copy_all(struct tree *t) {
     *t = now;
     if (complete)
       break;
-    rc = i < ROUNDS_MAX ? copy_missing(t) : -EBUSY;
+    rc = i < ROUNDS_MAX ? tree_carry(t) : -EBUSY;
   }
   return rc;
 }
 
-/* Modes, times and links of what was made here; `back`: they are not moved after all. */
-static void remember_all(struct fs *fs, const struct tree *t, bool back) {
+/* Modes, times and links of what was copied, and of all folders; `back`: they stay after all. */
+static void remember_copies(const struct tree *t, bool back) {
   const struct ns_recopied folder = {
       .from = back ? t->to : t->from, .to = back ? t->from : t->to, .again = t->again};
 
@@ -287,22 +201,22 @@ static void remember_all(struct fs *fs, const struct tree *t, bool back) {
     const struct moved *m = &t->items[i];
 
     if (m->copied)
-      ns_recopied(fs->ns, t->root, &folder, m->name, back ? m->copy : m->etag,
+      ns_recopied(t->fs->ns, t->root, &folder, m->name, back ? m->copy : m->etag,
                   back ? m->etag : m->copy);
   }
-  ns_folders_moved(fs->ns, t->root, &folder); /* last: each of these forgets its new name's */
+  ns_folders_moved(t->fs->ns, t->root, &folder); /* last: each of these forgets its new name's */
 }
 
 /* A mount after a crash looks for what is remembered under the new names: so it is moved before
  * the first source goes. */
-static int move_all(struct fs *fs, struct tree *t) {
-  int rc = copy_all(t);
+static int move_all(struct tree *t) {
+  int rc = carry_all(t);
 
   if (rc == 0) {
-    remember_all(fs, t, false);
+    remember_copies(t, false);
     rc = remove_all(t, false);
     if (rc != 0 && !t->removing)
-      remember_all(fs, t, true);
+      remember_copies(t, true);
   }
   if (rc != 0 && !t->removing && !t->again)
     undo(t);
@@ -314,7 +228,8 @@ static int move_all(struct fs *fs, struct tree *t) {
 
 int names_move_tree(struct fs *fs, const struct root *r, const char *from, const char *to,
                     const char *replaced) {
-  struct tree t = {.root = r, .from = from, .to = to};
+  struct carried carried = {0};
+  struct tree t = {.fs = fs, .root = r, .from = from, .to = to, .carried = &carried};
   int64_t id;
   int rc = moves_begin(fs, r, from, to, &id);
 
@@ -323,16 +238,19 @@ int names_move_tree(struct fs *fs, const struct root *r, const char *from, const
   if (*replaced != '\0')
     rc = names_remove(r, to, replaced);
   if (rc == 0)
-    rc = move_all(fs, &t);
+    rc = move_all(&t);
   moves_end(fs, id);
   tree_fini(&t);
+  tree_carried_fini(&carried);
   return rc;
 }
 
 int names_finish_tree(struct fs *fs, const struct root *r, const char *from, const char *to) {
-  struct tree t = {.root = r, .from = from, .to = to, .again = true};
-  int rc = move_all(fs, &t);
+  struct carried carried = {0};
+  struct tree t = {.fs = fs, .root = r, .from = from, .to = to, .again = true, .carried = &carried};
+  int rc = move_all(&t);
 
   tree_fini(&t);
+  tree_carried_fini(&carried);
   return rc;
 }

@@ -105,8 +105,11 @@ static int judge_copy(struct copy_job *j, int rc) {
   return rc;
 }
 
-/* Where new objects get a class of the user's, each has to be asked for its own. */
+/* Where new objects get a class of the user's, each has to be asked for its own. Directory buckets
+ * know one class and their own encryption, and no locks. */
 static bool has_to_look(const struct copy_job *j) {
+  if (j->s->writer->directory)
+    return false;
   return j->dress == NULL && (!j->from.plain || j->s->writer->placing.storage_class != NULL);
 }
 

@@ -1,8 +1,9 @@
-/* The S3 store: names that move in one step, in directory buckets. */
+/* The S3 store: names that move in one step, in directory buckets. Names that end in '/' do not. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3apfs/base/text.h"
 #include "store_internal.h"
 
 /* Of a lost reply: it is there, under that etag, and no more where it was. */
@@ -35,6 +36,12 @@ static int judge_move(struct s3_store *s, int rc, const char *key,
   return rc;
 }
 
+/* Nothing was done, and that is no question of who asks: a copy may be made all the same. */
+static bool is_no_such_call(int rc, const struct s3_error *e) {
+  return rc == -EOPNOTSUPP ||
+         (e->class == S3_ERR_FATAL && (e->http_status == 400 || e->http_status == 405));
+}
+
 static int move_key(struct s3_store *s, const struct store_source *from, const char *key,
                     const struct store_condition *cond) {
   struct s3_try t;
@@ -46,7 +53,9 @@ static int move_key(struct s3_store *s, const struct store_source *from, const c
     rc = 0;
   if (rc != 0)
     rc = judge_move(s, rc, key, cond);
-  if (rc != 0 && rc != -EOPNOTSUPP)
+  if (rc != 0 && is_no_such_call(rc, &t.error))
+    rc = -EOPNOTSUPP;
+  else if (rc != 0)
     rc = s3_store_map_error(s, "RenameObject", key, rc, &t.error);
   s3_try_fini(&t);
   return rc;
@@ -58,8 +67,10 @@ int s3_store_move(struct store *st, const struct store_source *from, const char 
   struct store_source whole = *from;
   char *source = NULL;
   char *key = NULL;
-  int rc = s3_store_full_key(s, from->key, &source);
+  int rc = text_has_suffix(from->key, "/") || text_has_suffix(name, "/") ? -EOPNOTSUPP : 0;
 
+  if (rc == 0)
+    rc = s3_store_full_key(s, from->key, &source);
   if (rc == 0)
     rc = s3_store_full_key(s, name, &key);
   if (rc == 0) {

@@ -162,9 +162,9 @@ def test_a_folder_of_which_one_file_cannot_be_removed_is_whole(emu, mounted):
 
 
 def cut(mounted, emu, move, operation, done, skip):
-    """Kills the mount in the middle of a move: from a request on, none gets an answer."""
-    emu.admin("POST", "faults", {"operation": operation, "effect": "drop", "after": done,
-                                 "skip": skip, "count": -1})
+    """Kills the mount in the middle of a move: from a request on, none is done, or gets an answer."""
+    effect = {"effect": "drop"} if done else {"effect": "error", "status": 503, "code": "SlowDown"}
+    emu.admin("POST", "faults", {"operation": operation, "skip": skip, "count": -1, **effect})
 
     def run():
         with contextlib.suppress(OSError, AssertionError):  # the mount died
@@ -175,8 +175,8 @@ def cut(mounted, emu, move, operation, done, skip):
     pid = mounted.place.status(mounted.point)["pid"]
     os.kill(pid, signal.SIGKILL)
     thread.join()
+    wait_for_what_is_under_way(emu, pid)  # also what was sent and not looked at yet gets no answer
     emu.admin("DELETE", "faults")
-    wait_for_what_is_under_way(emu, pid)
     subprocess.run(["umount", "-l", str(mounted.point)], check=True)
 
 

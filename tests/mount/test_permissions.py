@@ -147,7 +147,7 @@ def test_writing_to_a_directory_bucket(place):
         change(point)
         place.umount(point)
         held_to(seen(e), TABLE["directory bucket, its access point"] | TABLE[WRITING] |
-                TABLE["... where a file of it is renamed"], "permissions/", {"CopyObject", "RenameObject"})
+                TABLE["... where a file or folder of it is renamed"], "permissions/", {"CopyObject", "RenameObject"})
     finally:
         e.stop()
 
