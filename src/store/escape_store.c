@@ -190,6 +190,20 @@ static int escape_explain(struct store *s, const char *name, struct buf *out) {
   return rc;
 }
 
+static int escape_elsewhere(struct store *s, const char *name, struct store_elsewhere *out) {
+  struct escape_store *e = escape_self(s);
+  bool twin;
+  char *key;
+  int rc = escape_real_key(name, &key, &twin);
+
+  if (rc != 0)
+    return rc == -EINVAL ? -ENOENT : rc;
+  rc =
+      e->inner->ops->elsewhere != NULL ? e->inner->ops->elsewhere(e->inner, key, out) : -EOPNOTSUPP;
+  free(key);
+  return rc;
+}
+
 /* --- life ---------------------------------------------------------------------------------- */
 
 static void escape_free(struct escape_store *e) {
@@ -222,6 +236,7 @@ static const struct store_ops ops = {
     .head = escape_head,
     .list = escape_list,
     .explain = escape_explain,
+    .elsewhere = escape_elsewhere,
     .destroy = escape_destroy,
 };
 

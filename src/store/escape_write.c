@@ -157,6 +157,46 @@ static int escape_copy(struct store *s, const struct store_source *from, const c
   return rc;
 }
 
+static int escape_copy_from(struct store *s, const struct store_elsewhere *from, const char *name,
+                            const struct store_dress *dress, const struct store_condition *cond,
+                            struct store_attr *out) {
+  struct store *inner;
+  char *key;
+  int rc = real(s, name, &inner, &key);
+
+  if (rc != 0)
+    return rc;
+  rc = inner->write->copy_from != NULL ? inner->write->copy_from(inner, from, key, dress, cond, out)
+                                       : -EOPNOTSUPP;
+  free(key);
+  return rc;
+}
+
+static int escape_move(struct store *s, const struct store_source *from, const char *name,
+                       const struct store_condition *cond) {
+  struct pair p;
+  int rc = pair_real(s, name, from, &p);
+
+  if (rc == 0)
+    rc = p.inner->write->move != NULL ? p.inner->write->move(p.inner, &p.source, p.key, cond)
+                                      : -EOPNOTSUPP;
+  pair_fini(&p);
+  return rc;
+}
+
+/* What no key can be says so where it is made. */
+static bool escape_may_write(struct store *s, const char *name) {
+  struct store *inner;
+  char *key;
+  bool may;
+
+  if (escape_self(s)->inner->write->may_write == NULL || real(s, name, &inner, &key) != 0)
+    return true;
+  may = inner->write->may_write(inner, key);
+  free(key);
+  return may;
+}
+
 static int remove_real(struct store *inner, struct store_doomed *items, char **keys, size_t count) {
   struct store_doomed *real_items = calloc(count + 1, sizeof(*real_items));
   int rc;
@@ -201,5 +241,8 @@ const struct store_write_ops escape_write_ops = {
     .complete_upload = escape_complete_upload,
     .abort_upload = escape_abort_upload,
     .copy = escape_copy,
+    .copy_from = escape_copy_from,
+    .move = escape_move,
     .remove = escape_remove,
+    .may_write = escape_may_write,
 };

@@ -158,6 +158,22 @@ def test_folders_swap(emu, mounted):
         mounted.again()
 
 
+def test_odd_keys_move_too(emu, place):
+    mounted = DirectoryMount(emu, place, "odd", BUCKET, "odd-keys=escape")
+    for key in ("d//b", "d/./dot", "d/plain"):
+        emu.owner.put_object(Bucket=BUCKET, Key=f"odd/{key}", Body=key.encode())
+    before = mounted.versions("d/")
+    emu.admin("DELETE", "requests")
+    os.rename(mounted.point / "d", mounted.point / "moved")
+    os.rename(mounted.point / "moved" / "\u241b0" / "b", mounted.point / "moved" / "\u241b0" / "c")
+    moves = [k for op, k in asked(emu, mounted) if op == "RenameObject"]
+    assert sorted(moves) == ["moved/./dot", "moved//b", "moved//c", "moved/plain"]
+    assert not any(op == "CopyObject" and not k.endswith("/") for op, k in asked(emu, mounted))
+    before["/c"] = before.pop("/b")
+    assert mounted.versions("moved/") == before
+    assert (mounted.point / "moved" / "\u241b0" / "c").read_bytes() == b"d//b"
+
+
 @pytest.mark.parametrize("effect", [{"status": 403, "code": "AccessDenied"}, {"status": 404, "code": "NoSuchBucket"}],
                          ids=["denied", "gone"])
 def test_what_fails_in_the_middle_goes_back(emu, mounted, effect):

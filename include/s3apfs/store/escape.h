@@ -25,7 +25,7 @@ int escape_key(const char *key, struct buf *out);
 int escape_undo(const char *escaped, struct buf *out, bool *twin);
 
 /* Takes inner on success. domain and realm are others, as keys mean something else; there is
- * no place, and no order to start within. inner->write->may_write must be NULL. */
+ * no place, and no order to start within. */
 int escape_store_new(struct store *inner, struct store **out);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/xattr.h>
 
+#include "s3apfs/state/journal.h"
 #include "unit/fs/world.h"
 
 #define NOREPLACE 1U
@@ -387,6 +388,28 @@ Test(names, a_folder_whose_copy_fails_stays) {
   fault_store_fail(w.faulty, FAULT_REMOVE, 0, 1, -EACCES, 0);
   cr_expect_eq(rename_at("", "d", "", "e", 0), -EACCES);
   expect_keys("d/a d/b d/c ");
+}
+
+/* Each copy of this store has an etag of its own, as in directory buckets. */
+Test(names, a_cut_move_knows_its_copies_by_their_bytes) {
+  struct fs_recovered recovered;
+  char what[] = "move folder";
+  char domain[] = "";
+  char none[] = "";
+  char from[] = "d/";
+  char to[] = "e/";
+  struct journal_change row = {
+      .domain = domain, .what = what, .key = from, .target = to, .etag = none, .detail = none};
+
+  put("d/copied", "1");
+  put("e/copied", "1");
+  put("d/other", "2");
+  put("e/other", "3");
+  put("d/waits", "4");
+  cr_assert_eq(journal_add_change(w.state, &row, STATE_DURABLE), 0);
+  cr_assert_eq(fs_recover(w.fs, &recovered), 0);
+  expect_keys("d/other e/copied e/other e/waits ");
+  expect_object("e/other", "3");
 }
 
 Test(names, exchanging) {
