@@ -95,6 +95,16 @@ int journaling_open(struct config *c, const char *dir, struct state **out, struc
   return rc;
 }
 
+char *journaling_dir(const struct config *c) {
+  char *dir = NULL;
+
+  if (!any_writable(c))
+    return NULL;
+  if (c->settings.state_dir != NULL)
+    return strdup(c->settings.state_dir);
+  return state_default_dir(&dir) == 0 ? dir : NULL;
+}
+
 int journaling_check(const struct config *c, const struct state *state, struct buf *why) {
   if (state == NULL || c->settings.state_dir != NULL || !any_writeback(c))
     return 0;

@@ -13,6 +13,10 @@
 int journaling_open(struct config *c, const char *dir, struct state **out, struct buf *because,
                     struct buf *why);
 
+/* The folder in which the mount's state is kept, the caller's; NULL: it has none, or there is no
+ * such place. */
+char *journaling_dir(const struct config *c);
+
 /* What the directories of this configuration promise can be kept there. 0, or -EINVAL with
  * one line in *why. state NULL: there is none. */
 int journaling_check(const struct config *c, const struct state *state, struct buf *why);

@@ -19,6 +19,7 @@
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
 #include "user_map.h"
+#include "users_waiting.h"
 
 #define RETRY_MS 5000
 #define STRANGERS 64 /* uids whose refusal was logged */
@@ -38,6 +39,8 @@ struct user {
 struct users {
   struct user_map map;
   struct user *items;
+  struct users_gone gone; /* without a section, but with changes that wait */
+  const struct config *config;
   const char *source;
   const char *dir;
   const char *file;
@@ -83,7 +86,7 @@ static int user_sources(struct users *u, struct user *me, struct fs **fs, struct
 
 /* Nobody else touches *me while it is being opened. */
 static int user_open(struct users *u, struct user *me, struct fs **fs, struct buf *why) {
-  char *place = text_printf("%s user %u", u->dir, (unsigned)me->entry->uid);
+  char *place = users_waiting_place(u->dir, me->entry->uid);
   int rc = -ENOMEM;
 
   buf_init(&me->because, 65536);
@@ -240,6 +243,7 @@ int users_open(const struct config *c, const char *source, const char *dir, stru
     free(u);
     return rc;
   }
+  u->config = c;
   u->source = source;
   u->dir = dir;
   u->file = c->settings.per_user;
@@ -253,6 +257,8 @@ int users_open(const struct config *c, const char *source, const char *dir, stru
   for (size_t i = 0; u->items != NULL && i < u->map.count; i++)
     u->items[i].entry = &u->map.items[i];
   rc = u->items != NULL ? open_all(u, why) : -ENOMEM;
+  if (rc == 0)
+    users_waiting_find(c, dir, &u->map, &u->gone);
   if (rc != 0)
     users_close(u);
   else
@@ -288,6 +294,7 @@ void users_close(struct users *u) {
     free(u->items[i].problem);
   }
   free(u->items);
+  users_waiting_fini(&u->gone);
   user_map_fini(&u->map);
   cond_fini(&u->synced.opened);
   mtx_fini(&u->synced.lock);
@@ -296,11 +303,53 @@ void users_close(struct users *u) {
 
 /* --- what is told about them --- */
 
+static void take_pending(struct user *me, cJSON *own, cJSON *pending) {
+  cJSON *waits = cJSON_GetObjectItem(own, "pending");
+
+  while (cJSON_GetArraySize(waits) > 0) {
+    cJSON *item = cJSON_DetachItemFromArray(waits, 0);
+
+    cJSON_AddNumberToObject(item, "user", me->entry->uid);
+    cJSON_AddItemToArray(pending, item);
+  }
+}
+
+/* Nobody opens this user meanwhile. False: somebody does just now, and then it is told by the
+ * user's own file system. */
+static bool tell_waiting(struct users *u, struct user *me, cJSON *pending) {
+  char *because = text_printf("user %s cannot be served now", me->entry->name);
+  bool mine;
+
+  mtx_lock(&u->synced.lock);
+  mine = me->fs == NULL && !me->opening;
+  me->opening = me->opening || mine;
+  mtx_unlock(&u->synced.lock);
+  if (mine && because != NULL)
+    users_waiting_tell(&me->entry->config, u->dir, me->entry->uid, because, pending);
+  free(because);
+  if (!mine)
+    return false;
+  mtx_lock(&u->synced.lock);
+  me->opening = false;
+  cond_broadcast(&u->synced.opened);
+  mtx_unlock(&u->synced.lock);
+  return true;
+}
+
+static void tell_gone(struct users *u, cJSON *pending) {
+  for (size_t i = 0; i < u->gone.count; i++) {
+    char *because = text_printf("user %u has no section in %s", (unsigned)u->gone.uids[i], u->file);
+
+    if (because != NULL)
+      users_waiting_tell(u->config, u->dir, u->gone.uids[i], because, pending);
+    free(because);
+  }
+}
+
 static cJSON *one_status(struct users *u, struct user *me, cJSON *pending, bool sync,
                          bool *goes_on) {
   cJSON *o = cJSON_CreateObject();
   cJSON *own;
-  cJSON *waits;
   bool open;
 
   cJSON_AddStringToObject(o, "user", me->entry->name);
@@ -310,14 +359,14 @@ static cJSON *one_status(struct users *u, struct user *me, cJSON *pending, bool 
   if (!open && me->problem != NULL)
     cJSON_AddStringToObject(o, "problem", me->problem);
   mtx_unlock(&u->synced.lock);
-  if (!open)
+  if (!open) {
+    *goes_on |= !tell_waiting(u, me, pending);
     return o;
+  }
   own = sync ? answer_sync(&me->answer) : answer_status(&me->answer);
   if (cJSON_IsTrue(cJSON_GetObjectItem(own, "goes_on")))
     *goes_on = true;
-  waits = cJSON_GetObjectItem(own, "pending");
-  while (cJSON_GetArraySize(waits) > 0)
-    cJSON_AddItemToArray(pending, cJSON_DetachItemFromArray(waits, 0));
+  take_pending(me, own, pending);
   cJSON_AddItemToObject(o, "status", own);
   return o;
 }
@@ -339,6 +388,7 @@ static cJSON *all_status(struct users *u, bool sync) {
   pending = cJSON_AddArrayToObject(doc, "pending");
   for (size_t i = 0; i < u->map.count; i++)
     cJSON_AddItemToArray(list, one_status(u, &u->items[i], pending, sync, &goes_on));
+  tell_gone(u, pending);
   if (sync)
     cJSON_AddBoolToObject(doc, "goes_on", goes_on);
   cJSON_AddNumberToObject(doc, "pending_uploads", cJSON_GetArraySize(pending));

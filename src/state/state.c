@@ -86,7 +86,7 @@ int state_default_dir(char **out) {
 }
 
 /* "/home/me/data" is shown as "home-me-data" and ends in a digest of the whole. */
-static int folder_name(const char *name, struct buf *out) {
+int state_folder_name(const char *name, struct buf *out) {
   char hex[65];
   int rc = digest_sha256_hex(name, strlen(name), hex);
 
@@ -108,7 +108,7 @@ static int make_dirs(struct state *s, const char *dir, const char *name, struct 
   int rc;
 
   buf_init(&folder, 0);
-  rc = folder_name(name, &folder);
+  rc = state_folder_name(name, &folder);
   if (rc == 0) {
     s->dir = text_printf("%s/%s", dir, buf_cstr(&folder));
     s->staging = text_printf("%s/%s/staging", dir, buf_cstr(&folder));

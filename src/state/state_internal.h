@@ -3,6 +3,7 @@
 #define S3APFS_SRC_STATE_STATE_INTERNAL_H
 
 #include "db.h"
+#include "s3apfs/state/state.h"
 
 struct state {
   struct db *db;
@@ -11,5 +12,8 @@ struct state {
   int staging_fd; /* of the folder */
   int lock_fd;
 };
+
+/* The folder of the state of this name; appended. */
+int state_folder_name(const char *name, struct buf *out);
 
 #endif

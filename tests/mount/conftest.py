@@ -8,6 +8,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import pytest  # noqa: E402
 
 import emulator as emulator_module  # noqa: E402
+import people as people_module  # noqa: E402
 from mounting import GRANTS_BUCKET, Place  # noqa: E402
 
 if not os.path.exists("/dev/fuse"):
@@ -67,3 +68,9 @@ def place(request):
         instance.abandon()
     else:
         instance.close()
+
+
+@pytest.fixture
+def people():
+    with people_module.gathered() as person:
+        yield person

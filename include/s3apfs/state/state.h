@@ -23,6 +23,10 @@ int state_default_dir(char **out);
  * with one line in *why: -EBUSY (another process owns it), -EUCLEAN (damaged),
  * -EPROTO (of a later version), -ENOSPC, -EACCES, ... */
 int state_open(const char *dir, const char *name, struct buf *why, struct state **out);
+/* Calls fn with each N for which a state named "`name`N" is below dir, in no order; non-zero stops
+ * and is returned. Names that are too long to be read back from their folders are not found. */
+typedef int (*state_found_fn)(void *arg, unsigned long n);
+int state_find(const char *dir, const char *name, state_found_fn fn, void *arg);
 /* Waits for what is queued. NULL is fine. */
 void state_close(struct state *s);
 /* The folder for staged bytes; valid until state_close. */

@@ -283,6 +283,33 @@ Test(state, what_servers_honour_is_known_for_a_while) {
   state_close(s);
 }
 
+static int add_up(void *arg, unsigned long n) {
+  *(unsigned long *)arg += n;
+  return 0;
+}
+
+static int stop(void *arg, unsigned long n) {
+  (void)arg;
+  return (int)n;
+}
+
+Test(state, is_found_by_its_number) {
+  static const char *const names[] = {"/mnt/a b user 7",  "/mnt/a b user 100", "/mnt/a b user x",
+                                      "/mnt/a-b user 20", "/mnt/a b user 3 4", "/mnt/a b"};
+  unsigned long sum = 0;
+
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    struct state *s;
+
+    cr_assert_eq(state_open(dir, names[i], &why, &s), 0, "%s", buf_cstr(&why));
+    state_close(s);
+  }
+  cr_expect_eq(state_find(dir, "/mnt/a b user ", add_up, &sum), 0);
+  cr_expect_eq(sum, 107);
+  cr_expect_eq(state_find(dir, "/mnt/a-b user ", stop, NULL), 20);
+  cr_expect_eq(state_find("/nowhere/at/all", "/mnt/a b user ", stop, NULL), 0);
+}
+
 Test(state, is_private_and_has_one_owner) {
   struct state *s = open_state();
   struct state *other = NULL;
