@@ -225,6 +225,31 @@ void cache_load_failed(struct extent *e) {
   mtx_unlock(&c->synced.lock);
 }
 
+static void one_load_less_locked(struct cache *c) {
+  memory_feed_locked(c);
+  if (--c->synced.loading == 0)
+    cond_broadcast(&c->synced.idle);
+}
+
+bool cache_load_hold(struct extent *e) {
+  struct cache *c = e->cache;
+  bool wanted;
+
+  mtx_lock(&c->synced.lock);
+  wanted = e->mapped;
+  e->pins++;
+  c->synced.loading++;
+  mtx_unlock(&c->synced.lock);
+  return wanted;
+}
+
+void cache_load_let_go(struct cache *c, struct extent *e) {
+  mtx_lock(&c->synced.lock);
+  unpin_locked(e);
+  one_load_less_locked(c);
+  mtx_unlock(&c->synced.lock);
+}
+
 void cache_load_ended(struct extent *e, bool fetched) {
   struct cache *c = e->cache;
   bool keep;
@@ -249,9 +274,7 @@ void cache_load_ended(struct extent *e, bool fetched) {
   mtx_lock(&c->synced.lock);
   e->loading = false;
   extent_settle_locked(e);
-  memory_feed_locked(c);
-  if (--c->synced.loading == 0)
-    cond_broadcast(&c->synced.idle);
+  one_load_less_locked(c);
   mtx_unlock(&c->synced.lock);
 }
 

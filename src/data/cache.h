@@ -117,8 +117,8 @@ struct cache {
     struct extent *shelves[3]; /* by enum shelf; least recently used first */
     size_t demanded;           /* bytes that waiting readers need */
     unsigned streams;          /* readers that read sequentially */
-    unsigned loading;
-    uint64_t anonymous; /* versions without an etag so far */
+    unsigned loading;          /* loads, and threads that go on with one (cache_load_hold()) */
+    uint64_t anonymous;        /* versions without an etag so far */
     struct spare spares[SPARES_MAX];
     unsigned spare_count;
     size_t spare_bytes;
@@ -204,6 +204,11 @@ size_t cache_stream_share(struct cache *c, const struct store *s, int change);
 void cache_load_failed(struct extent *e);
 /* Drops all other extents of this one's version; those that read go on. */
 void cache_drop_others(struct extent *e);
+/* Pins an extent for a thread that is neither a reader's nor the store's and may see the end
+ * of the load: the cache does not go before cache_load_let_go(). False: the load is not wanted
+ * any more. */
+bool cache_load_hold(struct extent *e);
+void cache_load_let_go(struct cache *c, struct extent *e);
 /* A load is over; `fetched`: all bytes are there, from the store. The extent may be
  * gone afterwards. */
 void cache_load_ended(struct extent *e, bool fetched);

@@ -144,18 +144,14 @@ void load_start(struct extent *e) {
 /* Pinned meanwhile: nobody may cancel a get that is just being started. */
 void load_from_store(struct extent *e) {
   struct cache *c = e->cache;
-  bool wanted;
+  bool wanted = cache_load_hold(e);
 
-  mtx_lock(&c->synced.lock);
-  wanted = e->mapped;
-  e->pins++;
-  mtx_unlock(&c->synced.lock);
   e->base = e->synced.have; /* this thread alone announced bytes so far */
   if (wanted)
     ask_store(e);
   else
     load_end(e, -ECANCELED);
-  cache_unpin(c, &e, 1);
+  cache_load_let_go(c, e);
 }
 
 int load_wait(struct extent *e, size_t have, const struct patience *p) {

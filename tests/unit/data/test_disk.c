@@ -325,6 +325,27 @@ Test(disk, damaged_files_are_fetched_again) {
   }
 }
 
+static const struct store_ops *quick;
+
+/* The load has ended when this returns, but the thread that asked is still on its way. */
+static int get_and_linger(struct store *s, struct store_get *g) {
+  int rc = quick->get(s, g);
+
+  usleep(20000);
+  return rc;
+}
+
+Test(disk, a_cache_that_ends_waits_for_who_asks_the_store_for_it) {
+  struct store_ops slow = *mem->ops;
+
+  quick = mem->ops;
+  slow.get = get_and_linger;
+  mem->ops = &slow;
+  for (int i = 0; i < 5; i++)
+    survives('d', flip, 2 * MB + 100);
+  mem->ops = quick;
+}
+
 Test(disk, flipped_bit_is_counted_and_only_its_block_is_lost) {
   unsigned before;
 
