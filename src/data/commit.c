@@ -24,7 +24,16 @@
 
 void commit_result_fini(struct commit_result *r) {
   free(r->aside);
+  kvlist_fini(&r->meta);
   r->aside = NULL;
+}
+
+void commit_result_set(struct commit_result *r, struct attempt *a, const struct store_attr *attr) {
+  r->committed = true;
+  r->attr = *attr;
+  kvlist_fini(&r->meta);
+  r->meta = a->meta;
+  kvlist_init(&a->meta);
 }
 
 struct plan_limits commit_limits(const struct staging *g) {
@@ -391,6 +400,7 @@ static int catch_up(struct staged *f, struct commit_result *out, bool *over) {
 }
 
 static int commit_now(struct staged *f, struct commit_result *out) {
+  struct store_attr attr;
   struct attempt a;
   bool over;
   int rc = catch_up(f, out, &over);
@@ -399,21 +409,15 @@ static int commit_now(struct staged *f, struct commit_result *out) {
     return rc;
   rc = attempt_init(&a, f);
   if (rc == 0) {
-    mtx_lock(&f->synced.lock);
-    a.dressed = f->synced.dressed;
-    f->synced.dressed = false;
-    mtx_unlock(&f->synced.lock);
+    commit_take_dress(&a);
     a.condition.what = a.state.base->present ? STORE_IF_MATCH : STORE_IF_ABSENT;
     a.condition.etag = a.state.base->attr.etag;
-    rc = commit_attempt(&a, &out->attr);
+    rc = commit_attempt(&a, &attr);
+    commit_end_dress(&a, rc != 0);
   }
   if (rc == 0) {
-    rc = commit_settle(&a, &out->attr);
-    out->committed = true;
-  } else if (a.dressed) {
-    mtx_lock(&f->synced.lock);
-    f->synced.dressed = true;
-    mtx_unlock(&f->synced.lock);
+    rc = commit_settle(&a, &attr);
+    commit_result_set(out, &a, &attr);
   }
   if (rc == -EREMOTE) {
     log_error("'%s' cannot be put together: it is larger than staging-size, and the service has "
@@ -431,14 +435,35 @@ static int commit_now(struct staged *f, struct commit_result *out) {
   return rc;
 }
 
+/* What was set on the file meanwhile. */
+static int commit_dress_set_since(struct staged *f, struct commit_result *out) {
+  int rc = 0;
+
+  for (int i = 0; rc == 0 && i < AGAIN_MAX && staged_dress_is_alone(f); i++)
+    rc = commit_redress(f, out);
+  if (rc == -ESTALE) {
+    log_warn("'%s' was replaced by somebody else: what was set on it here is given up",
+             f->synced.key);
+    mtx_lock(&f->synced.lock);
+    f->synced.lost = true;
+    mtx_unlock(&f->synced.lock);
+    rc = staged_id(f) != 0 && staged_forget(f) != 0 ? -EIO : rc;
+  } else if (rc != 0) {
+    commit_note_failure(f, rc);
+  }
+  return rc;
+}
+
 int staged_commit(struct staged *f, struct commit_result *out) {
   int rc = commit_begin(f);
 
   *out = (struct commit_result){0};
   if (rc != 0)
     return rc;
-  if (staged_is_dirty(f))
+  if (staged_is_dirty(f) && (!staged_dress_is_alone(f) || commit_is_open(&f->synced.expect)))
     rc = commit_now(f, out);
+  if (rc == 0)
+    rc = commit_dress_set_since(f, out);
   commit_end(f);
   return rc;
 }
@@ -454,6 +479,8 @@ int staged_commit_acked(struct staged *f, struct commit_result *out) {
     rc = commit_now(f, out);
     f->synced.commit_upto = 0;
   }
+  if (rc == 0)
+    rc = commit_dress_set_since(f, out);
   commit_end(f);
   return rc;
 }

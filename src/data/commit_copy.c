@@ -33,13 +33,12 @@ static int become(struct staged *f, const struct original *from, struct store_at
   a.condition.etag = rc == 0 ? a.state.base->attr.etag : NULL;
   if (rc == 0 && (a.state.size != 0 || f->synced.key[0] == '\0'))
     rc = -EBUSY;
-  if (rc == 0)
-    rc = copy_now(&a, from, out);
   if (rc == 0) {
-    mtx_lock(&f->synced.lock);
-    f->synced.dressed = false;
-    mtx_unlock(&f->synced.lock);
-    rc = commit_settle(&a, out);
+    commit_take_dress(&a);
+    rc = copy_now(&a, from, out);
+    commit_end_dress(&a, rc != 0);
+    if (rc == 0)
+      rc = commit_settle(&a, out);
   }
   attempt_fini(&a);
   commit_end(f);

@@ -91,6 +91,24 @@ int commit_dress(struct attempt *a) {
   return rc;
 }
 
+void commit_take_dress(struct attempt *a) {
+  struct staged *f = a->file;
+
+  mtx_lock(&f->synced.lock);
+  a->dressed = f->synced.dressing = f->synced.dressed;
+  f->synced.dressed = false;
+  mtx_unlock(&f->synced.lock);
+}
+
+void commit_end_dress(struct attempt *a, bool back) {
+  struct staged *f = a->file;
+
+  mtx_lock(&f->synced.lock);
+  f->synced.dressing = false;
+  f->synced.dressed = f->synced.dressed || (back && a->dressed);
+  mtx_unlock(&f->synced.lock);
+}
+
 void commit_explain_denial(const struct attempt *a) {
   if (kvlist_get_ci(&a->headers, TAGGING) != NULL)
     log_error("'%s' has tags, and keeping them may be what was denied (s3:PutObjectTagging): it is "

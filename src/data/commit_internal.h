@@ -49,6 +49,18 @@ int commit_dress(struct attempt *a);
 /* recover.c: the file that a row of the journal describes, with its layers. */
 int staged_load(struct staging *g, struct store *s, const struct journal_file *row,
                 struct staged **out);
+/* What was changed of the dress goes with this attempt; at its end, and before it is settled: it
+ * did not (`back`), or it is in the store. */
+void commit_take_dress(struct attempt *a);
+void commit_end_dress(struct attempt *a, bool back);
+/* --- commit_redress.c --- */
+/* Brings what was changed of the dress, and nothing else, to the base. -ESTALE: that is not the
+ * object any more. The turn to commit is the caller's; staged_redress() takes it. */
+int commit_redress(struct staged *f, struct commit_result *out);
+int staged_redress(struct staged *f, struct commit_result *out);
+/* A version was made; the attempt's metadata goes over. */
+void commit_result_set(struct commit_result *r, struct attempt *a, const struct store_attr *attr);
+
 /* Says what a denied commit may lack beside s3:PutObject. */
 void commit_explain_denial(const struct attempt *a);
 /* As a struct for the store; valid as long as the attempt. */

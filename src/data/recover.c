@@ -131,6 +131,7 @@ int staged_load(struct staging *g, struct store *s, const struct journal_file *r
   f->synced.id = row->id;
   f->synced.acked = row->acked;
   f->synced.acked_log = row->acked_log;
+  f->synced.dressed = row->dressed;
   f->synced.expect = (struct expectation){.layer = row->expect_layer,
                                           .size = row->expect_size,
                                           .crc = row->expect_crc64nvme,
@@ -190,6 +191,8 @@ static int commit_acked(struct staged *f, struct recovery *out) {
   if (rc == -EACCES || (rc == 0 && !there)) {
     rc = staged_commit_acked(f, &result);
     out->aside = result.aside;
+    result.aside = NULL;
+    commit_result_fini(&result);
   }
   out->committed = rc == 0;
   return rc;
@@ -231,6 +234,25 @@ static int keep_rest(struct staged *f, struct recovery *out) {
   return rc;
 }
 
+/* What was set on the file while its last commit was under way, or over what nobody was promised:
+ * it belongs to the version that is there. */
+static int keep_dress(struct staged *f, struct recovery *out) {
+  struct commit_result result = {0};
+  int rc;
+
+  if (!f->synced.dressed || !f->synced.base->present)
+    return 0;
+  rc = staged_redress(f, &result);
+  commit_result_fini(&result);
+  if (rc == -ESTALE || rc == -ENOENT) {
+    log_warn("'%s' was replaced by somebody else: what was set on it here is given up",
+             f->synced.key);
+    return 0;
+  }
+  out->committed = out->committed || rc == 0;
+  return rc;
+}
+
 static int recover(struct staged *f, const struct journal_file *row, struct recovery *out) {
   int rc = 0;
 
@@ -241,6 +263,8 @@ static int recover(struct staged *f, const struct journal_file *row, struct reco
     rc = commit_acked(f, out);
   else if (rc == 0 && row->acked >= row->first)
     out->committed = true;
+  if (rc == 0)
+    rc = keep_dress(f, out);
   if (rc != 0)
     return rc;
   return f->synced.count > 0 ? keep_rest(f, out) : (staged_id(f) != 0 ? staged_forget(f) : 0);

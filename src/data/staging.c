@@ -251,6 +251,7 @@ int staged_describe_locked(const struct staged *f, struct journal_file *out) {
   out->acked_log = f->synced.acked_log;
   out->upload = strdup(f->synced.upload.id != NULL ? f->synced.upload.id : "");
   out->err = f->synced.err;
+  out->dressed = f->synced.dressed || f->synced.dressing;
   out->expect_layer = f->synced.expect.layer;
   out->expect_size = f->synced.expect.size;
   out->expect_crc64nvme = f->synced.expect.crc;

@@ -88,7 +88,8 @@ struct staged {
     bool promised;        /* the row says so durably, with what the object is to carry */
     struct kvlist meta;   /* to be laid over the base's */
     struct kvlist headers;
-    bool dressed; /* meta or headers changed since the last commit */
+    bool dressed;  /* meta or headers changed since the last commit took them */
+    bool dressing; /* a commit took what had changed, and is not over */
     struct upload upload;
     struct expectation expect;
     int err;    /* of the last commit */

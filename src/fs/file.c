@@ -257,6 +257,8 @@ static int open_writing(struct fs *fs, uint64_t ino, int flags, struct fs_opened
   rc = fs_file_open_writing(fs, w, flags, out);
   if (rc != 0)
     writing_put(fs, w);
+  else if ((flags & O_TRUNC) != 0)
+    atomic_store(&fs_file_of(out->handle)->owes, true);
   return rc;
 }
 

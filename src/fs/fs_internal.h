@@ -52,6 +52,7 @@ struct writing {
   struct staged *staged;
   char base_etag[STORE_ETAG_MAX]; /* it was opened over this version */
   atomic_int_fast64_t mtime_ns;
+  atomic_bool mapped; /* changed by a mapping since it was saved last: any release commits */
   /* under the file system's lock: */
   unsigned refs; /* handles and calls under way */
   bool known;    /* found by its inode */
@@ -67,6 +68,7 @@ struct fs_file {
   bool direct;
   atomic_uint refs;                /* the handle and every call under way */
   struct writing *_Atomic writing; /* once set it stays */
+  atomic_bool owes; /* changed by it since its opener closed or synced it: release commits */
   struct {
     struct mtx lock;
     struct view *view; /* NULL: opened when it was written to already */

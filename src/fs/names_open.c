@@ -170,6 +170,8 @@ int names_dress_staged(struct fs *fs, uint64_t ino, const struct posix *posix) {
   rc = dress(w, posix, dirty);
   if (posix->has_mtime)
     atomic_store(&w->mtime_ns, posix->mtime_ns);
+  if (rc == 0 && dirty && staged_dress_is_alone(w->staged)) /* the commit it was for is over */
+    rc = writing_promise(fs, w);
   writing_put(fs, w);
   return rc == 0 && !dirty ? -ENOENT : rc;
 }

@@ -4,8 +4,11 @@
  * reach the store by flush (a close), fsync, and release. A flush comes at every
  * close of a duplicated descriptor, from other processes too: only that of the
  * process that opened the handle commits; one from elsewhere sees half-written
- * content, which is only made safe in the journal. What is left, release commits:
- * after a munmap, or when descriptors were passed on.
+ * content, which is only made safe in the journal. What a handle still owes, its
+ * release commits: when descriptors were passed on, or, for any handle of the file, what a
+ * mapping has changed, because its pages come through whichever is mapped. A release comes
+ * some time after the close: what another handle has written by then may be half a
+ * save, and is not its to commit.
  *
  * flush, fsync, release and truncation without a handle may take as long as an
  * upload: they must not be called on threads that serve others meanwhile. */
@@ -55,7 +58,9 @@ static int open_new(struct fs *fs, const struct ns_attr *a, const struct root *r
     rc = ns_hold(fs->ns, a->ino);
   if (rc == 0) {
     rc = fs_file_open_writing(fs, w, flags, opened);
-    if (rc != 0)
+    if (rc == 0)
+      atomic_store(&fs_file_of(opened->handle)->owes, true);
+    else
       ns_release(fs->ns, a->ino);
   }
   if (rc != 0) {
@@ -154,13 +159,12 @@ void fs_set_opener(uint64_t handle, pid_t process) {
   fs_file_of(handle)->opener = process;
 }
 
-static int write_staged(struct fs *fs, struct fs_file *f, struct writing *w, uint64_t off,
+static int write_staged(struct fs *fs, struct writing *w, bool append, uint64_t off,
                         const void *data, size_t size) {
   int rc;
 
   do
-    rc = (f->flags & O_APPEND) != 0 ? staged_append(w->staged, data, size)
-                                    : staged_write(w->staged, off, data, size);
+    rc = append ? staged_append(w->staged, data, size) : staged_write(w->staged, off, data, size);
   while (writing_goes_on(fs, w, &rc));
   if (rc != 0)
     return rc;
@@ -176,12 +180,44 @@ int fs_write(struct fs *fs, uint64_t handle, uint64_t off, const void *data, siz
 
   if (w == NULL)
     return -EBADF;
+  atomic_store(&f->owes, true);
   fs_file_ref(f);
-  rc = write_staged(fs, f, w, off, data, size);
+  rc = write_staged(fs, w, (f->flags & O_APPEND) != 0, off, data, size);
   if (rc == 0 && (f->flags & (O_SYNC | O_DSYNC)) != 0)
     rc = writing_promise(fs, w);
   fs_file_unref(fs, f);
   return rc;
+}
+
+int fs_write_mapped(struct fs *fs, uint64_t handle, uint64_t off, const void *data, size_t size) {
+  struct fs_file *f = fs_file_of(handle);
+  struct writing *w = writable(f);
+  int rc;
+
+  if (w == NULL)
+    return -EBADF;
+  atomic_store(&w->mapped, true);
+  fs_file_ref(f);
+  rc = write_staged(fs, w, false, off, data, size);
+  fs_file_unref(fs, f);
+  return rc;
+}
+
+/* A write that comes meanwhile is owed again. */
+static int keep_promise(struct fs *fs, struct fs_file *f, struct writing *w) {
+  bool owed = atomic_exchange(&f->owes, false);
+  bool mapped = atomic_exchange(&w->mapped, false);
+  int rc = writing_promise(fs, w);
+
+  if (rc != 0 && owed)
+    atomic_store(&f->owes, true);
+  if (rc != 0 && mapped)
+    atomic_store(&w->mapped, true);
+  return rc;
+}
+
+static bool is_owed(struct fs_file *f, struct writing *w) {
+  return atomic_load(&f->owes) || atomic_load(&w->mapped);
 }
 
 int fs_flush(struct fs *fs, uint64_t handle, pid_t process) {
@@ -191,13 +227,14 @@ int fs_flush(struct fs *fs, uint64_t handle, pid_t process) {
 
   if (w == NULL)
     return 0;
-  return opener ? writing_promise(fs, w) : staged_secure(w->staged);
+  return opener ? keep_promise(fs, f, w) : staged_secure(w->staged);
 }
 
 int fs_fsync(struct fs *fs, uint64_t handle) {
-  struct writing *w = atomic_load(&fs_file_of(handle)->writing);
+  struct fs_file *f = fs_file_of(handle);
+  struct writing *w = atomic_load(&f->writing);
 
-  return w != NULL ? writing_promise(fs, w) : 0;
+  return w != NULL ? keep_promise(fs, f, w) : 0;
 }
 
 static int truncate_staged(struct fs *fs, struct writing *w, uint64_t size) {
@@ -217,6 +254,7 @@ int fs_truncate(struct fs *fs, uint64_t ino, uint64_t handle, uint64_t size) {
     w = writable(fs_file_of(handle));
     if (w == NULL)
       return -EINVAL;
+    atomic_store(&fs_file_of(handle)->owes, true);
     rc = truncate_staged(fs, w, size);
     return rc == 0 ? writing_touch_alone(fs, w) : rc;
   }
@@ -238,6 +276,7 @@ int fs_allocate(struct fs *fs, uint64_t handle, int mode, uint64_t off, uint64_t
 
   if (w == NULL)
     return -EBADF;
+  atomic_store(&fs_file_of(handle)->owes, true);
   do
     rc = staged_allocate(w->staged, mode, off, size);
   while (writing_goes_on(fs, w, &rc));
@@ -267,7 +306,7 @@ int fs_seek(struct fs *fs, uint64_t handle, uint64_t off, int whence, uint64_t *
 void fs_release(struct fs *fs, uint64_t handle) {
   struct fs_file *f = fs_file_of(handle);
   struct writing *w = writable(f);
-  int rc = w != NULL ? writing_promise(fs, w) : 0;
+  int rc = w != NULL && is_owed(f, w) ? keep_promise(fs, f, w) : 0;
 
   if (rc == -EACCES)
     writing_drop_denied(fs, w);

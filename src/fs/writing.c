@@ -156,6 +156,7 @@ static int writing_new(struct fs *fs, uint64_t ino, const struct root *r, const 
   if (attr != NULL)
     memcpy(w->base_etag, attr->etag, sizeof(w->base_etag));
   atomic_init(&w->mtime_ns, 0);
+  atomic_init(&w->mapped, false);
   *out = writing_add(fs, w);
   return 0;
 }
@@ -294,19 +295,38 @@ int writing_touch_alone(struct fs *fs, struct writing *w) {
   return staged_is_dirty(w->staged) ? 0 : dress_time(w, true);
 }
 
+/* What the file shows is newer than this version: of that, another process is to know what it was
+ * sent with. */
+static void remember_sent(struct fs *fs, const struct writing *w,
+                          const struct commit_result *done) {
+  const struct root *r;
+  struct posix posix;
+  char *key;
+
+  if (done->meta.count == 0 || w->root->options.posix == ROOT_POSIX_OFF ||
+      ns_get_key(fs->ns, w->ino, &r, &key) != 0)
+    return;
+  posix_from_meta(&done->meta, &posix);
+  ns_remember(fs->ns, r, key, done->attr.etag, &posix);
+  free(key);
+}
+
 /* Newer content may have been written meanwhile. */
-static void tell_stored(struct fs *fs, struct writing *w, const struct store_attr *attr) {
-  versions_own(fs, w->ino, attr);
-  ns_stored(fs->ns, w->ino, attr, NULL);
-  if (staged_is_dirty(w->staged))
-    ns_written(fs->ns, w->ino, staged_size(w->staged), atomic_load(&w->mtime_ns));
+static void tell_stored(struct fs *fs, struct writing *w, const struct commit_result *done) {
+  versions_own(fs, w->ino, &done->attr);
+  ns_stored(fs->ns, w->ino, &done->attr, NULL);
+  if (!staged_is_dirty(w->staged))
+    return;
+  ns_written(fs->ns, w->ino, staged_size(w->staged), atomic_load(&w->mtime_ns));
+  remember_sent(fs, w, done);
 }
 
 void writing_committed(struct fs *fs, struct writing *w, int rc, const struct commit_result *r) {
-  if (rc == 0 && r->committed) {
+  if (r->committed) {
     atomic_store(&fs_root_writes(fs, w->root)->proven, true);
-    tell_stored(fs, w, &r->attr);
-  } else if (rc == -EACCES) {
+    tell_stored(fs, w, r);
+  }
+  if (rc == -EACCES && !r->committed) {
     atomic_store(&fs_root_writes(fs, w->root)->denied_until,
                  clock_mono_ms(&clock_system) + DENIED_MS);
   }

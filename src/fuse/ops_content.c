@@ -251,7 +251,9 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 
 static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t off,
                      struct fuse_file_info *fi) {
-  int rc = fs_write(ops_handle_fs(req, fi->fh), fi->fh, (uint64_t)off, data, size);
+  struct fs *fs = ops_handle_fs(req, fi->fh);
+  int rc = fi->writepage != 0 ? fs_write_mapped(fs, fi->fh, (uint64_t)off, data, size)
+                              : fs_write(fs, fi->fh, (uint64_t)off, data, size);
 
   (void)ino;
   if (rc != 0)

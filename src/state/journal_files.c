@@ -59,16 +59,17 @@ static int bind_file(struct db *d, const char *sql, struct file_task *t) {
   db_bind_int(st, 14, (int64_t)f->expect_crc64nvme);
   db_bind_int(st, 15, f->expect_has_crc64nvme);
   db_bind_text(st, 16, f->expect_etag != NULL ? f->expect_etag : "");
+  db_bind_int(st, 17, f->dressed);
   if (f->id != 0)
-    db_bind_int(st, 17, f->id);
+    db_bind_int(st, 18, f->id);
   return db_finish(d, st);
 }
 
 static int add_file(struct db *d, void *arg) {
   static const char sql[] = "INSERT INTO file(domain, key, base_etag, base_size, first, acked, "
                             "acked_log, meta, headers, upload, err, expect_layer, expect_size, "
-                            "expect_crc, expect_has_crc, expect_etag) "
-                            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                            "expect_crc, expect_has_crc, expect_etag, dressed) "
+                            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
   struct file_task *t = arg;
   int rc = bind_file(d, sql, t);
 
@@ -95,7 +96,8 @@ static int put_file(struct db *d, void *arg) {
   static const char sql[] = "UPDATE file SET domain = ?, key = ?, base_etag = ?, base_size = ?, "
                             "first = ?, acked = ?, acked_log = ?, meta = ?, headers = ?, "
                             "upload = ?, err = ?, expect_layer = ?, expect_size = ?, "
-                            "expect_crc = ?, expect_has_crc = ?, expect_etag = ? WHERE id = ?";
+                            "expect_crc = ?, expect_has_crc = ?, expect_etag = ?, dressed = ? "
+                            "WHERE id = ?";
   struct file_task *t = arg;
   int rc = drop_other_parts(d, t->file);
 
@@ -249,6 +251,7 @@ static int read_file(sqlite3_stmt *st, struct journal_file *f) {
   f->expect_crc64nvme = (uint64_t)sqlite3_column_int64(st, 14);
   f->expect_has_crc64nvme = sqlite3_column_int(st, 15) != 0;
   f->expect_etag = db_column(st, 16);
+  f->dressed = sqlite3_column_int(st, 17) != 0;
   if (f->expect_etag == NULL || f->domain == NULL || f->key == NULL || f->base_etag == NULL ||
       f->upload == NULL)
     return -ENOMEM;
@@ -260,7 +263,7 @@ static int collect_files(struct db *d, void *arg) {
   static const char sql[] =
       "SELECT id, domain, key, base_etag, base_size, first, acked, acked_log, "
       "meta, headers, upload, err, expect_layer, expect_size, expect_crc, "
-      "expect_has_crc, expect_etag FROM file ORDER BY id";
+      "expect_has_crc, expect_etag, dressed FROM file ORDER BY id";
   struct files *l = arg;
   sqlite3_stmt *st;
   int rc = db_prepare(d, sql, &st);

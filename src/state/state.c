@@ -48,12 +48,16 @@ static const char schema_2[] =
     " WITHOUT ROWID;"
     "PRAGMA user_version=2;";
 
-#define SET_VERSION "PRAGMA user_version=3" /* of the newest */
 static const char schema_3[] =
     "CREATE TABLE layer(file INTEGER NOT NULL, seq INTEGER NOT NULL, map BLOB NOT NULL,"
-    " data BLOB NOT NULL, PRIMARY KEY(file, seq));" SET_VERSION ";";
+    " data BLOB NOT NULL, PRIMARY KEY(file, seq));"
+    "PRAGMA user_version=3;";
 
-static const char *const schemas[] = {schema_1, schema_2, schema_3};
+#define SET_VERSION "PRAGMA user_version=4" /* of the newest */
+static const char schema_4[] =
+    "ALTER TABLE file ADD COLUMN dressed INTEGER NOT NULL DEFAULT 0;" SET_VERSION ";";
+
+static const char *const schemas[] = {schema_1, schema_2, schema_3, schema_4};
 #define SCHEMA_VERSION ((int64_t)(sizeof(schemas) / sizeof(schemas[0])))
 
 static const char *home_dir(void) {

@@ -422,11 +422,12 @@ class Model:
         times = self.times()
         died = None
         self.killing = True
-        if self.chance.random() < 0.7:
-            died = self.work_until_killed(pid)
-        else:
+        at_rest = self.chance.random() >= 0.7
+        if at_rest:
             os.kill(pid, signal.SIGKILL)
-        self.log.append(f"killed, {'in ' + died[0] if died else 'at rest'}")
+        else:
+            died = self.work_until_killed(pid)
+        self.log.append(f"killed, {'at rest' if at_rest else 'in ' + died[0] if died else 'at work'}")
         self.killing = False
         self.emu.admin("DELETE", "faults")
         for h in self.handles:
@@ -445,7 +446,7 @@ class Model:
         self.handles.clear()
         self.files.clear()
         self.check()
-        if died is None:
+        if at_rest:  # else what was done since may have changed them
             # What was written shortly before a kill may show the time that S3 has, until that is asked.
             old = {p: t for p, t in times.items() if self.shown.get(p) == t}
             self.check_times(old, self.unsure)

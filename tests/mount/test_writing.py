@@ -89,6 +89,18 @@ def test_mapped_writes(emu, point):
     wait_until(lambda: body(emu, f"{prefix}/f")[100000:100003] == b"two")
 
 
+def test_mapped_writes_of_an_appender(emu, point):
+    where, prefix = point
+    (where / "f").write_bytes(b"x" * 10000)
+    with open(where / "f", "a+b") as f:
+        with mmap.mmap(f.fileno(), 10000) as m:
+            m[0:5] = b"mmap!"
+            m.flush()
+        f.write(b"end")
+    wait_until(lambda: body(emu, f"{prefix}/f") == b"mmap!" + b"x" * 9995 + b"end")
+    assert (where / "f").read_bytes() == b"mmap!" + b"x" * 9995 + b"end"
+
+
 def test_a_large_file_goes_out_in_parts(emu, point):
     where, prefix = point
     block = hashlib.sha256(b"x").digest() * 32768

@@ -74,6 +74,8 @@ int staged_seek(struct staged *f, uint64_t offset, int whence, uint64_t *out);
 /* Changes user metadata of the object to be; "" removes a value. Goes out with the
  * next commit; `dirty`: there has to be one for it. */
 int staged_dress(struct staged *f, const struct kvlist *meta, bool dirty);
+/* Nothing but that is to be committed. */
+bool staged_dress_is_alone(struct staged *f);
 
 /* What is written up to now will be committed even if this process ends: it is on
  * the disk and in the journal when this returns. */

@@ -152,6 +152,9 @@ bool fs_is_writable(uint64_t handle);
 void fs_set_opener(uint64_t handle, pid_t process);
 /* All of it is taken, or -errno. -EBADF: not opened for writing. */
 int fs_write(struct fs *fs, uint64_t handle, uint64_t off, const void *data, size_t size);
+/* The same of a page that was changed in a mapping: the kernel sends it through any handle that
+ * the file is mapped with, and to where it belongs, whatever that one's flags. */
+int fs_write_mapped(struct fs *fs, uint64_t handle, uint64_t off, const void *data, size_t size);
 /* A descriptor was closed by that process (0: it cannot be told). */
 int fs_flush(struct fs *fs, uint64_t handle, pid_t process);
 /* Everything written to the file so far is in the store when this returns. */

@@ -29,6 +29,7 @@ struct journal_file {
   uint32_t acked;
   uint64_t acked_log; /* bytes of the acked layer's map that count */
   struct kvlist meta; /* dress of the object to be */
+  bool dressed;       /* some of it no version in the store may have yet */
   struct kvlist headers;
   char *upload; /* multipart upload under way; "": none */
   int err;      /* why the last commit failed: -errno, 0 */

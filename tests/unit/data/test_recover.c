@@ -1,6 +1,7 @@
 /* Recovery: what was acknowledged is finished, what was not replaces nothing. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -55,31 +56,107 @@ static void expect_nothing_left(void) {
   cr_expect_eq(mem_store_uploads(desk.mem), 0);
 }
 
+static void set_mode(struct staged *f, const char *mode) {
+  struct kvlist meta;
+
+  kvlist_init(&meta);
+  cr_assert_eq(kvlist_add(&meta, "mode", mode), 0);
+  cr_assert_eq(staged_dress(f, &meta, true), 0);
+  kvlist_fini(&meta);
+}
+
+static void expect_mode(const char *key, const char *mode) {
+  struct store_detail d;
+
+  cr_assert_eq(desk.mem->write->detail(desk.mem, key, &d), 0);
+  cr_expect_str_eq(kvlist_get(&d.meta, "mode"), mode);
+  store_detail_fini(&d);
+}
+
 Test(recover, commits_what_was_acknowledged) {
   struct store_attr attr = desk_put(&desk, "k", (const unsigned char *)"0123456789", 10);
-  struct kvlist meta;
   struct outcome o;
   struct staged *f;
 
   cr_assert_eq(staged_new(desk.staging, desk.store, "k", &attr, &f), 0);
   cr_assert_eq(staged_write(f, 3, "abc", 3), 0);
-  kvlist_init(&meta);
-  cr_assert_eq(kvlist_add(&meta, "mode", "0640"), 0);
-  cr_assert_eq(staged_dress(f, &meta, true), 0);
-  kvlist_fini(&meta);
+  set_mode(f, "0640");
   cr_assert_eq(staged_acknowledge(f), 0);
   o = crash(f);
   cr_expect_eq(o.files, 1);
   cr_expect_eq(o.committed, 1);
   desk_expect(&desk, "k", (const unsigned char *)"012abc6789", 10);
-  {
-    struct store_detail d;
-
-    cr_assert_eq(desk.mem->write->detail(desk.mem, "k", &d), 0);
-    cr_expect_str_eq(kvlist_get(&d.meta, "mode"), "0640");
-    store_detail_fini(&d);
-  }
+  expect_mode("k", "0640");
   cr_expect_null(desk_find(&desk, "recovered"));
+  expect_nothing_left();
+}
+
+static void *commit_it(void *arg) {
+  static struct commit_result r;
+  int rc = staged_commit_acked(arg, &r);
+
+  cr_expect(r.committed);
+  commit_result_fini(&r);
+  return rc == -ETIMEDOUT ? NULL : arg;
+}
+
+/* A commit had its metadata already when more was set on the file; bringing that to the object
+ * fails, too. */
+static struct staged *set_during_commit(void) {
+  pthread_t thread;
+  void *failed_otherwise;
+  struct staged *f;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", NULL, &f), 0);
+  cr_assert_eq(staged_append(f, "content", 7), 0);
+  set_mode(f, "0644");
+  cr_assert_eq(staged_acknowledge(f), 0);
+  fault_store_gate(desk.store, FAULT_PUT, 0);
+  fault_store_fail(desk.store, FAULT_COPY, 0, 1, -ETIMEDOUT, 0);
+  cr_assert_eq(pthread_create(&thread, NULL, commit_it, f), 0);
+  while (fault_store_waiting(desk.store) == 0)
+    usleep(1000);
+  set_mode(f, "0600");
+  fault_store_open(desk.store);
+  pthread_join(thread, &failed_otherwise);
+  cr_expect_null(failed_otherwise);
+  expect_mode("k", "0644");
+  return f;
+}
+
+Test(recover, what_was_set_during_a_commit_reaches_the_object) {
+  struct outcome o = crash(set_during_commit());
+
+  cr_expect_eq(o.committed, 1);
+  expect_mode("k", "0600");
+  desk_expect(&desk, "k", (const unsigned char *)"content", 7);
+  expect_nothing_left();
+}
+
+Test(recover, what_was_set_during_a_commit_is_given_up_for_another_hosts_object) {
+  struct staged *f = set_during_commit();
+
+  desk_put(&desk, "k", (const unsigned char *)"theirs", 6);
+  cr_expect_eq(crash(f).err, 0);
+  desk_expect(&desk, "k", (const unsigned char *)"theirs", 6);
+  cr_expect_null(desk_find(&desk, "recovered"));
+  expect_nothing_left();
+}
+
+Test(recover, what_was_set_over_half_a_save_is_kept_without_it) {
+  struct store_attr attr = desk_put(&desk, "k", (const unsigned char *)"good", 4);
+  struct staged *f;
+  char *copy;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", &attr, &f), 0);
+  cr_assert_eq(staged_append(f, " half", 5), 0);
+  set_mode(f, "0600");
+  crash(f);
+  desk_expect(&desk, "k", (const unsigned char *)"good", 4);
+  expect_mode("k", "0600");
+  copy = desk_find(&desk, "k.recovered-here-2");
+  cr_assert_not_null(copy);
+  free(copy);
   expect_nothing_left();
 }
 

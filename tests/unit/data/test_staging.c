@@ -554,6 +554,40 @@ Test(staging, only_what_was_acknowledged_goes) {
   staged_free(f);
 }
 
+static void *commit_now(void *arg) {
+  commit(arg, 0, true);
+  return NULL;
+}
+
+Test(staging, what_is_set_during_a_commit_goes_with_the_next) {
+  struct mem_store_counts c;
+  struct store_detail d;
+  struct kvlist meta;
+  pthread_t thread;
+  struct staged *f;
+
+  cr_assert_eq(staged_new(desk.staging, desk.store, "k", NULL, &f), 0);
+  cr_assert_eq(staged_append(f, "content", 7), 0);
+  fault_store_gate(desk.store, FAULT_PUT, 0);
+  cr_assert_eq(pthread_create(&thread, NULL, commit_now, f), 0);
+  while (fault_store_waiting(desk.store) == 0)
+    usleep(1000);
+  kvlist_init(&meta);
+  cr_assert_eq(kvlist_add(&meta, "mode", "0600"), 0);
+  cr_assert_eq(staged_dress(f, &meta, true), 0);
+  kvlist_fini(&meta);
+  fault_store_open(desk.store);
+  pthread_join(thread, NULL);
+  cr_expect_not(staged_is_dirty(f));
+  cr_assert_eq(desk.mem->write->detail(desk.mem, "k", &d), 0);
+  cr_expect_str_eq(kvlist_get(&d.meta, "mode"), "0600");
+  store_detail_fini(&d);
+  mem_store_counts(desk.mem, &c);
+  cr_expect_eq(c.puts, 1);
+  staged_free(f);
+  cr_expect_eq(desk_journal_files(&desk), 0);
+}
+
 Test(staging, lost_replies_are_recognised) {
   unsigned char *data = malloc(BASE_LEN);
   struct staged *f;

@@ -168,6 +168,38 @@ Test(writing, appends_go_to_the_end) {
   fs_release(w.fs, two);
 }
 
+/* The kernel sends it some time after the close. */
+Test(writing, a_release_leaves_what_another_handle_has_not_saved) {
+  uint64_t saved = open_at("dir/old", O_WRONLY);
+  uint64_t half;
+
+  cr_assert_eq(fs_write(w.fs, saved, 0, "NEW", 3), 0);
+  cr_assert_eq(fs_flush(w.fs, saved, 0), 0);
+  half = open_at("dir/old", O_WRONLY | O_TRUNC);
+  fs_release(w.fs, saved);
+  expect_object("dir/old", "NEW content");
+  cr_assert_eq(fs_write(w.fs, half, 0, "whole", 5), 0);
+  cr_assert_eq(fs_flush(w.fs, half, 0), 0);
+  expect_object("dir/old", "whole");
+  cr_assert_eq(fs_truncate(w.fs, 0, half, 2), 0);
+  fs_release(w.fs, half);
+  expect_object("dir/old", "wh");
+}
+
+/* The kernel sends a mapping's pages through whichever handle it finds. */
+Test(writing, a_release_saves_what_a_mapping_changed) {
+  uint64_t mapping = open_at("dir/old", O_RDWR);
+  uint64_t other = open_at("dir/old", O_WRONLY | O_APPEND);
+
+  cr_assert_eq(fs_flush(w.fs, mapping, 0), 0);
+  cr_assert_eq(fs_write_mapped(w.fs, other, 0, "NEW", 3), 0);
+  expect_object("dir/old", "old content");
+  fs_release(w.fs, mapping);
+  expect_object("dir/old", "NEW content");
+  fs_release(w.fs, other);
+  expect_object("dir/old", "NEW content");
+}
+
 Test(writing, a_flush_from_another_process_does_not_commit) {
   struct fs_entry e;
   uint64_t handle = create("dir", "f", 0, &e);

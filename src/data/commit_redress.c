@@ -1,0 +1,48 @@
+/* What an object carries, changed alone: mode, owner, times or user metadata that were set on the
+ * file while its last commit was under way, so that the version which is in the store now does
+ * not have them. The object is copied onto itself, if it is still that version. */
+#include <errno.h>
+
+#include "commit_internal.h"
+#include "s3apfs/base/log.h"
+
+bool staged_dress_is_alone(struct staged *f) {
+  bool alone;
+
+  mtx_lock(&f->synced.lock);
+  alone = f->synced.dressed && f->synced.base->present && f->synced.count == 0 && !f->synced.lost &&
+          f->synced.key[0] != '\0';
+  mtx_unlock(&f->synced.lock);
+  return alone;
+}
+
+int commit_redress(struct staged *f, struct commit_result *out) {
+  struct store_attr attr;
+  struct attempt a;
+  int rc = attempt_init(&a, f);
+
+  if (rc == 0) {
+    snapshot_cut(&a.state, 0);
+    a.condition = (struct store_condition){.what = STORE_IF_MATCH, .etag = a.state.base->attr.etag};
+    commit_take_dress(&a);
+    rc = commit_attempt(&a, &attr);
+    commit_end_dress(&a, rc != 0);
+  }
+  if (rc == 0)
+    rc = commit_settle(&a, &attr);
+  if (rc == 0)
+    commit_result_set(out, &a, &attr);
+  attempt_fini(&a);
+  return rc == -ENOENT ? -ESTALE : rc;
+}
+
+int staged_redress(struct staged *f, struct commit_result *out) {
+  int rc = commit_begin(f);
+
+  *out = (struct commit_result){0};
+  if (rc != 0)
+    return rc;
+  rc = commit_redress(f, out);
+  commit_end(f);
+  return rc;
+}
