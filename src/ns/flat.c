@@ -10,8 +10,14 @@
  * a denial, which is remembered for the whole root: policies may allow LIST with a
  * delimiter only.
  *
- * The walk belongs to the listing of the folder above. One caller loads a page,
- * with `loading` set and the lock released; what it builds is its own until then. */
+ * Once a second folder was opened it is a walk: from then on the next page is asked for as
+ * soon as a folder of the last one is opened, so that it is here when the reader comes to
+ * it. Pages never outnumber the folders opened from them, so who stops early has not
+ * asked more often than by listing each by itself.
+ *
+ * The walk belongs to the listing of the folder above. One caller loads a page, or a thread
+ * of n->ahead, with `loading` set and the lock released; what it builds is its own until
+ * then. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +27,7 @@
 
 #define PAGE_MAX 1000
 #define PROFIT_MIN 2 /* folders a page */
+#define AHEAD_LIMIT_MS 60000
 /* Sorts behind every name of a folder: the last code point. */
 #define BEHIND_ALL "\xf4\x8f\xbf\xbf"
 
@@ -31,9 +38,14 @@ struct flat {
   bool off;
   bool ended;
   char *token;
-  char *reached; /* the last key seen, or behind the folder jumped over; NULL: none */
-  char *jumped;  /* prefix of the last folder jumped over; NULL: none */
-  bool jumping;  /* the next page begins behind it */
+  bool ahead;      /* the next page is, or is about to be, asked for ahead */
+  unsigned pages;  /* asked for, that far; */
+  unsigned opened; /* and the folders opened that they showed, in turn */
+  uint64_t opener; /* the last of them */
+  char *begun;     /* what was reached before the last page; NULL: it is the first */
+  char *reached;   /* the last key seen, or behind the folder jumped over; NULL: none */
+  char *jumped;    /* prefix of the last folder jumped over; NULL: none */
+  bool jumping;    /* the next page begins behind it */
   /* the folder that the last page left unfinished; the loader's */
   char *child;
   struct store_page part;
@@ -59,6 +71,7 @@ void flat_free(struct flat *f) {
     return;
   store_page_fini(&f->part);
   free(f->token);
+  free(f->begun);
   free(f->reached);
   free(f->jumped);
   free(f->child);
@@ -261,8 +274,10 @@ static void load_locked(struct listing *above, const struct patience *p) {
   poor = rc == 0 && !h->bad && h->finished < PROFIT_MIN && !h->ended;
   f->ended = rc == 0 && h->ended;
   free(f->token);
-  free(f->reached);
+  free(f->begun);
+  f->pages++;
   f->token = token;
+  f->begun = f->reached;
   f->reached = reached;
   f->jumping = poor && jump_locked(above, f);
   f->off = rc != 0 || h->bad || (poor && !f->jumping);
@@ -313,24 +328,53 @@ static bool denied_locked(struct ns *n, const struct root *r) {
   return s->flat_denied_until > ns_now(n);
 }
 
-void flat_fill_locked(struct ns *n, struct node *dir, const struct patience *p) {
-  struct node *parent = dir->parent;
-  struct listing *above;
-  char *prefix;
+/* --- ahead of who walks --- */
 
-  if (parent == NULL || parent->kind != NODE_DIR || parent->root != dir->root ||
-      dir->root->options.posix == ROOT_POSIX_STRICT || has_own_locked(n, dir))
+static bool may_go_on(const struct flat *f) {
+  return !f->off && !f->ended && !f->loading && !f->jumping;
+}
+
+static void load_ahead(void *arg) {
+  struct listing *above = arg;
+  struct node *dir = above->dir;
+  struct ns *n = above->ns;
+  struct flat *f = above->flat;
+  struct patience p = {.deadline_mono_ms = clock_mono_ms(&clock_system) + AHEAD_LIMIT_MS};
+
+  mtx_lock(&n->synced.lock);
+  if (may_go_on(f) && f->opened > f->pages && above->refs > 1 && !n->synced.ending)
+    load_locked(above, &p);
+  f->ahead = false;
+  listing_unref_locked(above);
+  node_unref_locked(n, dir);
+  mtx_unlock(&n->synced.lock);
+}
+
+/* A folder that the walk's last page showed. */
+static bool is_of_last_page(const struct flat *f, const char *prefix) {
+  return f->begun == NULL || strcmp(f->begun, prefix) < 0 || text_has_prefix(f->begun, prefix);
+}
+
+static void go_ahead_locked(struct listing *above, const struct node *dir, const char *prefix) {
+  struct ns *n = above->ns;
+  struct flat *f = above->flat;
+
+  if (dir->dir.listing == NULL || dir->dir.listing->asof != f->asof)
+    return; /* it was listed by itself */
+  f->opened += f->opener != dir->ino;
+  f->opener = dir->ino;
+  if (f->ahead || !may_go_on(f) || f->opened <= f->pages || !is_of_last_page(f, prefix) ||
+      pool_submit(n->ahead, load_ahead, above) != 0)
     return;
-  above = listing_fresh_locked(n, parent);
-  if (above == NULL || denied_locked(n, dir->root))
-    return;
-  if (above->flat == NULL && begins_walk_locked(above, dir->name))
-    above->flat = flat_new_locked(n, parent);
-  prefix = above->flat != NULL ? node_key_locked(dir) : NULL;
-  if (prefix == NULL)
-    return;
+  f->ahead = true;
   listing_ref_locked(above);
-  node_ref_locked(parent);
+  node_ref_locked(above->dir); /* the kernel may forget it meanwhile */
+}
+
+static void fill_locked(struct listing *above, const struct node *dir, const char *prefix,
+                        const struct patience *p) {
+  struct ns *n = above->ns;
+
   while (!above->flat->off && !above->flat->ended && may_come(above->flat, prefix) &&
          !has_own_locked(n, dir) && patience_check(p) == 0) {
     if (above->flat->loading)
@@ -338,6 +382,28 @@ void flat_fill_locked(struct ns *n, struct node *dir, const struct patience *p) 
     else
       load_locked(above, p);
   }
+}
+
+void flat_fill_locked(struct ns *n, struct node *dir, const struct patience *p) {
+  struct node *parent = dir->parent;
+  struct listing *above;
+  char *prefix;
+
+  if (parent == NULL || parent->kind != NODE_DIR || parent->root != dir->root ||
+      dir->root->options.posix == ROOT_POSIX_STRICT)
+    return;
+  above = listing_fresh_locked(n, parent);
+  if (above == NULL || denied_locked(n, dir->root))
+    return;
+  if (above->flat == NULL && !has_own_locked(n, dir) && begins_walk_locked(above, dir->name))
+    above->flat = flat_new_locked(n, parent);
+  prefix = above->flat != NULL ? node_key_locked(dir) : NULL;
+  if (prefix == NULL)
+    return;
+  listing_ref_locked(above);
+  node_ref_locked(parent);
+  fill_locked(above, dir, prefix, p);
+  go_ahead_locked(above, dir, prefix);
   listing_unref_locked(above);
   node_unref_locked(n, parent);
   free(prefix);

@@ -4,12 +4,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "s3apfs/base/buf.h"
 #include "s3apfs/ns/ns.h"
+#include "s3apfs/store/fault_store.h"
 #include "s3apfs/store/mem_store.h"
 
 static struct store *mem;
+static struct store *faulty; /* around it */
 static struct catalog catalog;
 static struct budget *budget;
 static struct ns *ns;
@@ -22,7 +25,8 @@ static void setup(void) {
 
   catalog_init(&catalog);
   cr_assert_eq(mem_store_new("domain", &mem), 0);
-  cr_assert_eq(catalog_add(&catalog, "", mem, &defaults), 0);
+  cr_assert_eq(fault_store_new(mem, &faulty), 0);
+  cr_assert_eq(catalog_add(&catalog, "", faulty, &defaults), 0);
   cr_assert_eq(budget_new((size_t)16 << 20, &budget), 0);
   o.budget = budget;
   cr_assert_eq(ns_new(&catalog, &o, &ns), 0);
@@ -207,4 +211,100 @@ Test(flat, only_the_first_folder_begins_a_walk) {
   cr_assert_eq(ns_dir_open(ns, a.ino, &patient, &d), 0);
   ns_dir_close(d);
   cr_expect_eq(lists() - before, 1);
+}
+
+/* --- ahead of who walks --- */
+
+static struct ns_attr top;
+
+/* And shows what is in it. */
+static void open_top(void) {
+  struct ns_dir *d;
+  struct ns_entry e;
+  bool end = false;
+
+  cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "top", &patient, &top), 0);
+  cr_assert_eq(ns_dir_open(ns, top.ino, &patient, &d), 0);
+  for (uint64_t at = 2; !end; at = e.next)
+    cr_assert_eq(ns_dir_read(d, at, true, &patient, &e, &end), 0);
+  ns_dir_close(d);
+}
+
+/* Opens top/dNNN, and closes it. */
+static void open_folder(unsigned number) {
+  struct ns_attr a;
+  struct ns_dir *d;
+  char name[16];
+
+  snprintf(name, sizeof(name), "d%03u", number);
+  cr_assert_eq(ns_lookup(ns, top.ino, name, &patient, &a), 0);
+  cr_assert_eq(ns_dir_open(ns, a.ino, &patient, &d), 0, "%s", name);
+  ns_dir_close(d);
+}
+
+static bool comes_to_wait(void) {
+  for (int ms = 0; ms < 5000 && fault_store_waiting(faulty) == 0; ms++)
+    usleep(1000);
+  return fault_store_waiting(faulty) == 1;
+}
+
+Test(flat, the_next_page_is_asked_for_from_the_second_folder_on) {
+  unsigned before;
+
+  put_tree(30, 100);
+  before = lists();
+  open_top();
+  open_folder(0);
+  cr_expect_eq(lists() - before, 2);
+  fault_store_gate(faulty, FAULT_LIST, 0);
+  open_folder(0); /* the same again is no walk */
+  open_folder(1);
+  cr_expect(comes_to_wait(), "nobody asks for the second page");
+  for (unsigned i = 2; i < 9; i++)
+    open_folder(i); /* they are here already */
+  fault_store_open(faulty);
+  for (unsigned i = 9; i < 30; i++)
+    open_folder(i);
+  cr_expect_eq(lists() - before, 4);
+}
+
+Test(flat, one_folder_is_one_list) {
+  unsigned before;
+
+  put_tree(20, 100);
+  open_top();
+  before = lists();
+  for (int i = 0; i < 3; i++)
+    open_folder(0);
+  open_folder(5);
+  ns_free(ns);
+  ns = NULL;
+  cr_expect_leq(lists() - before, 2, "not more than folders");
+}
+
+Test(flat, a_page_that_fails_ahead_ends_the_walk_and_nothing_else) {
+  unsigned before;
+  char *seen;
+
+  put_tree(20, 100);
+  open_top();
+  before = lists();
+  open_folder(0);
+  fault_store_gate(faulty, FAULT_LIST, 0);
+  fault_store_fail(faulty, FAULT_LIST, 0, 1, -EIO, 0);
+  open_folder(1);
+  cr_expect(comes_to_wait());
+  fault_store_open(faulty);
+  seen = walk_top();
+  cr_expect_eq(words(seen), 20 + 2000);
+  cr_expect_leq(lists() - before, 1 + 1 + 12);
+  free(seen);
+}
+
+Test(flat, a_mount_ends_while_a_page_is_asked_for_ahead) {
+  put_tree(20, 100);
+  open_top();
+  open_folder(0);
+  fault_store_delay(faulty, FAULT_LIST, 200);
+  open_folder(1);
 }
