@@ -1,7 +1,7 @@
 /* CRC-32, CRC-32C and CRC-64/NVME by slicing-by-8 over one shared routine on
  * 64-bit registers: a 32-bit CRC is the same algorithm with a shorter register.
  * Where the processor multiplies without carries, they go over the bulk of the data by
- * folding (crc_fold.c): every byte that is sent needs one, and most that are fetched.
+ * folding (crc_fold.c, crc_wide.c): every byte that is sent needs one, and most that are fetched.
  * Combination multiplies by x^(8*len) modulo the polynomial, on the reflected
  * representation (the highest bit is x^0). */
 #include "s3apfs/base/crc.h"
@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "crc_fold.h"
+#include "crc_internal.h"
 
 struct crc_spec {
   uint64_t poly; /* reflected, without the top term */
@@ -21,6 +21,7 @@ struct crc_spec {
 static struct crc_spec ieee = {.poly = 0xEDB88320U, .width = 32};
 static struct crc_spec castagnoli = {.poly = 0x82F63B78U, .width = 32};
 static struct crc_spec nvme = {.poly = 0x9A6C9329AC4BC9B5U, .width = 64};
+static enum crc_way best = CRC_BY_TABLE;
 static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
 
 static void spec_fill(struct crc_spec *s) {
@@ -43,13 +44,15 @@ static uint64_t poly_power(const struct crc_spec *s, unsigned exponent);
 
 /* A short remainder stands at the top of 64 bits, as a reflected polynomial does. */
 static void fold_fill(struct crc_spec *s) {
-  for (unsigned i = 0; i < 2; i++) {
-    unsigned bits = i == 0 ? CRC_FOLD_WIDE * 8 : CRC_FOLD_NARROW * 8;
+  static const unsigned bytes[CRC_DISTANCES] = {
+      [CRC_OVER_16] = 16, [CRC_OVER_64] = 64, [CRC_OVER_128] = 128, [CRC_OVER_256] = 256};
+
+  for (unsigned i = 0; i < CRC_DISTANCES; i++) {
+    unsigned bits = bytes[i] * 8;
 
     s->fold.by[i][0] = poly_power(s, bits + 63) << (64 - s->width);
     s->fold.by[i][1] = poly_power(s, bits - 1) << (64 - s->width);
   }
-  s->fold.usable = crc_fold_is_possible();
 }
 
 static void tables_fill(void) {
@@ -59,6 +62,7 @@ static void tables_fill(void) {
     spec_fill(all[i]);
     fold_fill(all[i]);
   }
+  best = crc_best_way();
 }
 
 static uint64_t ones(const struct crc_spec *s) {
@@ -66,7 +70,6 @@ static uint64_t ones(const struct crc_spec *s) {
 }
 
 static uint64_t crc_run(const struct crc_spec *s, uint64_t crc, const uint8_t *p, size_t len) {
-  pthread_once(&tables_once, tables_fill);
   crc ^= ones(s);
   for (; len >= 8; p += 8, len -= 8) {
     uint64_t v;
@@ -122,17 +125,22 @@ static uint64_t crc_join(const struct crc_spec *s, uint64_t a, uint64_t b, uint6
   return poly_multiply(s, power, a) ^ b;
 }
 
-/* The bulk shrinks to 16 bytes that leave the same remainder. */
-static uint64_t crc_any(const struct crc_spec *s, uint64_t crc, const void *data, size_t len) {
-  size_t bulk = len / CRC_FOLD_WIDE * CRC_FOLD_WIDE;
+/* The bulk shrinks to 16 bytes that leave the same remainder. The tables are there. */
+static uint64_t crc_by(enum crc_way way, const struct crc_spec *s, uint64_t crc, const void *data,
+                       size_t len) {
+  size_t bulk = len / CRC_FOLD_BLOCK * CRC_FOLD_BLOCK;
   uint8_t rest[CRC_FOLD_NARROW];
 
-  pthread_once(&tables_once, tables_fill);
-  if (!s->fold.usable || bulk < 2 * (size_t)CRC_FOLD_WIDE)
+  if (way == CRC_BY_TABLE || bulk < 2 * (size_t)CRC_FOLD_BLOCK)
     return crc_run(s, crc, data, len);
-  crc_fold(&s->fold, crc ^ ones(s), data, bulk, rest);
+  crc_fold(&s->fold, way, crc ^ ones(s), data, bulk, rest);
   crc = crc_run(s, ones(s), rest, sizeof(rest)); /* the register begins with 0 */
   return crc_run(s, crc, (const uint8_t *)data + bulk, len - bulk);
+}
+
+static uint64_t crc_any(const struct crc_spec *s, uint64_t crc, const void *data, size_t len) {
+  pthread_once(&tables_once, tables_fill);
+  return crc_by(best, s, crc, data, len);
 }
 
 uint32_t crc32_ieee(uint32_t crc, const void *data, size_t len) {
@@ -177,6 +185,14 @@ uint64_t crc_update(enum crc_kind kind, uint64_t crc, const void *data, size_t l
   const struct crc_spec *s = spec_of(kind);
 
   return s != NULL ? crc_any(s, crc, data, len) : 0;
+}
+
+uint64_t crc_update_by(enum crc_way way, enum crc_kind kind, uint64_t crc, const void *data,
+                       size_t len) {
+  const struct crc_spec *s = spec_of(kind);
+
+  pthread_once(&tables_once, tables_fill);
+  return s != NULL ? crc_by(way, s, crc, data, len) : 0;
 }
 
 uint64_t crc_combine(enum crc_kind kind, uint64_t a, uint64_t b, uint64_t len_b) {

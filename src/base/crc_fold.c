@@ -7,7 +7,6 @@
 #include "crc_fold.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #if defined(__x86_64__)
 
@@ -15,12 +14,20 @@
 
 #define WITH_CLMUL __attribute__((target("pclmul,sse4.1")))
 
-bool crc_fold_is_possible(void) {
-  return __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
+enum crc_way crc_best_way(void) {
+  enum crc_way wide = crc_wide_way();
+
+  if (!__builtin_cpu_supports("pclmul") || !__builtin_cpu_supports("sse4.1"))
+    return CRC_BY_TABLE;
+  return wide != CRC_BY_TABLE ? wide : CRC_BY_128_BITS;
 }
 
 WITH_CLMUL static inline __m128i load(const uint8_t *p) {
   return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+WITH_CLMUL static inline __m128i factors(const uint64_t by[2]) {
+  return _mm_set_epi64x((long long)by[1], (long long)by[0]);
 }
 
 WITH_CLMUL static inline __m128i move_over(__m128i a, __m128i by, __m128i next) {
@@ -30,33 +37,38 @@ WITH_CLMUL static inline __m128i move_over(__m128i a, __m128i by, __m128i next) 
   return _mm_xor_si128(_mm_xor_si128(first, second), next);
 }
 
-WITH_CLMUL void crc_fold(const struct crc_fold *f, uint64_t crc, const void *data, size_t len,
-                         uint8_t out[CRC_FOLD_NARROW]) {
+WITH_CLMUL void crc_fold(const struct crc_fold *f, enum crc_way way, uint64_t crc, const void *data,
+                         size_t len, uint8_t out[CRC_FOLD_NARROW]) {
   const uint8_t *p = data;
-  __m128i wide = _mm_set_epi64x((long long)f->by[0][1], (long long)f->by[0][0]);
-  __m128i narrow = _mm_set_epi64x((long long)f->by[1][1], (long long)f->by[1][0]);
+  const uint8_t *end = p + len;
+  uint8_t block[CRC_FOLD_BLOCK];
+  size_t taken = crc_wide(f, way, crc, p, len, block);
+  __m128i by = factors(f->by[CRC_OVER_64]);
   __m128i r[4];
 
-  for (int i = 0; i < 4; i++)
-    r[i] = load(p + (ptrdiff_t)i * CRC_FOLD_NARROW);
-  r[0] = _mm_xor_si128(r[0], _mm_set_epi64x(0, (long long)crc));
-  for (p += CRC_FOLD_WIDE, len -= CRC_FOLD_WIDE; len > 0; p += CRC_FOLD_WIDE, len -= CRC_FOLD_WIDE)
-    for (int i = 0; i < 4; i++)
-      r[i] = move_over(r[i], wide, load(p + (ptrdiff_t)i * CRC_FOLD_NARROW));
-  for (int i = 1; i < 4; i++)
-    r[0] = move_over(r[0], narrow, r[i]);
+  for (size_t i = 0; i < 4; i++)
+    r[i] = load((taken != 0 ? block : p) + CRC_FOLD_NARROW * i);
+  if (taken == 0)
+    r[0] = _mm_xor_si128(r[0], _mm_set_epi64x(0, (long long)crc));
+  for (p += taken != 0 ? taken : CRC_FOLD_BLOCK; p < end; p += CRC_FOLD_BLOCK)
+    for (size_t i = 0; i < 4; i++)
+      r[i] = move_over(r[i], by, load(p + CRC_FOLD_NARROW * i));
+  by = factors(f->by[CRC_OVER_16]);
+  for (size_t i = 1; i < 4; i++)
+    r[0] = move_over(r[0], by, r[i]);
   _mm_storeu_si128((__m128i *)(void *)out, r[0]);
 }
 
 #else
 
-bool crc_fold_is_possible(void) {
-  return false;
+enum crc_way crc_best_way(void) {
+  return CRC_BY_TABLE;
 }
 
-void crc_fold(const struct crc_fold *f, uint64_t crc, const void *data, size_t len,
-              uint8_t out[CRC_FOLD_NARROW]) {
+void crc_fold(const struct crc_fold *f, enum crc_way way, uint64_t crc, const void *data,
+              size_t len, uint8_t out[CRC_FOLD_NARROW]) {
   (void)f;
+  (void)way;
   (void)crc;
   (void)data;
   (void)len;

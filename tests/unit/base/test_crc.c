@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "s3apfs/base/crc.h"
+#include "../../../src/base/crc_internal.h"
 #include "s3apfs/base/text.h"
 
 #define CHECK "123456789"
@@ -94,6 +94,31 @@ Test(crc, long_data_agrees_with_the_definition) {
   }
   cr_expect_eq(crc64nvme(0, data, DATA_BYTES),
                slow_crc(0x9A6C9329AC4BC9B5, UINT64_MAX, data, DATA_BYTES));
+  free(data);
+}
+
+/* Those that this processor has; the rest is tested where it has them. */
+Test(crc, every_way_agrees_with_the_tables) {
+  static const enum crc_kind kinds[] = {CRC_64NVME, CRC_32, CRC_32C};
+  uint8_t *data = noise();
+
+  for (size_t len = 0; len <= 1100; len++) {
+    const uint8_t *p = data + data[len] % 64;
+    enum crc_kind kind = kinds[len % 3];
+    uint64_t before = data[len + 1] * 0x01010101U;
+
+    for (size_t k = 0; k < 3; k++) {
+      uint64_t want = crc_update_by(CRC_BY_TABLE, kinds[k], before, p, len);
+
+      for (enum crc_way way = CRC_BY_128_BITS; way <= crc_best_way(); way++)
+        cr_expect_eq(crc_update_by(way, kinds[k], before, p, len), want, "way %d, kind %d, %zu",
+                     way, kinds[k], len);
+    }
+    for (enum crc_way way = CRC_BY_128_BITS; way <= crc_best_way(); way++)
+      cr_expect_eq(crc_update_by(way, kind, before, p, DATA_BYTES - 64 - len),
+                   crc_update_by(CRC_BY_TABLE, kind, before, p, DATA_BYTES - 64 - len),
+                   "way %d, %zu left out", way, len);
+  }
   free(data);
 }
 
