@@ -126,6 +126,11 @@ static int make_plan(struct attempt *a) {
   struct pieces p;
   int rc = snapshot_pieces(&a->state, 0, a->state.size, &p);
 
+  if (rc == 0 && commit_may_append(a)) {
+    a->plan.how = PLAN_APPEND;
+    pieces_fini(&p);
+    return 0;
+  }
   if (rc != 0)
     return rc;
   runs = calloc(p.count + 1, sizeof(*runs));
@@ -195,6 +200,8 @@ static int attempt_once(struct attempt *a, struct store_attr *out) {
   case PLAN_COPY:
     rc = commit_by_copy(a, out);
     return rc == -EOPNOTSUPP && a->state.size <= l.part_size ? commit_by_put(a, out) : rc;
+  case PLAN_APPEND:
+    return commit_by_append(a, out);
   default:
     return commit_by_parts(a, out);
   }
@@ -223,18 +230,30 @@ static bool is_ours(struct attempt *a, struct store_attr *out) {
   return ours;
 }
 
-int commit_attempt(struct attempt *a, struct store_attr *out) {
+static int plan_and_send(struct attempt *a, struct store_attr *out) {
   int rc = make_plan(a);
 
-  if (rc == 0)
+  if (rc == 0 && a->plan.how != PLAN_APPEND)
     rc = commit_hold(a);
-  if (rc == 0)
+  if (rc == 0 && a->plan.how != PLAN_APPEND)
     rc = commit_dress(a);
   if (rc != 0)
     return rc;
   rc = -EAGAIN;
   for (int i = 0; rc == -EAGAIN && i < AGAIN_MAX; i++)
     rc = attempt_once(a, out);
+  return rc;
+}
+
+int commit_attempt(struct attempt *a, struct store_attr *out) {
+  int rc = plan_and_send(a, out);
+
+  if (rc == -EOPNOTSUPP && a->plan.how == PLAN_APPEND) {
+    a->no_append = true;
+    plan_fini(&a->plan);
+    a->plan = (struct plan){0};
+    rc = plan_and_send(a, out);
+  }
   if (rc == -EACCES)
     commit_explain_denial(a);
   if ((rc == -EIO || rc == -ETIMEDOUT || rc == -EPIPE || rc == -ESTALE || rc == -EEXIST) &&
@@ -416,6 +435,7 @@ static int commit_now(struct staged *f, struct commit_result *out) {
     commit_end_dress(&a, rc != 0);
   }
   if (rc == 0) {
+    commit_prepare_appends(&a, &attr);
     rc = commit_settle(&a, &attr);
     commit_result_set(out, &a, &attr);
   }
@@ -435,25 +455,6 @@ static int commit_now(struct staged *f, struct commit_result *out) {
   return rc;
 }
 
-/* What was set on the file meanwhile. */
-static int commit_dress_set_since(struct staged *f, struct commit_result *out) {
-  int rc = 0;
-
-  for (int i = 0; rc == 0 && i < AGAIN_MAX && staged_dress_is_alone(f); i++)
-    rc = commit_redress(f, out);
-  if (rc == -ESTALE) {
-    log_warn("'%s' was replaced by somebody else: what was set on it here is given up",
-             f->synced.key);
-    mtx_lock(&f->synced.lock);
-    f->synced.lost = true;
-    mtx_unlock(&f->synced.lock);
-    rc = staged_id(f) != 0 && staged_forget(f) != 0 ? -EIO : rc;
-  } else if (rc != 0) {
-    commit_note_failure(f, rc);
-  }
-  return rc;
-}
-
 int staged_commit(struct staged *f, struct commit_result *out) {
   int rc = commit_begin(f);
 
@@ -463,7 +464,7 @@ int staged_commit(struct staged *f, struct commit_result *out) {
   if (staged_is_dirty(f) && (!staged_dress_is_alone(f) || commit_is_open(&f->synced.expect)))
     rc = commit_now(f, out);
   if (rc == 0)
-    rc = commit_dress_set_since(f, out);
+    rc = commit_dress_since(f, out);
   commit_end(f);
   return rc;
 }
@@ -480,7 +481,7 @@ int staged_commit_acked(struct staged *f, struct commit_result *out) {
     f->synced.commit_upto = 0;
   }
   if (rc == 0)
-    rc = commit_dress_set_since(f, out);
+    rc = commit_dress_since(f, out);
   commit_end(f);
   return rc;
 }

@@ -1,7 +1,8 @@
 /* Shared by the files that commit: commit.c (the order of things), commit_dress.c
  * (what an object carries beside bytes), commit_hold.c (what is fetched first), commit_parts.c
- * (sending parts), commit_stream.c (while the file is written), commit_resume.c (what an upload
- * has already), commit_aside.c (copies under other names). */
+ * (sending parts), commit_append.c (adding to the end), commit_stream.c (while the file is
+ * written), commit_resume.c (what an upload has already), commit_aside.c (copies under other
+ * names). */
 #ifndef S3APFS_SRC_DATA_COMMIT_INTERNAL_H
 #define S3APFS_SRC_DATA_COMMIT_INTERNAL_H
 
@@ -37,6 +38,7 @@ struct attempt {
   struct kvlist headers;
   bool aside;              /* the key is not the file's: nothing sent so far is of use */
   bool dressed;            /* the dress changed */
+  bool no_append;          /* the service refused that */
   char sum[STORE_SUM_MAX]; /* of the store's own algorithm, where it has one; "": not known */
   uint64_t crc;            /* CRC64NVME of the content, where it is known */
   bool crc_known;
@@ -58,6 +60,8 @@ void commit_end_dress(struct attempt *a, bool back);
  * object any more. The turn to commit is the caller's; staged_redress() takes it. */
 int commit_redress(struct staged *f, struct commit_result *out);
 int staged_redress(struct staged *f, struct commit_result *out);
+/* The same after a commit, for what was set meanwhile, if there is such a thing. */
+int commit_dress_since(struct staged *f, struct commit_result *out);
 /* A version was made; the attempt's metadata goes over. */
 void commit_result_set(struct commit_result *r, struct attempt *a, const struct store_attr *attr);
 
@@ -80,6 +84,13 @@ int commit_hold(struct attempt *a);
 /* The bytes of [from, from + len), when they are held; else NULL. */
 const void *held_bytes(const struct attempt *a, uint64_t from, uint64_t len);
 void held_fini(struct attempt *a);
+
+/* --- commit_append.c --- */
+/* The change is one that write->append can make; the dress was taken. */
+bool commit_may_append(const struct attempt *a);
+int commit_by_append(struct attempt *a, struct store_attr *out);
+/* What a later append has to know of the version that was made. */
+void commit_prepare_appends(const struct attempt *a, struct store_attr *attr);
 
 /* The attempt by parts. -EAGAIN: from the start, please. */
 int commit_by_parts(struct attempt *a, struct store_attr *out);

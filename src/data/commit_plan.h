@@ -1,5 +1,5 @@
-/* How a changed file goes to the store: one put, one server-side copy, or parts.
- * Pure. */
+/* How a changed file goes to the store: one put, one server-side copy, parts, or (commit_append.c
+ * decides that) what was added to its end. Pure. */
 #ifndef S3APFS_SRC_DATA_COMMIT_PLAN_H
 #define S3APFS_SRC_DATA_COMMIT_PLAN_H
 
@@ -27,6 +27,7 @@ enum plan_how {
   PLAN_PUT,   /* the whole content at once */
   PLAN_COPY,  /* the whole base, nothing else */
   PLAN_PARTS, /* as parts says */
+  PLAN_APPEND,
 };
 
 struct plan_part {

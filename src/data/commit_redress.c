@@ -6,6 +6,8 @@
 #include "commit_internal.h"
 #include "s3apfs/base/log.h"
 
+#define TRIES_MAX 5
+
 bool staged_dress_is_alone(struct staged *f) {
   bool alone;
 
@@ -34,6 +36,24 @@ int commit_redress(struct staged *f, struct commit_result *out) {
     commit_result_set(out, &a, &attr);
   attempt_fini(&a);
   return rc == -ENOENT ? -ESTALE : rc;
+}
+
+int commit_dress_since(struct staged *f, struct commit_result *out) {
+  int rc = 0;
+
+  for (int i = 0; rc == 0 && i < TRIES_MAX && staged_dress_is_alone(f); i++)
+    rc = commit_redress(f, out);
+  if (rc == -ESTALE) {
+    log_warn("'%s' was replaced by somebody else: what was set on it here is given up",
+             f->synced.key);
+    mtx_lock(&f->synced.lock);
+    f->synced.lost = true;
+    mtx_unlock(&f->synced.lock);
+    rc = staged_id(f) != 0 && staged_forget(f) != 0 ? -EIO : rc;
+  } else if (rc != 0) {
+    commit_note_failure(f, rc);
+  }
+  return rc;
 }
 
 int staged_redress(struct staged *f, struct commit_result *out) {

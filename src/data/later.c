@@ -285,6 +285,18 @@ static int later_pass_move(struct store *s, const struct store_source *from, con
   return later_after_moves(l, moved, l->inner->write->move(l->inner, from, key, cond));
 }
 
+static int later_append(struct store *s, const char *key, const struct store_attr *base,
+                        const void *data, size_t len, struct store_attr *out) {
+  struct later *l = later_self(s);
+  uint64_t moved = later_mark(l);
+  int rc = l->inner->write->append != NULL ? later_settle(l, key) : -EOPNOTSUPP;
+
+  if (rc != 0)
+    return rc;
+  rc = l->inner->write->append(l->inner, key, base, data, len, out);
+  return later_after_moves(l, moved, note_made(l, rc, out));
+}
+
 static int remove_now(struct later *l, struct store_doomed *items, size_t count) {
   uint64_t moved = later_mark(l);
   int rc = l->inner->write->remove(l->inner, items, count);
@@ -337,6 +349,7 @@ static const struct store_write_ops write_ops = {
     .copy = later_copy,
     .copy_from = later_copy_from,
     .move = later_pass_move,
+    .append = later_append,
     .remove = later_remove,
 };
 

@@ -119,8 +119,10 @@ static char *print_info(const struct object_info *o) {
             add_text(root, "owner", e->owner) &&
             add_text(root, "algorithm", e->checksum_algorithm) &&
             add_text(root, "type", e->checksum_type) && add_text(root, "checksum", o->checksum) &&
-            add_text(root, "acl", o->acl) && add_pairs(root, "headers", &o->headers) &&
-            add_pairs(root, "tags", &o->tags) && add_parts(root, o);
+            add_text(root, "acl", o->acl) &&
+            (!o->appends || cJSON_AddNumberToObject(root, "appends", o->appends)) &&
+            add_pairs(root, "headers", &o->headers) && add_pairs(root, "tags", &o->tags) &&
+            add_parts(root, o);
   char *text = ok ? cJSON_PrintUnformatted(root) : NULL;
   cJSON_Delete(root);
   return text;
@@ -200,6 +202,7 @@ static int parse_info(const char *text, size_t len, struct object_info *o) {
   struct key_entry *e = &o->entry;
   e->size = get_number(root, "size");
   e->mtime_ms = (int64_t)get_number(root, "mtime");
+  o->appends = (unsigned)get_number(root, "appends");
   int err = 0;
   if (get_text(root, "key", &e->key) || get_text(root, "etag", &e->etag) ||
       get_text(root, "class", &e->storage_class) || get_text(root, "owner", &e->owner) ||

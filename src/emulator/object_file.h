@@ -29,6 +29,7 @@ struct object_info {
   char *acl;                 /* canned ACL's name, "" when none was given */
   struct object_part *parts; /* of a multipart upload, in order; NULL otherwise */
   size_t part_count;
+  unsigned appends; /* how often it was appended to since it was put */
 };
 
 void object_info_init(struct object_info *o);

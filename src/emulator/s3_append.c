@@ -2,7 +2,8 @@
  * reference; S3 user guide, "Appending data to objects in directory buckets").
  *
  * The object's bytes and this request's become one new version, which keeps all
- * that the object carries. How often one object was appended to is not counted. */
+ * that the object carries. Each append counts as one of the 10,000 parts that an object may have,
+ * beside those that it was made of. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "s3_object.h"
 #include "s3apfs/base/text.h"
 
+#define PARTS_MAX 10000
 #define OFFSET_HEADER "x-amz-write-offset-bytes"
 
 static int no_memory(struct exchange *x) {
@@ -26,6 +28,17 @@ static int wrong_offset(struct exchange *x) {
   return reply_error(x, 400, "InvalidWriteOffset",
                      "The write offset value that you specified does not match the current object "
                      "size.");
+}
+
+bool append_has_room(const struct object_info *o) {
+  size_t made_of = o->part_count ? o->part_count : 1;
+  return made_of + o->appends < PARTS_MAX;
+}
+
+static int too_many(struct exchange *x) {
+  return reply_error(x, 400, "TooManyParts",
+                     "You have attempted to add more parts than the maximum of 10,000 that an "
+                     "object may have. Copy the object to go on.");
 }
 
 int append_wanted(struct exchange *x, bool *out, uint64_t *offset) {
@@ -89,6 +102,7 @@ static int set_whole(struct exchange *x, struct object_info *o, enum checksum_ki
   o->entry.checksum_type = strdup(checksum_type_name(CHECKSUM_FULL_OBJECT));
   o->entry.mtime_ms = x->now_ms;
   o->entry.size = x->body.length;
+  o->appends++;
   return o->checksum && o->entry.etag && o->entry.checksum_type ? 0 : no_memory(x);
 }
 
@@ -136,7 +150,10 @@ int append_run(struct exchange *x, uint64_t offset, struct object_info *out) {
     return wrong_offset(x);
   if (err)
     return no_memory(x);
-  err = offset == o.entry.size ? append_to(x, fd, &o) : wrong_offset(x);
+  if (offset != o.entry.size)
+    err = wrong_offset(x);
+  else
+    err = append_has_room(&o) ? append_to(x, fd, &o) : too_many(x);
   close(fd);
   if (err)
     object_info_fini(&o);

@@ -23,6 +23,8 @@ void object_tell_checksum(struct exchange *x, const struct object_info *o);
 int object_take_body(struct exchange *x, struct object_info *o, enum checksum_kind standard);
 /* May the caller write this object: s3:PutObject, tags, ACL, conditions. */
 int object_permit_write(struct exchange *x, const struct object_info *o);
+/* Fewer than 10,000 parts and appends so far. */
+bool append_has_room(const struct object_info *o);
 /* Does the request append? 0, or answered (501: not in this bucket). */
 int append_wanted(struct exchange *x, bool *out, uint64_t *offset);
 /* Makes x->body the end of the object, if that ends at the offset. 0, and *out is the new

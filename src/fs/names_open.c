@@ -168,8 +168,10 @@ int names_dress_staged(struct fs *fs, uint64_t ino, const struct posix *posix) {
     return -ENOENT;
   dirty = staged_is_dirty(w->staged);
   rc = dress(w, posix, dirty);
-  if (posix->has_mtime)
+  if (posix->has_mtime) {
     atomic_store(&w->mtime_ns, posix->mtime_ns);
+    atomic_store(&w->timed, true);
+  }
   if (rc == 0 && dirty && staged_dress_is_alone(w->staged)) /* the commit it was for is over */
     rc = writing_promise(fs, w);
   writing_put(fs, w);

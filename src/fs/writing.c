@@ -46,6 +46,7 @@ int writing_allowed(struct fs *fs, const struct root *r) {
 void writing_touch(struct fs *fs, struct writing *w) {
   int64_t now = clock_wall_ms(&clock_system) * 1000000;
 
+  atomic_store(&w->timed, false);
   atomic_store(&w->mtime_ns, now);
   ns_written(fs->ns, w->ino, staged_size(w->staged), now);
 }
@@ -157,6 +158,7 @@ static int writing_new(struct fs *fs, uint64_t ino, const struct root *r, const 
     memcpy(w->base_etag, attr->etag, sizeof(w->base_etag));
   atomic_init(&w->mtime_ns, 0);
   atomic_init(&w->mapped, false);
+  atomic_init(&w->timed, false);
   *out = writing_add(fs, w);
   return 0;
 }
@@ -274,6 +276,14 @@ static void replaced(struct fs *fs, struct writing *w) {
   fs_notify_changed(fs, w->ino);
 }
 
+/* Where objects can be appended to, the service's own time of the version is that of the last
+ * write: an append cannot change another one. */
+static int forget_time(struct kvlist *meta) {
+  int rc = kvlist_set_ci(meta, "file-mtime", "");
+
+  return rc == 0 ? kvlist_set_ci(meta, "mtime", "") : rc;
+}
+
 /* When it was written is kept with the object. */
 static int dress_time(struct writing *w, bool dirty) {
   struct posix p = {.has_mtime = true, .mtime_ns = atomic_load(&w->mtime_ns)};
@@ -283,7 +293,10 @@ static int dress_time(struct writing *w, bool dirty) {
   if (p.mtime_ns == 0)
     return 0;
   kvlist_init(&meta);
-  rc = root_dress(w->root, &p, &meta);
+  if (w->root->store->appends && !atomic_load(&w->timed))
+    rc = w->root->options.posix == ROOT_POSIX_OFF ? 0 : forget_time(&meta);
+  else
+    rc = root_dress(w->root, &p, &meta);
   if (rc == 0)
     rc = staged_dress(w->staged, &meta, dirty);
   kvlist_fini(&meta);

@@ -79,6 +79,8 @@ int s3_attr_from_headers(const struct kvlist *headers, bool uncounted, struct st
   if (rc != 0)
     return rc;
   a.archived = is_archived(headers);
+  a.timeless = kvlist_get_ci(headers, "x-amz-meta-file-mtime") == NULL &&
+               kvlist_get_ci(headers, "x-amz-meta-mtime") == NULL;
   crc_from_headers(headers, &a);
   *out = a;
   return 0;

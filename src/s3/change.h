@@ -40,6 +40,11 @@ int s3_change_put(struct s3_client *c, const char *key, const struct s3_bytes *b
                   const struct store_dress *dress, const struct store_condition *cond,
                   struct store_attr *out, struct s3_try *t);
 
+/* Bytes at `offset`, where the object ends. */
+int s3_change_append(struct s3_client *c, const char *key, const struct s3_bytes *bytes,
+                     uint64_t offset, const struct store_condition *cond, struct store_attr *out,
+                     struct s3_try *t);
+
 int s3_change_create_upload(struct s3_client *c, const char *key, const struct store_dress *dress,
                             char **upload, struct s3_try *t);
 int s3_change_put_part(struct s3_client *c, const char *key, const char *upload, unsigned number,

@@ -22,23 +22,16 @@ static int send_bytes(struct s3_client *c, struct s3_op *op, const struct s3_byt
   return rc;
 }
 
-int s3_change_put(struct s3_client *c, const char *key, const struct s3_bytes *bytes,
-                  const struct store_dress *dress, const struct store_condition *cond,
-                  struct store_attr *out, struct s3_try *t) {
+/* What was put is an object of that size now. */
+static int send_object(struct s3_client *c, const char *key, const struct s3_bytes *bytes,
+                       struct kvlist *headers, uint64_t size, struct store_attr *out,
+                       struct s3_try *t) {
   struct s3_op op = {.key = key};
-  struct store_attr attr = {.size = bytes->len};
+  struct store_attr attr = {.size = size};
   struct http_reply reply;
-  struct kvlist headers;
   const char *etag;
-  int rc;
+  int rc = send_bytes(c, &op, bytes, headers, t, &reply);
 
-  kvlist_init(&headers);
-  rc = s3_dress_headers(c, key, dress, &headers);
-  if (rc == 0)
-    rc = s3_condition_headers(cond, &headers);
-  if (rc == 0)
-    rc = send_bytes(c, &op, bytes, &headers, t, &reply);
-  kvlist_fini(&headers);
   if (rc != 0)
     return rc;
   etag = kvlist_get_ci(&reply.headers, "etag");
@@ -47,6 +40,38 @@ int s3_change_put(struct s3_client *c, const char *key, const struct s3_bytes *b
   kvlist_fini(&reply.headers);
   if (rc == 0)
     *out = attr;
+  return rc;
+}
+
+int s3_change_put(struct s3_client *c, const char *key, const struct s3_bytes *bytes,
+                  const struct store_dress *dress, const struct store_condition *cond,
+                  struct store_attr *out, struct s3_try *t) {
+  struct kvlist headers;
+  int rc;
+
+  kvlist_init(&headers);
+  rc = s3_dress_headers(c, key, dress, &headers);
+  if (rc == 0)
+    rc = s3_condition_headers(cond, &headers);
+  if (rc == 0)
+    rc = send_object(c, key, bytes, &headers, bytes->len, out, t);
+  kvlist_fini(&headers);
+  return rc;
+}
+
+int s3_change_append(struct s3_client *c, const char *key, const struct s3_bytes *bytes,
+                     uint64_t offset, const struct store_condition *cond, struct store_attr *out,
+                     struct s3_try *t) {
+  struct kvlist headers;
+  int rc;
+
+  kvlist_init(&headers);
+  rc = kvlist_addf(&headers, "x-amz-write-offset-bytes", "%llu", (unsigned long long)offset);
+  if (rc == 0)
+    rc = s3_condition_headers(cond, &headers);
+  if (rc == 0)
+    rc = send_object(c, key, bytes, &headers, offset + bytes->len, out, t);
+  kvlist_fini(&headers);
   return rc;
 }
 

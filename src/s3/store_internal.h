@@ -112,6 +112,9 @@ int s3_store_copy_from(struct store *st, const struct store_elsewhere *from, con
 /* store_move.c */
 int s3_store_move(struct store *st, const struct store_source *from, const char *name,
                   const struct store_condition *cond);
+/* store_append.c */
+int s3_store_append(struct store *st, const char *name, const struct store_attr *base,
+                    const void *data, size_t len, struct store_attr *out);
 /* store_remove.c */
 int s3_store_remove(struct store *st, struct store_doomed *items, size_t count);
 

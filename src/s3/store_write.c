@@ -356,4 +356,5 @@ static int s3_abort_upload(struct store *st, const char *name, const char *uploa
   .copy_from = s3_store_copy_from, .remove = s3_store_remove
 
 const struct store_write_ops s3_store_write_ops = {WRITE_OPS};
-const struct store_write_ops s3_store_directory_write_ops = {WRITE_OPS, .move = s3_store_move};
+const struct store_write_ops s3_store_directory_write_ops = {WRITE_OPS, .move = s3_store_move,
+                                                             .append = s3_store_append};

@@ -253,7 +253,8 @@ int escape_store_new(struct store *inner, struct store **out) {
                             .realm = text_printf("%s|escaped", store_realm(inner)),
                             .outage = inner->outage,
                             .sums = inner->sums,
-                            .read_only = inner->read_only};
+                            .read_only = inner->read_only,
+                            .appends = inner->appends};
   if (e->store.domain == NULL || e->store.realm == NULL) {
     escape_free(e);
     return -ENOMEM;

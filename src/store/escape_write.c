@@ -184,6 +184,20 @@ static int escape_move(struct store *s, const struct store_source *from, const c
   return rc;
 }
 
+static int escape_append(struct store *s, const char *name, const struct store_attr *base,
+                         const void *data, size_t len, struct store_attr *out) {
+  struct store *inner;
+  char *key;
+  int rc = real(s, name, &inner, &key);
+
+  if (rc != 0)
+    return rc;
+  rc = inner->write->append != NULL ? inner->write->append(inner, key, base, data, len, out)
+                                    : -EOPNOTSUPP;
+  free(key);
+  return rc;
+}
+
 /* What no key can be says so where it is made. */
 static bool escape_may_write(struct store *s, const char *name) {
   struct store *inner;
@@ -243,6 +257,7 @@ const struct store_write_ops escape_write_ops = {
     .copy = escape_copy,
     .copy_from = escape_copy_from,
     .move = escape_move,
+    .append = escape_append,
     .remove = escape_remove,
     .may_write = escape_may_write,
 };

@@ -134,6 +134,18 @@ static int fault_copy(struct store *s, const struct store_source *from, const ch
   return fault_store_after(fs, FAULT_COPY, &fate, rc);
 }
 
+static int fault_append(struct store *s, const char *key, const struct store_attr *base,
+                        const void *data, size_t len, struct store_attr *out) {
+  struct fault_store *fs = fault_store_self(s);
+  struct fate fate;
+  int rc = fault_store_before(fs, FAULT_APPEND, &fate);
+
+  if (rc != 0)
+    return rc;
+  rc = fs->inner->write->append(fs->inner, key, base, data, len, out);
+  return fault_store_after(fs, FAULT_APPEND, &fate, rc);
+}
+
 static int fault_remove(struct store *s, struct store_doomed *items, size_t count) {
   struct fault_store *fs = fault_store_self(s);
   struct fate fate;
@@ -161,5 +173,6 @@ const struct store_write_ops fault_write_ops = {
     .complete_upload = fault_complete_upload,
     .abort_upload = fault_abort_upload,
     .copy = fault_copy,
+    .append = fault_append,
     .remove = fault_remove,
 };

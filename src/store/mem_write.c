@@ -128,6 +128,45 @@ static int mem_put(struct store *s, const char *key, const void *data, size_t le
   return rc;
 }
 
+/* It keeps what it carries. */
+static int append_locked(struct mem_store *ms, const char *key, const struct store_attr *base,
+                         const void *data, size_t len, struct store_attr *out) {
+  const struct store_condition same = {.what = STORE_IF_MATCH, .etag = base->etag};
+  struct object *o;
+  struct blob *b;
+  int rc = objects_condition_locked(ms, key, &same);
+
+  if (rc != 0)
+    return rc;
+  o = objects_get_locked(ms, key);
+  b = blob_new(NULL, o->blob->len + len);
+  if (b == NULL)
+    return -ENOMEM;
+  memcpy(b->data, o->blob->data, o->blob->len);
+  memcpy(b->data + o->blob->len, data, len);
+  blob_stamp_locked(ms, key, 0, b);
+  blob_unref(o->blob);
+  o->blob = b;
+  *out = b->attr;
+  out->timeless = base->timeless;
+  out->crc_kind = CRC_64NVME;
+  out->crc = crc64nvme(0, b->data, b->len);
+  return 0;
+}
+
+static int mem_append(struct store *s, const char *key, const struct store_attr *base,
+                      const void *data, size_t len, struct store_attr *out) {
+  struct mem_store *ms = mem_store_self(s);
+  int rc;
+
+  mtx_lock(&ms->synced.lock);
+  ms->synced.counts.appends++;
+  ms->synced.counts.bytes_put += len;
+  rc = append_locked(ms, key, base, data, len, out);
+  mtx_unlock(&ms->synced.lock);
+  return rc;
+}
+
 int mem_source_locked(struct mem_store *ms, const struct store_source *from, struct blob **out) {
   struct object *o;
   int rc = readable_locked(ms, from->key, &o);
@@ -243,5 +282,6 @@ const struct store_write_ops mem_write_ops = {
     .complete_upload = mem_complete_upload,
     .abort_upload = mem_abort_upload,
     .copy = mem_copy,
+    .append = mem_append,
     .remove = mem_remove,
 };

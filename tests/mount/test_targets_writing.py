@@ -1,5 +1,6 @@
 """Changes through every kind of target: they work, or fail with the errno that says why; a second
 mount, and the bucket itself, show the same."""
+import contextlib
 import errno
 import os
 import shutil
@@ -114,6 +115,60 @@ def test_directory_buckets_rename_by_themselves(aws, here, place, bucket):  # no
     again = place.mount(f"s3://{bucket}/{top}", here("ro"))
     assert (again / "two").read_bytes() == b"by somebody else"
     assert sorted(tree(again)) == ["other", "two"]
+
+
+@pytest.mark.parametrize("bucket", [DIRECTORY, DIRECTORY_AP])
+def test_directory_buckets_append_by_themselves(aws, here, place, bucket):  # noqa: F811
+    """One PutObject a save that carries the new bytes alone; what it cannot do makes a new object."""
+    top = "appended-" + ("ap" if bucket == DIRECTORY_AP else "bucket")
+    point = place.mount(f"s3://{bucket}/{top}", here())
+    want = {"large": BIG, "small": b"first"}
+
+    def append(name, data):
+        with open(point / name, "ab") as f:
+            f.write(data)
+        want[name] += data
+
+    def calls():
+        return [(r["operation"], r["received"]) for r in seen(aws)
+                if r["operation"] not in ("CreateSession", "ListObjectsV2", "HeadObject")]
+    for name, data in want.items():
+        (point / name).write_bytes(data)
+    modes = {name: os.stat(point / name).st_mode for name in want}
+    for name in want:
+        forget(aws)
+        append(name, b" and more")
+        append(name, b", and more")
+        assert calls() == [("PutObject", 9), ("PutObject", 10)], name
+    for effect in ({"effect": "error", "status": 500, "code": "InternalError", "after": True, "count": 1},
+                   {"effect": "error", "status": 400, "code": "TooManyParts", "count": 1}):
+        forget(aws, "faults", "POST", {"operation": "PutObject", **effect})
+        append("small", b"+")
+        forget(aws, "faults")
+    os.utime(point / "small", (1600000000, 1600000000))  # it tells its time now, so
+    forget(aws)
+    append("small", b"!")
+    assert calls() == [("PutObject", len(want["small"]))]
+    assert os.stat(point / "small").st_mtime > 1700000000
+    append("small", b"?")
+    assert calls()[1:] == [("PutObject", 1)]
+    with open(point / "small", "r+b") as f:
+        f.write(b"FIRST")
+    want["small"] = b"FIRST" + want["small"][5:]
+    fd = os.open(point / "small", os.O_WRONLY | os.O_APPEND)
+    os.write(fd, b" ours")
+    aws.client.put_object(Bucket=bucket, Key=f"{top}/small", Body=b"x" * len(want["small"]))
+    with pytest.raises(OSError) as stale:
+        os.fsync(fd)
+    assert stale.value.errno == errno.ESTALE
+    with contextlib.suppress(OSError):
+        os.close(fd)
+    assert (point / "small").read_bytes() == b"x" * len(want["small"])
+    assert (point / "large").read_bytes() == want["large"]
+    place.umount(point)
+    again = place.mount(f"s3://{bucket}/{top}", here("ro"))
+    assert (again / "large").read_bytes() == want["large"]
+    assert os.stat(again / "large").st_mode == modes["large"] & ~0o222
 
 
 def test_object_lambda_takes_new_files(aws, here, place):  # noqa: F811

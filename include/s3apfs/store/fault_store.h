@@ -19,6 +19,7 @@ enum fault_op {
   FAULT_COMPLETE_UPLOAD,
   FAULT_ABORT_UPLOAD,
   FAULT_COPY,
+  FAULT_APPEND,
   FAULT_REMOVE, /* the whole call */
 };
 #define FAULT_OPS (FAULT_REMOVE + 1)

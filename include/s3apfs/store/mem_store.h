@@ -37,6 +37,7 @@ unsigned mem_store_uploads(struct store *s);
 struct mem_store_counts {
   unsigned gets, heads, lists; /* heads: detail() too */
   unsigned puts, creates, parts, part_copies, completes, aborts, copies;
+  unsigned appends;
   unsigned removes; /* objects named to remove() */
   unsigned tags;
   uint64_t bytes;     /* given out by gets */

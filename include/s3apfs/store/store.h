@@ -26,6 +26,7 @@ struct store_attr {
   bool archived;             /* the bytes cannot be read now (GLACIER and kin) */
   enum crc_kind crc_kind;    /* CRC_NONE: what follows was not told */
   uint64_t crc;              /* of all bytes */
+  bool timeless; /* its metadata has no time of modification; only a HEAD or GET tells */
 };
 
 struct store_entry {
@@ -138,6 +139,8 @@ struct store {
   struct outage *outage; /* borrowed; told by the back end when nobody answers and when somebody
                           * does again. NULL: nobody wants to know (offline=strict) */
   bool read_only;        /* no scope or option allows writing */
+  bool appends;          /* write->append may work, as long as metadata does not tell the time of
+                          * modification, which an append cannot change */
   const struct store_sums *sums; /* static; NULL: objects are checked by CRC64NVME */
 };
 

@@ -130,6 +130,11 @@ struct store_write_ops {
    * that; copy and remove. */
   int (*move)(struct store *s, const struct store_source *from, const char *key,
               const struct store_condition *cond);
+  /* Bytes behind those of the object, which stays what it is otherwise. base: the version that it
+   * has to be, with its CRC64NVME; *out has those of the whole. -EOPNOTSUPP: this object takes no
+   * more that way, put a new one. NULL: never. */
+  int (*append)(struct store *s, const char *key, const struct store_attr *base, const void *data,
+                size_t len, struct store_attr *out);
   /* Each with its own result in ->err; one request where the service keeps the
    * etags of a bulk request, else one each, side by side. 0 when all succeeded,
    * else the first error. At most 1,000. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../src/emulator/objects.h"
+#include "../src/emulator/s3_object.h"
 
 static char dir[64];
 static struct objects *store;
@@ -90,6 +91,34 @@ Test(objects, are_there_after_a_restart) {
   expect("a/b", "2", "e2");
   expect("//", "3", "e3");
   cr_expect_eq(count_keys(), 3);
+}
+
+static bool takes_more(unsigned appends, size_t parts) {
+  struct object_info o = {.appends = appends, .part_count = parts};
+  return append_has_room(&o);
+}
+
+Test(objects, how_often_they_were_appended_to_is_counted) {
+  struct object_info o;
+  struct body b;
+  int fd;
+  object_info_init(&o);
+  body_init(&b, objects_spool_dir(store));
+  o.entry.key = strdup("k");
+  o.entry.etag = strdup("e");
+  o.appends = 77;
+  cr_assert_eq(objects_put(store, "b", &b, &o, NULL), 0);
+  body_fini(&b);
+  object_info_fini(&o);
+  reopen();
+  cr_assert_eq(objects_get(store, "b", "k", &fd, &o), 0);
+  cr_expect_eq(o.appends, 77);
+  close(fd);
+  object_info_fini(&o);
+  cr_expect(takes_more(9998, 0));
+  cr_expect_not(takes_more(9999, 0));
+  cr_expect(takes_more(9000, 999));
+  cr_expect_not(takes_more(9000, 1000));
 }
 
 Test(objects, a_reader_keeps_the_version_it_opened) {
