@@ -107,12 +107,12 @@ int grants_fetch(struct grants *g, const char *target, const struct scope *asked
 
 /* --- single flight and renewal --- */
 
-bool grants_flight_exists_locked(const struct grants *g, const char *target,
-                                 enum scope_permission p) {
-  for (const struct grants_flight *f = g->synced.flights; f != NULL; f = f->next)
+struct grants_flight *grants_flight_find_locked(const struct grants *g, const char *target,
+                                                enum scope_permission p) {
+  for (struct grants_flight *f = g->synced.flights; f != NULL; f = f->next)
     if (f->permission == p && strcmp(f->target, target) == 0)
-      return true;
-  return false;
+      return f;
+  return NULL;
 }
 
 void grants_flight_start_locked(struct grants *g, struct grants_flight *f) {
@@ -120,14 +120,38 @@ void grants_flight_start_locked(struct grants *g, struct grants_flight *f) {
   g->synced.flights = f;
 }
 
-void grants_flight_end(struct grants *g, struct grants_flight *f) {
+int grants_flight_await_locked(struct grants *g, struct grants_flight *f, struct s3_error *error) {
+  int rc;
+
+  f->waiters++;
+  while (!f->ended)
+    cond_wait(&g->synced.changed, &g->synced.lock);
+  rc = f->rc;
+  if (rc != 0 && error != NULL) {
+    s3_error_from_local(error, rc, f->error->code, f->error->message);
+    error->call = f->error->call;
+    error->class = f->error->class;
+    error->http_status = f->error->http_status;
+  }
+  if (--f->waiters == 0)
+    cond_broadcast(&g->synced.changed);
+  return rc;
+}
+
+void grants_flight_end(struct grants *g, struct grants_flight *f, int rc,
+                       const struct s3_error *e) {
   struct grants_flight **at;
 
   mtx_lock(&g->synced.lock);
   for (at = &g->synced.flights; *at != f; at = &(*at)->next)
     ;
   *at = f->next;
+  f->ended = true;
+  f->rc = rc;
+  f->error = e;
   cond_broadcast(&g->synced.changed);
+  while (f->waiters > 0)
+    cond_wait(&g->synced.changed, &g->synced.lock);
   mtx_unlock(&g->synced.lock);
 }
 
@@ -168,15 +192,17 @@ static void renewal_run(void *arg) {
   struct renewal *r = arg;
   struct grants_flight f = {.target = r->target, .permission = r->permission};
   struct s3_error error;
+  int rc;
 
   mtx_lock(&r->grants->synced.lock);
   grants_flight_start_locked(r->grants, &f);
   mtx_unlock(&r->grants->synced.lock);
   s3_error_init(&error);
-  if (grants_fetch(r->grants, r->target, &r->scope, r->permission, &error) != 0)
+  rc = grants_fetch(r->grants, r->target, &r->scope, r->permission, &error);
+  if (rc != 0)
     renewal_failed(r->grants, r, &error);
+  grants_flight_end(r->grants, &f, rc, &error);
   s3_error_fini(&error);
-  grants_flight_end(r->grants, &f);
   renewal_free(r);
 }
 

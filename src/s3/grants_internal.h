@@ -28,9 +28,14 @@ struct grants_denial {
   struct grants_denial *next;
 };
 
+/* One call for all who want the same; its maker's, until nobody waits for it any more. */
 struct grants_flight {
   const char *target;
   enum scope_permission permission;
+  unsigned waiters;
+  bool ended;
+  int rc; /* then: why there are no keys, and what was said */
+  const struct s3_error *error;
   struct grants_flight *next;
 };
 
@@ -75,10 +80,13 @@ bool grants_denial_answers_locked(struct grants *g, const char *target, enum sco
 /* grants_fetch.c */
 int grants_fetch(struct grants *g, const char *target, const struct scope *asked,
                  enum scope_permission p, struct s3_error *error);
-bool grants_flight_exists_locked(const struct grants *g, const char *target,
-                                 enum scope_permission p);
+struct grants_flight *grants_flight_find_locked(const struct grants *g, const char *target,
+                                                enum scope_permission p);
 void grants_flight_start_locked(struct grants *g, struct grants_flight *f);
-void grants_flight_end(struct grants *g, struct grants_flight *f);
+/* Waits for its end; 0, or its failure. error may be NULL. */
+int grants_flight_await_locked(struct grants *g, struct grants_flight *f, struct s3_error *error);
+/* rc and e: how it ended; returns when everybody who waited knows. */
+void grants_flight_end(struct grants *g, struct grants_flight *f, int rc, const struct s3_error *e);
 /* Renews an entry on the pool. */
 void grants_renewal_start_locked(struct grants *g, struct grants_entry *e);
 

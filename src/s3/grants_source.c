@@ -30,6 +30,24 @@ static int answer_locked(struct grants_source *s, struct keys **out, struct s3_e
   return grants_denial_answers_locked(g, s->target, s->permission, error) ? -EACCES : -EAGAIN;
 }
 
+/* The same after the calls for it that are under way; what those fail by is the answer to all who
+ * waited, for each would ask and wait as long again. */
+static int await_answer_locked(struct grants_source *s, struct keys **out, struct s3_error *error) {
+  struct grants_flight *f;
+  int rc;
+
+  while ((rc = answer_locked(s, out, error)) == -EAGAIN &&
+         (f = grants_flight_find_locked(s->grants, s->target, s->permission)) != NULL) {
+    int failure = grants_flight_await_locked(s->grants, f, error);
+
+    if (failure != 0) {
+      rc = answer_locked(s, out, NULL);
+      return rc == -EAGAIN ? failure : rc;
+    }
+  }
+  return rc;
+}
+
 static int grants_source_get(struct key_source *base, struct keys **out, struct s3_error *error) {
   struct grants_source *s = (struct grants_source *)base;
   struct grants *g = s->grants;
@@ -38,9 +56,7 @@ static int grants_source_get(struct key_source *base, struct keys **out, struct 
   int rc;
 
   mtx_lock(&g->synced.lock);
-  while ((rc = answer_locked(s, out, error)) == -EAGAIN &&
-         grants_flight_exists_locked(g, s->target, s->permission))
-    cond_wait(&g->synced.changed, &g->synced.lock);
+  rc = await_answer_locked(s, out, error);
   if (rc == -EAGAIN)
     grants_flight_start_locked(g, &f);
   mtx_unlock(&g->synced.lock);
@@ -48,7 +64,7 @@ static int grants_source_get(struct key_source *base, struct keys **out, struct 
     return rc;
   s3_error_init(&own);
   rc = grants_fetch(g, s->target, &s->scope, s->permission, &own);
-  grants_flight_end(g, &f);
+  grants_flight_end(g, &f, rc, &own);
   if (rc == 0) {
     mtx_lock(&g->synced.lock);
     rc = answer_locked(s, out, error);

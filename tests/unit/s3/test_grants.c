@@ -421,6 +421,30 @@ Test(grants, a_failing_service_is_no_denial) {
   stop(&r, g);
 }
 
+/* A failure may take as long as a call may: nobody waits for one after the other. */
+Test(grants, sixteen_askers_share_one_failure) {
+  struct rig r;
+  struct service s;
+  struct grants *g = start(&r, &s, ACCOUNT);
+  struct key_source *a = source(g, "s3://b/UserA/*", SCOPE_READ);
+  struct s3_error error;
+  struct keys *k;
+  int attempts;
+  int rc;
+
+  atomic_store(&s.broken, true);
+  s3_error_init(&error);
+  rc = key_source_get(a, &k, &error);
+  cr_assert_str_eq(error.code, "InternalError");
+  s3_error_fini(&error);
+  attempts = atomic_load(&s.data_access);
+  ask_at_once(a, rc);
+  cr_assert(atomic_load(&s.data_access) <= 4 * attempts, "%d of %d", atomic_load(&s.data_access),
+            attempts);
+  key_source_free(a);
+  stop(&r, g);
+}
+
 Test(grants, the_instance_is_looked_up_once) {
   struct rig r;
   struct service s;
