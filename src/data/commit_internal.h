@@ -1,8 +1,8 @@
 /* Shared by the files that commit: commit.c (the order of things), commit_dress.c
- * (what an object carries beside bytes), commit_hold.c (what is fetched first), commit_parts.c
- * (sending parts), commit_append.c (adding to the end), commit_stream.c (while the file is
- * written), commit_resume.c (what an upload has already), commit_aside.c (copies under other
- * names). */
+ * (what an object carries beside bytes), commit_redress.c (that alone), commit_hold.c (what is
+ * fetched first), commit_parts.c (sending parts), commit_append.c (adding to the end),
+ * commit_stream.c (while the file is written), commit_resume.c (what an upload has already),
+ * commit_aside.c (copies under other names). */
 #ifndef S3APFS_SRC_DATA_COMMIT_INTERNAL_H
 #define S3APFS_SRC_DATA_COMMIT_INTERNAL_H
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "names_internal.h"
+#include "s3apfs/base/log.h"
 
 int names_settle(struct fs *fs, uint64_t ino, bool *changed) {
   struct writing *w;
@@ -50,6 +51,9 @@ int names_forget(struct fs *fs, const struct ns_child *c, struct store_attr *lef
   if (w == NULL)
     return rc;
   rc = staged_unlink(w->staged, &known, &sure);
+  /* A commit may have ended in between, and what it sent is here no more. */
+  if (rc == 0 && writing_keep_bytes(fs, c->ino) != 0)
+    log_debug("a removed file that is open may not be readable any more");
   writing_put(fs, w);
   if (rc == 0 && c->local) /* a commit may have ended since *c was taken */
     *left = known;

@@ -54,18 +54,20 @@ static int remove_source(struct renaming *r, const struct store_attr *copy) {
   return rc;
 }
 
-/* What is about to be replaced stays readable for who has it open, and nothing that was promised
- * of it may be sent after the copy took its place. */
+/* Nothing that was promised of what is about to be replaced may be sent after the copy took its
+ * place; and it stays readable for who has it open. In this order: what was sent is here no more.
+ */
 static int prepare_target(struct renaming *r) {
-  struct writing *w;
-  int rc = writing_keep_bytes(r->fs, r->to.ino);
+  struct writing *w = r->root->options.writeback ? writing_find(r->fs, r->to.ino) : NULL;
+  int rc = 0;
 
-  w = rc == 0 && r->root->options.writeback ? writing_find(r->fs, r->to.ino) : NULL;
-  if (w == NULL)
+  if (w != NULL) {
+    rc = behind_finish(r->fs, w);
+    writing_put(r->fs, w);
+  }
+  if (rc != 0 && rc != -ESTALE && rc != -EEXIST) /* those: it is in a conflict copy */
     return rc;
-  rc = behind_finish(r->fs, w);
-  writing_put(r->fs, w);
-  return rc == -ESTALE || rc == -EEXIST ? 0 : rc; /* it is in a conflict copy */
+  return writing_keep_bytes(r->fs, r->to.ino);
 }
 
 /* Nobody has it open, and both names are as the store has them: then its copy may be sent

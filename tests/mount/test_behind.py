@@ -222,3 +222,23 @@ def test_writeback_moves_what_was_not_sent(emu, admin):
     assert admin.run("sync", where).returncode == 0
     assert keys(emu, prefix) == ["first", "name", "old"]
     assert body(emu, f"{prefix}/name") == b"newer"
+
+
+@pytest.mark.parametrize("removal", [os.unlink, lambda path: os.rename(path.parent / "other", path)],
+                         ids=["unlink", "rename over it"])
+def test_what_is_open_and_on_its_way_stays_readable(emu, admin, removal):
+    """It was acknowledged, and is sent at the moment when its name goes."""
+    prefix = "open-behind"
+    where = pathlib.Path(admin.mount(f"s3://{BUCKET}/{prefix}", words(emu, admin, "writeback")))
+    prove(where)
+    (where / "other").write_bytes(b"other")
+    data = os.urandom(9 << 20)  # too much to be kept in memory as one part
+    with open(where / "name", "w+b") as f:
+        f.write(data)
+        os.fsync(f.fileno())
+        f.seek(len(data))
+        f.write(b" and more, not saved")
+        f.flush()
+        removal(where / "name")
+        f.seek(0)
+        assert f.read() == data + b" and more, not saved"
