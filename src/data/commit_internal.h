@@ -157,7 +157,5 @@ void commit_note_failure(struct staged *f, int err);
 
 /* Writes it under another name, and makes the file lost. Inside a commit. */
 int commit_aside(struct staged *f, const char *word, char **key);
-/* KEY.WORD-HOST-TIME, cut; the caller's. */
-char *commit_aside_key(const struct staging *g, const char *key, const char *word, int64_t time);
 
 #endif

@@ -3,7 +3,7 @@
  *   noted (on the disk) -> copies, removals (names_tree.c) -> forgotten (on the disk)
  *
  * Forgetting is durable before the rename returns: what is made under the old name afterwards
- * must not be moved by a later mount. The first step of an exchange is undone instead. */
+ * must not be moved by a later mount. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,9 +44,8 @@ void moves_end(struct fs *fs, int64_t id) {
 static int finish_one(void *arg, struct journal_change *row) {
   struct fs *fs = arg;
   const struct root *r = fs_root_of(fs, row->domain);
-  bool back = strstr(row->target, NAMES_EXCHANGE_MARK) != NULL;
-  const char *from = back ? row->target : row->key;
-  const char *to = back ? row->key : row->target;
+  const char *from = row->key;
+  const char *to = row->target;
   int rc;
 
   if (strcmp(row->what, MOVE) != 0 || r == NULL || r->store->write == NULL)

@@ -34,6 +34,10 @@ int names_copy(const struct root *r, const struct store_source *from, const char
 /* One step of the store itself; -EOPNOTSUPP: it has none, and nothing was done. */
 int names_move(const struct root *r, const struct store_source *from, const char *key,
                const struct store_condition *cond);
+/* Have these two the same bytes? Etags of what was uploaded in parts do not tell, nor do those of
+ * stores that give each copy an etag of its own; where there are no checksums either, the size of
+ * the first kind has to do. */
+bool names_same(const struct root *r, const char *from, const char *to);
 /* A change that failed so may be done all the same: its reply was lost. */
 bool names_may_be_done(int err);
 /* Everything below one folder goes below another, which has nothing, or only an object of its own
@@ -44,6 +48,37 @@ int names_move_tree(struct fs *fs, const struct root *r, const char *from, const
 /* Goes on with such a move after a crash. What has another content under the new name since
  * stays under the old one too, with a line in the log. */
 int names_finish_tree(struct fs *fs, const struct root *r, const char *from, const char *to);
+/* The same without a note in the journal, and nothing is replaced: -EEXIST. After a failure: *left,
+ * something of it may be below `to`. */
+int names_carry_tree(struct fs *fs, const struct root *r, const char *from, const char *to,
+                     bool *left);
+
+/* --- names_carry.c: a move that replaces nothing --- */
+/* What a key holds (a folder's, with its '/': all below it) goes to another one. `attr`, *out: of a
+ * file, before and after. -EEXIST: something is there. After a failure: *left as above. */
+int names_carry(struct fs *fs, const struct root *r, const char *from,
+                const struct store_attr *attr, const char *to, struct store_attr *out, bool *left);
+/* Goes on with it, whatever was done of it before, also by an earlier process. What has the new
+ * name with the same bytes, or (a file) as version `known`, is taken for the copy; NULL: no version
+ * is. *out: of a file that was still to be moved. -EEXIST: another file has that name, and the old
+ * one is left. Of a folder, what has another content under its new name is left, and that is no
+ * error. */
+int names_carry_on(struct fs *fs, const struct root *r, const char *from, const char *to,
+                   const char *known, struct store_attr *out);
+/* What is left goes to conflict copies beside `to`, whose names have this time (s since 1970). */
+int names_carry_beside(struct fs *fs, const struct root *r, const char *from, const char *to,
+                       int64_t time);
+
+/* --- exchange.c --- */
+/* The two swap their names; what was staged of them is in the store. *attr_a, *attr_b: of files,
+ * under their new names; both are zero before. On failure: under its own name, where it is again
+ * by a copy; else without etag. */
+int exchange_names(struct fs *fs, const struct ns_child *a, const struct ns_child *b,
+                   struct store_attr *attr_a, struct store_attr *attr_b);
+/* The key of `c` under the name of the other one; the caller's. */
+char *exchange_key(const struct ns_child *c, const struct ns_child *name_of);
+/* Finishes what an earlier process began. What fails stays in the journal. */
+int exchange_finish(struct fs *fs);
 
 /* --- moves.c --- */
 /* A folder is about to be moved; *id: for moves_end(). */
@@ -52,8 +87,6 @@ int moves_begin(struct fs *fs, const struct root *r, const char *from, const cha
 void moves_end(struct fs *fs, int64_t id);
 /* Finishes what an earlier process began. What fails stays in the journal. */
 int moves_finish(struct fs *fs);
-/* In the name under which one of two that swap waits. */
-#define NAMES_EXCHANGE_MARK ".s3apfs-exchange-"
 
 /* --- names_open.c: files that are written to --- */
 /* Brings what is staged of a file to the store; *changed: its object is another now. */

@@ -99,6 +99,8 @@ static bool carry_over(struct tree *was, struct tree *now) {
       m->copied = true;
       memcpy(m->copy, old->copy, sizeof(m->copy));
     }
+    if (old != NULL && !m->copied)
+      memcpy(m->over, old->copied ? old->copy : old->over, sizeof(m->over));
     m->other = old != NULL && old->other && strcmp(old->etag, m->etag) == 0;
     if (old != NULL)
       old->copied = false; /* its copy is, or will be, that of the new one */
@@ -147,12 +149,18 @@ static int remove_all(struct tree *t, bool copies) {
 }
 
 static void undo(struct tree *t) {
-  if (remove_all(t, true) != 0)
+  int removed = remove_all(t, true);
+  int back = tree_carry_back(t);
+
+  if (removed != 0)
     log_warn("'%s' was not moved to '%s', and some of the copies could not be removed", t->from,
              t->to);
-  if (tree_carry_back(t) != 0)
+  if (back != 0)
     log_warn("'%s' was not moved to '%s', and some of it could not be brought back: it is there",
              t->from, t->to);
+  t->left = removed != 0 || back != 0;
+  for (size_t i = 0; i < t->count; i++)
+    t->left |= names_may_be_done(t->items[i].err) || t->items[i].over[0] != '\0';
 }
 
 /* The copies of sources that another host removed meanwhile. */
@@ -218,6 +226,7 @@ static int move_all(struct tree *t) {
     if (rc != 0 && !t->removing)
       remember_copies(t, true);
   }
+  t->left = rc != 0;
   if (rc != 0 && !t->removing && !t->again)
     undo(t);
   else if (rc != 0 && t->removing)
@@ -250,6 +259,19 @@ int names_finish_tree(struct fs *fs, const struct root *r, const char *from, con
   struct tree t = {.fs = fs, .root = r, .from = from, .to = to, .again = true, .carried = &carried};
   int rc = move_all(&t);
 
+  tree_fini(&t);
+  tree_carried_fini(&carried);
+  return rc;
+}
+
+int names_carry_tree(struct fs *fs, const struct root *r, const char *from, const char *to,
+                     bool *left) {
+  struct carried carried = {0};
+  struct tree t = {
+      .fs = fs, .root = r, .from = from, .to = to, .absent = true, .carried = &carried};
+  int rc = move_all(&t);
+
+  *left = t.left;
   tree_fini(&t);
   tree_carried_fini(&carried);
   return rc;

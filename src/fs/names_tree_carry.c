@@ -82,25 +82,7 @@ void tree_carried_fini(struct carried *c) {
 
 /* --- by a copy ----------------------------------------------------------------------------- */
 
-/* The same bytes under two etags, as the checksums that the service keeps tell? */
-static bool same_sums(struct store *s, const char *from, const char *to) {
-  struct store_detail a;
-  struct store_detail b;
-  bool same = false;
-
-  if (s->write->detail(s, from, &a) != 0)
-    return false;
-  if (s->write->detail(s, to, &b) == 0) {
-    same = a.has_crc64nvme && b.has_crc64nvme && a.crc64nvme == b.crc64nvme &&
-           a.attr.size == b.attr.size;
-    store_detail_fini(&b);
-  }
-  store_detail_fini(&a);
-  return same;
-}
-
-/* Has the new name what the old one has? Etags of what was uploaded in parts do not tell, nor do
- * those of stores that give each copy an etag of its own. */
+/* Has the new name what the old one has? */
 static int compare_copy(const struct tree *t, struct moved *m, const char *from, const char *to) {
   struct store *s = t->root->store;
   struct store_attr attr;
@@ -109,19 +91,26 @@ static int compare_copy(const struct tree *t, struct moved *m, const char *from,
   if (rc != 0)
     return rc;
   m->copied =
-      attr.size == m->size && (strcmp(attr.etag, m->etag) == 0 || strchr(m->etag, '-') != NULL ||
-                               strchr(attr.etag, '-') != NULL || same_sums(s, from, to));
+      attr.size == m->size && (strcmp(attr.etag, m->etag) == 0 || names_same(t->root, from, to));
   m->other = !m->copied;
   if (m->copied)
     memcpy(m->copy, attr.etag, strlen(attr.etag) + 1);
   return 0;
 }
 
+/* What has to hold of the new name; NULL: nothing. */
+static const struct store_condition *condition_of(const struct tree *t, const struct moved *m,
+                                                  struct store_condition *out) {
+  *out = (struct store_condition){.what = m->over[0] != '\0' ? STORE_IF_MATCH : STORE_IF_ABSENT,
+                                  .etag = m->over};
+  return t->again || t->absent ? out : NULL;
+}
+
 static int copy_item(struct tree *t, struct moved *m, const char *from, const char *to) {
   struct store_source source = {.key = from, .etag = m->etag, .size = m->size};
-  const struct store_condition absent = {.what = STORE_IF_ABSENT};
+  struct store_condition cond;
   struct store_attr attr;
-  int rc = names_copy(t->root, &source, to, NULL, t->again ? &absent : NULL, &attr);
+  int rc = names_copy(t->root, &source, to, NULL, condition_of(t, m, &cond), &attr);
 
   m->copied = rc == 0;
   if (rc == 0)
@@ -133,12 +122,12 @@ static int copy_item(struct tree *t, struct moved *m, const char *from, const ch
 
 /* The new name is taken: by what an earlier process copied, or by somebody else. */
 static int judge_taken(struct tree *t, struct moved *m, const char *from, const char *to) {
-  int rc = 0;
+  int rc = t->absent ? -EEXIST : 0;
 
   if (t->again)
     rc = compare_copy(t, m, from, to);
   else
-    m->other = true;
+    m->other = !t->absent;
   if (rc == 0 && m->other)
     log_warn("'%s' was not moved to '%s', which is something else now", from, to);
   return rc;
@@ -155,7 +144,7 @@ static void carry_item(void *arg) {
     m->err = copy_item(j->tree, m, from, to);
   if (m->err == -EEXIST)
     m->err = judge_taken(j->tree, m, from, to);
-  else if (m->err == -ESTALE || m->err == -ENOENT)
+  if (m->err == -ESTALE || m->err == -ENOENT)
     m->err = 0; /* changed or gone meanwhile: the next listing tells */
   free(from);
   free(to);

@@ -14,6 +14,7 @@ struct moved {
   bool other;                /* something else has the new name: it stays under both */
   bool carried;              /* moved by the store itself, or perhaps moved (then with err) */
   char copy[STORE_ETAG_MAX]; /* etag of the copy */
+  char over[STORE_ETAG_MAX]; /* of a copy of an earlier version, to be replaced; "": none */
   int err;
 };
 
@@ -37,6 +38,8 @@ struct tree {
   const char *from;
   const char *to;
   bool again;              /* an earlier process began: some may be moved or copied */
+  bool absent;             /* it is an error that something has a new name */
+  bool left;               /* after a failure: something may be below `to` */
   bool removing;           /* some sources of copies are gone, or may be */
   struct carried *carried; /* of all rounds */
   struct moved *items;     /* by name */

@@ -117,7 +117,9 @@ int fs_recover(struct fs *fs, struct fs_recovered *out) {
   *out = (struct fs_recovered){0};
   if (flush_names(fs, &failed) != 0)
     log_warn("names that were changed before are not all in the store yet");
-  rc = journal_each_file(fs->state, recover_file, &r);
+  rc = exchange_finish(fs); /* first: what was staged of a side is for its own name */
+  if (rc == 0)
+    rc = journal_each_file(fs->state, recover_file, &r);
   if (rc == 0)
     rc = moves_finish(fs);
   if (journal_each_change(fs->state, count_change, &left) == 0)

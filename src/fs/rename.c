@@ -7,10 +7,8 @@
  * and the error says why; a copy that replaced something stays, and a line in the
  * log says that both names are left. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "names_internal.h"
 #include "s3apfs/base/log.h"
@@ -184,71 +182,6 @@ static int rename_folder(struct renaming *r) {
 
 /* --- two names swap ------------------------------------------------------------------------ */
 
-/* Moves what a key (of a folder: with its '/') holds to another that holds nothing. */
-static int move_key(const struct renaming *x, enum ns_type type, const char *from,
-                    const struct store_attr *attr, const char *to, struct store_attr *out) {
-  const struct root *r = x->root;
-  struct store_source source = {.key = from, .etag = attr->etag, .size = attr->size};
-  int rc;
-
-  if (type == NS_DIR)
-    return names_move_tree(x->fs, r, from, to, "");
-  rc = names_move(r, &source, to, NULL);
-  if (rc == 0)
-    *out = *attr;
-  if (rc != -EOPNOTSUPP)
-    return rc;
-  rc = names_copy(r, &source, to, NULL, NULL, out);
-  return rc == 0 ? names_remove(r, from, attr->etag) : rc;
-}
-
-static char *key_as(const char *key, enum ns_type type) {
-  size_t len = strlen(key);
-
-  if (len > 0 && key[len - 1] == '/')
-    len--;
-  return text_printf("%.*s%s", (int)len, key, type == NS_DIR ? "/" : "");
-}
-
-struct exchange {
-  char *aside;  /* where the first waits */
-  char *first;  /* key of the first under the second's name */
-  char *second; /* and the other way round */
-};
-
-static int exchange_keys(struct renaming *r, struct exchange *x) {
-  uint64_t random = 0;
-  char *aside;
-
-  if (getrandom(&random, sizeof(random), 0) != (ssize_t)sizeof(random))
-    return -EIO;
-  x->first = key_as(r->to.key, r->from.type);
-  x->second = key_as(r->from.key, r->to.type);
-  aside =
-      text_printf("%.*s" NAMES_EXCHANGE_MARK "%016llx", (int)(strlen(r->key) - strlen(r->newname)),
-                  r->key, (unsigned long long)random);
-  x->aside = aside != NULL ? key_as(aside, r->from.type) : NULL;
-  free(aside);
-  return x->first != NULL && x->second != NULL && x->aside != NULL ? 0 : -ENOMEM;
-}
-
-/* Each step leaves everything under some name; a failure goes back. */
-static int exchange_steps(struct renaming *r, const struct exchange *x, struct store_attr *first,
-                          struct store_attr *second) {
-  struct store_attr aside = r->from.attr;
-  struct store_attr back;
-  int rc = move_key(r, r->from.type, r->from.key, &r->from.attr, x->aside, &aside);
-
-  if (rc != 0)
-    return rc;
-  rc = move_key(r, r->to.type, r->to.key, &r->to.attr, x->second, second);
-  if (rc == 0)
-    rc = move_key(r, r->from.type, x->aside, &aside, x->first, first);
-  else if (move_key(r, r->from.type, x->aside, &aside, r->from.key, &back) != 0)
-    log_warn("'%s' could not be brought back: it is '%s' now", r->from.key, x->aside);
-  return rc;
-}
-
 static int settle(struct renaming *r, const struct ns_child *c) {
   bool changed;
 
@@ -283,29 +216,52 @@ static int follow_exchanged(struct renaming *r, const struct ns_child *c, const 
                            : names_follow(r->fs, c->ino, key, attr);
 }
 
+/* They swapped their names: so do what is known of them and what is open. */
+static int tell_exchanged(struct renaming *r, const struct store_attr *first,
+                          const struct store_attr *second) {
+  char *first_key = exchange_key(&r->from, &r->to);
+  char *second_key = exchange_key(&r->to, &r->from);
+  int rc = first_key != NULL && second_key != NULL
+               ? ns_swapped(r->fs->ns, r->from.ino, first, r->to.ino, second)
+               : -ENOMEM;
+
+  if (rc == 0)
+    rc = follow_exchanged(r, &r->from, first_key, first);
+  if (rc == 0)
+    rc = follow_exchanged(r, &r->to, second_key, second);
+  free(first_key);
+  free(second_key);
+  return rc;
+}
+
+/* It has its own name again, by a copy when attr has an etag; or what has it the store knows. */
+static void look_again(struct renaming *r, const struct ns_child *c, uint64_t parent,
+                       const struct store_attr *attr) {
+  if (c->type == NS_DIR)
+    ns_distrust(r->fs->ns, c->ino);
+  else
+    ns_expire(r->fs->ns, c->ino, -ESTALE);
+  ns_distrust(r->fs->ns, parent);
+  if (attr->etag[0] != '\0' && names_follow(r->fs, c->ino, c->key, attr) != 0)
+    log_warn("what is open of '%s' is not saved any more", c->key);
+}
+
 static int rename_exchange(struct renaming *r) {
   struct store_attr first = {0};
   struct store_attr second = {0};
-  struct exchange x = {0};
   int rc;
 
   if (r->to.key == NULL)
     return -ENOENT;
   rc = settle_both(r);
+  if (rc != 0)
+    return rc;
+  rc = exchange_names(r->fs, &r->from, &r->to, &first, &second);
   if (rc == 0)
-    rc = exchange_keys(r, &x);
-  if (rc == 0)
-    rc = exchange_steps(r, &x, &first, &second);
-  if (rc == 0)
-    rc = ns_swapped(r->fs->ns, r->from.ino, &first, r->to.ino, &second);
-  if (rc == 0)
-    rc = follow_exchanged(r, &r->from, x.first, &first);
-  if (rc == 0)
-    rc = follow_exchanged(r, &r->to, x.second, &second);
-  free(x.aside);
-  free(x.first);
-  free(x.second);
-  return rc;
+    return tell_exchanged(r, &first, &second);
+  look_again(r, &r->from, r->parent, &first);
+  look_again(r, &r->to, r->newparent, &second);
+  return rc == -EEXIST ? -ESTALE : rc;
 }
 
 /* --- all ------------------------------------------------------------------------------------ */

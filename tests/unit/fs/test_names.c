@@ -433,6 +433,150 @@ Test(names, exchanging) {
   cr_expect_eq(rename_at("", "a", "", "never", EXCHANGE), -ENOENT);
 }
 
+/* Every key of the store with what it holds, which the names in between must not be among. */
+static void tell_objects(struct buf *out) {
+  struct store_page page;
+
+  buf_init(out, 0);
+  cr_assert_eq(w.mem->ops->list(w.mem, "", false, NULL, 1000, &page), 0);
+  for (size_t i = 0; i < page.count; i++) {
+    char got[64] = "";
+    size_t n = 0;
+
+    store_read(w.mem, page.entries[i].name, NULL, 0, got, sizeof(got) - 1, &n, NULL);
+    buf_printf(out, "%s=%s ", page.entries[i].name, got);
+  }
+  store_page_fini(&page);
+}
+
+static void expect_either(int rc, const char *what, const char *old, const char *new) {
+  struct buf now;
+
+  cr_assert_eq(fs_fsyncdir(w.fs, FS_ROOT_INO), 0);
+  tell_objects(&now);
+  cr_expect_str_eq(buf_cstr(&now), rc == 0 ? new : old, "%s: %d, %s", what, rc, buf_cstr(&now));
+  buf_fini(&now);
+}
+
+static void put_four(void) {
+  put("a", "1");
+  put("b", "2");
+  put("d/x", "3");
+  put("d/y", "4");
+}
+
+/* The nth request of a kind fails, or its reply is lost. */
+struct exchange_fault {
+  enum fault_op op;
+  unsigned n;
+  bool lost;
+};
+
+static int exchange_with(const struct exchange_fault *f, const char *other) {
+  int rc;
+
+  if (f->lost)
+    fault_store_lose(w.faulty, f->op, f->n, 1, -EIO);
+  else
+    fault_store_fail(w.faulty, f->op, f->n, 1, -EACCES, 0);
+  rc = rename_at("", "a", "", other, EXCHANGE);
+  fault_store_fail(w.faulty, f->op, 0, 0, 0, 0); /* those that did not come */
+  fault_store_lose(w.faulty, f->op, 0, 0, 0);
+  return rc;
+}
+
+static const char *tell_fault(const struct exchange_fault *f, const char *other) {
+  static char what[64];
+
+  snprintf(what, sizeof(what), "a and %s, %s %u %s", other,
+           f->op == FAULT_COPY ? "copy" : "removal", f->n, f->lost ? "lost" : "failed");
+  return what;
+}
+
+static unsigned each_exchange_fault(int (*fn)(const struct exchange_fault *f, const char *other)) {
+  unsigned failed = 0;
+
+  for (unsigned i = 0; i < 8 * 7; i++) {
+    const struct exchange_fault f = {
+        .op = (i & 2) != 0 ? FAULT_COPY : FAULT_REMOVE, .n = i / 8, .lost = (i & 4) != 0};
+
+    failed += fn(&f, (i & 1) != 0 ? "d" : "b") != 0;
+  }
+  return failed;
+}
+
+static int exchange_wholly(const struct exchange_fault *f, const char *other) {
+  const char *old = "a=1 b=2 d/x=3 d/y=4 ";
+  const char *new = strcmp(other, "b") == 0 ? "a=2 b=1 d/x=3 d/y=4 " : "a/x=3 a/y=4 b=2 d=1 ";
+  int rc = exchange_with(f, other);
+
+  expect_either(rc, tell_fault(f, other), old, new);
+  if (rc == 0) { /* it did all the same, or met no fault */
+    cr_assert_eq(rename_at("", "a", "", other, EXCHANGE), 0);
+    expect_either(0, "back", "", old);
+  }
+  return rc;
+}
+
+Test(names, an_exchange_that_fails_has_not_happened) {
+  unsigned failed;
+
+  mem_store_set_etags_of_bytes(w.mem); /* so copies are known for what they are */
+  put_four();
+  failed = each_exchange_fault(exchange_wholly);
+  cr_expect_gt(failed, 12U, "%u", failed);
+}
+
+static int exchange_safely(const struct exchange_fault *f, const char *other) {
+  static const char *const bytes[] = {"=1 ", "=2 ", "=3 ", "=4 "};
+  struct buf now;
+  int rc;
+
+  tear_down();
+  set_up();
+  put_four();
+  rc = exchange_with(f, other);
+  tell_objects(&now);
+  for (size_t i = 0; i < 4; i++)
+    cr_expect_not_null(strstr(buf_cstr(&now), bytes[i]), "%s: %s", tell_fault(f, other),
+                       buf_cstr(&now));
+  cr_expect_null(strstr(buf_cstr(&now), ".s3apfs-exchange-"), "%s: %s", tell_fault(f, other),
+                 buf_cstr(&now));
+  buf_fini(&now);
+  return rc;
+}
+
+/* Nobody can tell a copy from what another host put there. */
+Test(names, an_exchange_that_fails_loses_nothing) {
+  each_exchange_fault(exchange_safely);
+}
+
+Test(names, handles_stay_with_their_files_when_an_exchange_fails) {
+  uint64_t a = create_at("", "a");
+  uint64_t b = create_at("", "b");
+
+  write_text(a, "a");
+  write_text(b, "b");
+  for (unsigned i = 0; i < 6; i++) {
+    if (i % 2 == 0)
+      fault_store_fail(w.faulty, i < 4 ? FAULT_COPY : FAULT_REMOVE, i / 2 % 2 + (i < 4), 1, -EACCES,
+                       0);
+    else
+      fault_store_lose(w.faulty, FAULT_REMOVE, i / 2, 1, -EIO);
+    if (rename_at("", "a", "", "b", EXCHANGE) == 0)
+      cr_assert_eq(rename_at("", "a", "", "b", EXCHANGE), 0);
+    write_text(a, "A");
+    write_text(b, "B");
+    cr_expect_eq(fs_flush(w.fs, a, 0), 0, "%u", i);
+    cr_expect_eq(fs_flush(w.fs, b, 0), 0, "%u", i);
+    expect_keys("a b ");
+    expect_object("a", "A");
+    expect_object("b", "B");
+  }
+  fs_release(w.fs, a);
+  fs_release(w.fs, b);
+}
+
 Test(names, between_sources_is_another_device) {
   struct store *second;
 
