@@ -14,6 +14,7 @@
 #include "assume.h"
 #include "prompt.h"
 #include "s3apfs/base/lock.h"
+#include "s3apfs/base/pool.h"
 #include "s3apfs/base/text.h"
 #include "s3apfs/cred/provider.h"
 #include "s3apfs/cred/settings.h"
@@ -43,19 +44,33 @@ struct identity {
   struct identity *next;
 };
 
+/* Of all sessions together: a thousand sources must not be a thousand threads. */
+#define RENEWAL_THREADS 16
+
 struct identities {
   struct caller *caller;
+  struct pool *renewals;
   struct identity *list;
 };
 
 int identities_new(struct caller *c, struct identities **out) {
   struct identities *all = calloc(1, sizeof(*all));
+  int rc;
 
   if (all == NULL)
     return -ENOMEM;
   all->caller = c;
+  rc = pool_new("s3apfs-session", RENEWAL_THREADS, &all->renewals);
+  if (rc != 0) {
+    free(all);
+    return rc;
+  }
   *out = all;
   return 0;
+}
+
+struct pool *identities_renewals(struct identities *all) {
+  return all->renewals;
 }
 
 static void identity_free(struct identity *id) {
@@ -80,6 +95,7 @@ void identities_free(struct identities *all) {
     all->list = id->next;
     identity_free(id);
   }
+  pool_free(all->renewals);
   free(all);
 }
 

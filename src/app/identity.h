@@ -13,6 +13,8 @@ struct identities; /* the mount's set; owns its members */
 
 int identities_new(struct caller *c, struct identities **out);
 void identities_free(struct identities *all);
+/* Where the sessions that are made with identities' keys are renewed; borrowed. */
+struct pool *identities_renewals(struct identities *all);
 
 /* The identity for these settings, made on first use. Nothing is fetched yet.
  * -EINVAL with one line in *why (unknown profile, unreadable file, ...). */

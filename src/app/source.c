@@ -134,7 +134,7 @@ static int open_session(struct source *s, struct caller *c, const struct s3_site
   const struct config_dir *d = s->dir;
   struct s3_session_options so = {
       .site = *site, .read_only = read_only, .deadline_ms = d->settings.deadline_ms};
-  struct cred_cache_options co = {.lead_s = S3_SESSION_LEAD_S};
+  struct cred_cache_options co = {.lead_s = S3_SESSION_LEAD_S, .pool = s->renewals};
   struct key_source *fresh;
   int rc = s3_session_keys_new(c, identity_keys(s->identity), d->target.bucket, &so, &fresh, why);
 
@@ -239,6 +239,7 @@ int source_open(struct source *s, const struct config_dir *dir, struct caller *c
 
   memset(s, 0, sizeof(*s));
   s->notes = notes;
+  s->renewals = identities_renewals(ids);
   rc = config_dir_copy(&s->own, dir);
   if (rc != 0)
     return rc;

@@ -22,6 +22,7 @@ struct source {
   const struct config_dir *dir; /* that */
   const struct s3_notes *notes; /* borrowed; NULL: nothing is remembered of servers */
   struct identity *identity;
+  struct pool *renewals;       /* borrowed; of sessions */
   struct grants *grants;       /* of the set; NULL for direct access */
   struct key_source *granted;  /* owned; NULL for direct access */
   struct key_source *changing; /* owned; READWRITE for what changes; NULL: as for reading */

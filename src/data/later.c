@@ -404,7 +404,7 @@ int later_new(struct state *state, struct store *inner, bool at_once, struct sto
   l->at_once = at_once;
   rc = later_load(l);
   if (rc == 0)
-    rc = later_start(l);
+    rc = l->synced.head != NULL ? later_ensure(l) : 0;
   if (rc != 0) {
     l->inner = NULL; /* it is still the caller's */
     later_destroy(&l->store);

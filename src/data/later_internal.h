@@ -130,7 +130,8 @@ int later_after_moves(struct later *l, uint64_t upto, int rc);
 
 /* --- later_send.c --- */
 extern const char LATER_ROW_REMOVAL[]; /* journal_change.what */
-int later_start(struct later *l);
+/* The threads run, from the first change on that is not sent at once. */
+int later_ensure(struct later *l);
 void later_stop(struct later *l);
 /* Queues what the journal has. */
 int later_load(struct later *l);

@@ -57,8 +57,10 @@ static int to_row(const struct later_change *c, struct buf *detail, struct journ
 int later_note(struct later *l, struct later_change *c) {
   struct journal_change row;
   struct buf detail;
-  int rc;
+  int rc = later_ensure(l);
 
+  if (rc != 0)
+    return rc;
   buf_init(&detail, 0);
   rc = to_row(c, &detail, &row);
   row.domain = l->store.domain;
@@ -374,14 +376,24 @@ static void *send_main(void *arg) {
   return NULL;
 }
 
-int later_start(struct later *l) {
-  int rc = -pthread_create(&l->thread, NULL, send_main, l);
+static int start_locked(struct later *l) {
+  int rc = l->running ? 0 : -pthread_create(&l->thread, NULL, send_main, l);
 
   l->running = rc == 0;
   if (rc == 0)
     rc = -pthread_create(&l->copier, NULL, later_move_main, l);
   l->copying = rc == 0;
   l->synced.copier_ended = rc != 0;
+  return rc;
+}
+
+int later_ensure(struct later *l) {
+  int rc = 0;
+
+  mtx_lock(&l->synced.lock);
+  if (!l->copying && !l->synced.stop)
+    rc = start_locked(l);
+  mtx_unlock(&l->synced.lock);
   return rc;
 }
 

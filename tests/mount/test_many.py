@@ -12,6 +12,10 @@ def requests(emu):
     return collections.Counter(r["operation"] for r in emu.admin("GET", "requests"))
 
 
+def threads(place, point):
+    return len(os.listdir(f"/proc/{place.status(point)['pid']}/task"))
+
+
 def test_a_thousand_directories_below_one_grant(emu, place):
     words = ["access = grants", "profile = usera", "path-style = yes", "account = 333333333333"]
     source = place.config(emu, {f"d{i:04}": [f"source = s3://{GRANTS_BUCKET}/Product/p{i}", *words]
@@ -30,3 +34,4 @@ def test_a_thousand_directories_below_one_grant(emu, place):
     assert later["GetDataAccess"] == asked["GetDataAccess"]
     assert sum(later.values()) <= sum(asked.values()) + 4, later
     assert len(place.status(point)["directories"]) == COUNT
+    assert threads(place, point) < 100

@@ -117,6 +117,18 @@ def test_session_is_renewed_before_it_ends(aws, here, place):
         forget(aws, "clock", "POST", {"shift-ms": 0})
 
 
+def test_many_directories_in_one_directory_bucket(aws, here, place):
+    """Their sessions are renewed by a few threads, not by one each."""
+    words = [f"{k} = {v}" for k, v in (o.split("=", 1) for o in here())]
+    (place.dir / "team.conf").write_text("[mount]\n" + "\n".join(words) + "\n" + "".join(
+        f"[dir d{i:03}]\nsource = s3://{DIRECTORY}/many-dirs/{i}\n" for i in range(200)))
+    point = place.mount(place.dir / "team.conf")
+    for i in range(200):
+        assert os.listdir(point / f"d{i:03}") == []
+    (point / "d100" / "one").write_bytes(b"1")
+    assert len(os.listdir(f"/proc/{place.status(point)['pid']}/task")) < 100
+
+
 def test_directory_bucket_denied(aws, here, place):
     result, _ = place.try_mount(f"s3://{DIRECTORY}", here(profile="stranger"))
     assert result.returncode == 3 and result.stderr.count("\n") == 1
