@@ -154,8 +154,14 @@ static bool is_unsent(struct staged *f) {
          !commit_is_open(&f->synced.expect);
 }
 
+enum moving {
+  MOVE_ANY,
+  MOVE_UNSENT,  /* only what the store cannot have */
+  MOVE_UNNOTED, /* the caller tells the journal */
+};
+
 /* An upload belongs to a key: it cannot follow. */
-static int move_key(struct staged *f, const char *key, struct base *b, bool unsent_only) {
+static int move_key(struct staged *f, const char *key, struct base *b, enum moving how) {
   char *copy = strdup(key);
   char *old;
   int rc = copy != NULL ? commit_begin(f) : -ENOMEM;
@@ -164,7 +170,7 @@ static int move_key(struct staged *f, const char *key, struct base *b, bool unse
     free(copy);
     return rc;
   }
-  rc = unsent_only && !is_unsent(f) ? -EAGAIN : change_begin(f);
+  rc = how == MOVE_UNSENT && !is_unsent(f) ? -EAGAIN : change_begin(f);
   if (rc != 0) {
     commit_end(f);
     free(copy);
@@ -180,7 +186,7 @@ static int move_key(struct staged *f, const char *key, struct base *b, bool unse
   }
   mtx_unlock(&f->synced.lock);
   free(old);
-  rc = staged_id(f) != 0 ? staged_note(f, STATE_LAZY) : 0;
+  rc = how != MOVE_UNNOTED && staged_id(f) != 0 ? staged_note(f, STATE_LAZY) : 0;
   change_end(f);
   commit_end(f);
   return rc;
@@ -192,18 +198,18 @@ int staged_rename(struct staged *f, const char *key, const struct store_attr *at
 
   if (rc != 0)
     return rc;
-  rc = move_key(f, key, b, false);
+  rc = move_key(f, key, b, MOVE_ANY);
   if (rc == -ESTALE)
     base_unref(b);
   return rc;
 }
 
 int staged_rename_unsent(struct staged *f, const char *key) {
-  return move_key(f, key, NULL, true);
+  return move_key(f, key, NULL, MOVE_UNSENT);
 }
 
-int staged_unlink(struct staged *f, struct store_attr *out, bool *sure) {
-  int rc = move_key(f, "", NULL, false);
+static int unlink_as(struct staged *f, enum moving how, struct store_attr *out, bool *sure) {
+  int rc = move_key(f, "", NULL, how);
 
   if (rc != 0)
     return rc;
@@ -212,4 +218,16 @@ int staged_unlink(struct staged *f, struct store_attr *out, bool *sure) {
   *sure = f->synced.err == 0 && !commit_is_open(&f->synced.expect);
   mtx_unlock(&f->synced.lock);
   return 0;
+}
+
+int staged_unlink(struct staged *f, struct store_attr *out, bool *sure) {
+  return unlink_as(f, MOVE_ANY, out, sure);
+}
+
+int staged_unlink_unnoted(struct staged *f, struct store_attr *out, bool *sure) {
+  return unlink_as(f, MOVE_UNNOTED, out, sure);
+}
+
+int staged_note_unlinked(struct staged *f) {
+  return staged_id(f) != 0 ? staged_note(f, STATE_LAZY) : 0;
 }

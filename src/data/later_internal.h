@@ -135,8 +135,9 @@ int later_ensure(struct later *l);
 void later_stop(struct later *l);
 /* Queues what the journal has. */
 int later_load(struct later *l);
-/* Notes it in the journal. */
+/* Notes it in the journal; in the second way by what the caller has. */
 int later_note(struct later *l, struct later_change *c);
+int later_note_by(struct later *l, struct later_change *c, const struct later_noter *n);
 /* Notes it and queues it; taken also on failure. */
 int later_accept(struct later *l, struct later_change *c);
 /* Notes why it waits. */

@@ -54,7 +54,7 @@ static int to_row(const struct later_change *c, struct buf *detail, struct journ
   return rc;
 }
 
-int later_note(struct later *l, struct later_change *c) {
+int later_note_by(struct later *l, struct later_change *c, const struct later_noter *n) {
   struct journal_change row;
   struct buf detail;
   int rc = later_ensure(l);
@@ -65,10 +65,20 @@ int later_note(struct later *l, struct later_change *c) {
   rc = to_row(c, &detail, &row);
   row.domain = l->store.domain;
   if (rc == 0)
-    rc = journal_add_change(l->state, &row, STATE_LAZY);
+    rc = n->note(n->arg, &row);
   buf_fini(&detail);
   c->id = row.id;
   return rc;
+}
+
+static int add_row(void *arg, struct journal_change *row) {
+  return journal_add_change(arg, row, STATE_LAZY);
+}
+
+int later_note(struct later *l, struct later_change *c) {
+  const struct later_noter plain = {.note = add_row, .arg = l->state};
+
+  return later_note_by(l, c, &plain);
 }
 
 int later_accept(struct later *l, struct later_change *c) {

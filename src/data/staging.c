@@ -314,6 +314,21 @@ int staged_note(struct staged *f, enum state_sync sync) {
   return rc;
 }
 
+int staged_note_with(struct staged *f, struct journal_change *c) {
+  struct journal_file row;
+  int rc = note_begin(f, &row);
+
+  if (rc != 0)
+    return rc;
+  if (row.id != 0)
+    rc = journal_put_file_and_change(f->staging->state, &row, c, STATE_LAZY);
+  else
+    rc = journal_add_change(f->staging->state, c, STATE_LAZY);
+  note_end(f, row.id);
+  journal_file_fini(&row);
+  return rc;
+}
+
 int staged_note_promise(struct staged *f, const struct journal_layer *layers, size_t count) {
   struct journal_file row;
   int64_t before;

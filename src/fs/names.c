@@ -215,23 +215,12 @@ int names_remove(const struct root *r, const char *key, const char *etag) {
 }
 
 static int unlink_version(struct fs *fs, uint64_t parent, const char *name) {
-  struct store_attr left;
   struct ns_child c;
   int rc = names_child(fs, parent, name, &c);
 
   if (rc != 0)
     return rc;
-  if (c.type == NS_DIR) {
-    ns_child_fini(fs->ns, &c);
-    return -EISDIR;
-  }
-  rc = names_forget(fs, &c, &left);
-  if (rc == 0 && (!c.local || left.etag[0] != '\0')) {
-    names_keep_folder(fs, parent, name);
-    rc = names_remove(c.root, c.key, left.etag);
-    if (rc != 0 && names_follow(fs, c.ino, c.key, &left) != 0)
-      log_warn("'%s' could not be removed, and what is open of it is not saved any more", c.key);
-  }
+  rc = c.type != NS_DIR ? names_unlink(fs, parent, name, &c) : -EISDIR;
   if (rc == -ESTALE) {
     ns_expire(fs->ns, c.ino, rc);
     ns_distrust(fs->ns, parent);

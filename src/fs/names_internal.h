@@ -96,6 +96,8 @@ int names_follow(struct fs *fs, uint64_t ino, const char *key, const struct stor
 /* The name is gone: nothing will be committed. *left: the version that the store has of it,
  * without etag when it has none. */
 int names_forget(struct fs *fs, const struct ns_child *c, struct store_attr *left);
+/* The name goes, and with it what was staged: the journal learns of both at once. */
+int names_unlink(struct fs *fs, uint64_t parent, const char *name, const struct ns_child *c);
 /* The same for all files below a folder (key with its '/'), after the tree knows. */
 int names_settle_below(struct fs *fs, const struct root *r, const char *folder);
 int names_follow_below(struct fs *fs, const struct root *r, const char *folder);

@@ -10,6 +10,7 @@
 
 #include "names_internal.h"
 #include "s3apfs/base/log.h"
+#include "s3apfs/data/later.h"
 
 int names_settle(struct fs *fs, uint64_t ino, bool *changed) {
   struct writing *w;
@@ -39,8 +40,24 @@ int names_follow(struct fs *fs, uint64_t ino, const char *key, const struct stor
   return rc;
 }
 
-int names_forget(struct fs *fs, const struct ns_child *c, struct store_attr *left) {
+/* Which version the store has: `known`, if the staged file tells that. */
+static void find_left(const struct ns_child *c, const struct store_attr *known, bool sure,
+                      struct store_attr *left) {
   struct store *s = c->root->store;
+  struct store_attr now;
+
+  *left = c->local ? *known : c->attr; /* a commit may have ended since *c was taken */
+  if (!sure && s->ops->head(s, c->key, &now, NULL) == 0)
+    *left = now;
+}
+
+/* A commit may have ended in between, and what it sent is here no more. */
+static void keep_bytes_again(struct fs *fs, const struct ns_child *c) {
+  if (writing_keep_bytes(fs, c->ino) != 0)
+    log_debug("a removed file that is open may not be readable any more");
+}
+
+int names_forget(struct fs *fs, const struct ns_child *c, struct store_attr *left) {
   struct store_attr known;
   struct writing *w;
   bool sure = true;
@@ -51,14 +68,86 @@ int names_forget(struct fs *fs, const struct ns_child *c, struct store_attr *lef
   if (w == NULL)
     return rc;
   rc = staged_unlink(w->staged, &known, &sure);
-  /* A commit may have ended in between, and what it sent is here no more. */
-  if (rc == 0 && writing_keep_bytes(fs, c->ino) != 0)
-    log_debug("a removed file that is open may not be readable any more");
+  if (rc == 0)
+    keep_bytes_again(fs, c);
   writing_put(fs, w);
-  if (rc == 0 && c->local) /* a commit may have ended since *c was taken */
-    *left = known;
-  if (rc == 0 && !sure && s->ops->head(s, c->key, &known, NULL) == 0)
-    *left = known;
+  if (rc == 0)
+    find_left(c, &known, sure, left);
+  return rc;
+}
+
+/* --- removing --- */
+
+struct unlinking {
+  struct fs *fs;
+  struct writing *writing;
+  const struct ns_child *child;
+  struct store_attr left;
+};
+
+static int note_unlinked(void *arg, struct journal_change *row) {
+  struct unlinking *u = arg;
+  int rc = staged_note_with(u->writing->staged, row);
+
+  if (rc == 0)
+    keep_bytes_again(u->fs, u->child);
+  return rc;
+}
+
+static void take_back(void *arg) {
+  struct unlinking *u = arg;
+
+  if (names_follow(u->fs, u->child->ino, u->child->key, &u->left) != 0)
+    log_warn("'%s' could not be removed, and what is open of it is not saved any more",
+             u->child->key);
+}
+
+/* The store is one that has to be told at once and has no journal. */
+static int remove_unnoted(struct unlinking *u) {
+  const struct ns_child *c = u->child;
+  int rc = staged_note_unlinked(u->writing->staged);
+
+  if (rc == 0) {
+    keep_bytes_again(u->fs, c);
+    rc = names_remove(c->root, c->key, u->left.etag);
+  }
+  if (rc != 0)
+    take_back(u);
+  return rc;
+}
+
+static int remove_left(struct unlinking *u) {
+  const struct later_noter noter = {.note = note_unlinked, .back = take_back, .arg = u};
+  const struct ns_child *c = u->child;
+  const char *etag = u->left.etag[0] != '\0' ? u->left.etag : NULL;
+  int rc = later_remove_noted(c->root->store, c->key, etag, &noter);
+
+  return rc == -EOPNOTSUPP ? remove_unnoted(u) : rc;
+}
+
+static bool is_in_store(const struct ns_child *c, const struct store_attr *left) {
+  return !c->local || left->etag[0] != '\0';
+}
+
+int names_unlink(struct fs *fs, uint64_t parent, const char *name, const struct ns_child *c) {
+  struct unlinking u = {.fs = fs, .child = c, .left = c->attr};
+  struct store_attr known;
+  bool sure = true;
+  int rc = writing_keep_bytes(fs, c->ino);
+
+  if (rc != 0)
+    return rc;
+  if (is_in_store(c, &u.left))
+    names_keep_folder(fs, parent, name);
+  u.writing = writing_find(fs, c->ino);
+  if (u.writing == NULL)
+    return is_in_store(c, &u.left) ? names_remove(c->root, c->key, c->attr.etag) : 0;
+  rc = staged_unlink_unnoted(u.writing->staged, &known, &sure);
+  if (rc == 0) {
+    find_left(c, &known, sure, &u.left);
+    rc = is_in_store(c, &u.left) ? remove_left(&u) : staged_note_unlinked(u.writing->staged);
+  }
+  writing_put(fs, u.writing);
   return rc;
 }
 

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "s3apfs/state/journal.h"
-#include "state_internal.h"
+#include "journal_internal.h"
 
 void journal_change_fini(struct journal_change *c) {
   free(c->domain);
@@ -17,10 +16,9 @@ void journal_change_fini(struct journal_change *c) {
   memset(c, 0, sizeof(*c));
 }
 
-static int add_change(struct db *d, void *arg) {
+int journal_insert_change(struct db *d, struct journal_change *c) {
   static const char sql[] = "INSERT INTO change(domain, what, key, target, etag, detail, err) "
                             "VALUES(?, ?, ?, ?, ?, ?, ?)";
-  struct journal_change *c = arg;
   sqlite3_stmt *st;
   int rc = db_prepare(d, sql, &st);
 
@@ -37,6 +35,10 @@ static int add_change(struct db *d, void *arg) {
   if (rc == 0)
     c->id = db_last_id(d);
   return rc;
+}
+
+static int add_change(struct db *d, void *arg) {
+  return journal_insert_change(d, arg);
 }
 
 int journal_add_change(struct state *s, struct journal_change *c, enum state_sync sync) {

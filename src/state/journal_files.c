@@ -32,6 +32,7 @@ struct file_task {
   struct journal_file *file;
   const struct journal_layer *layers;
   size_t layer_count;
+  struct journal_change *change;
   struct buf meta;
   struct buf headers;
 };
@@ -115,6 +116,13 @@ static int promise_file(struct db *d, void *arg) {
   return rc;
 }
 
+static int put_file_and_change(struct db *d, void *arg) {
+  struct file_task *t = arg;
+  int rc = put_file(d, t);
+
+  return rc == 0 ? journal_insert_change(d, t->change) : rc;
+}
+
 static int write_file(struct state *s, struct file_task t, enum state_sync sync,
                       int (*fn)(struct db *d, void *arg)) {
   const struct journal_file *f = t.file;
@@ -145,6 +153,12 @@ int journal_promise_file(struct state *s, struct journal_file *f,
                          const struct journal_layer *layers, size_t count) {
   return write_file(s, (struct file_task){.file = f, .layers = layers, .layer_count = count},
                     STATE_DURABLE, promise_file);
+}
+
+int journal_put_file_and_change(struct state *s, const struct journal_file *f,
+                                struct journal_change *c, enum state_sync sync) {
+  return write_file(s, (struct file_task){.file = (struct journal_file *)f, .change = c}, sync,
+                    put_file_and_change);
 }
 
 static int drop_by_id(struct db *d, const char *sql, int64_t id) {

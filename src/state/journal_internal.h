@@ -10,4 +10,8 @@ int journal_add_layer(struct db *d, int64_t file, const struct journal_layer *l)
 /* Those below `first`. */
 int journal_drop_layers(struct db *d, int64_t file, int64_t first);
 
+/* --- journal_changes.c; on the database's thread --- */
+/* c->id is set. */
+int journal_insert_change(struct db *d, struct journal_change *c);
+
 #endif

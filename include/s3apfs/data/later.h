@@ -9,7 +9,7 @@
 #ifndef S3APFS_DATA_LATER_H
 #define S3APFS_DATA_LATER_H
 
-#include "s3apfs/state/state.h"
+#include "s3apfs/state/journal.h"
 #include "s3apfs/store/write.h"
 
 /* Takes `inner` (which has ->write) on success; state is borrowed and outlives it. What an
@@ -29,5 +29,16 @@ int later_flush(struct store *s);
 /* store->write->remove() of any store that is over before it returns: for who has to know
  * how it ended. */
 int later_remove_now(struct store *s, struct store_doomed *items, size_t count);
+/* How the journal learns of a removal together with something else. */
+struct later_noter {
+  int (*note)(void *arg, struct journal_change *row); /* as journal_add_change() */
+  void (*back)(void *arg); /* it failed: what was noted with it is taken back */
+  void *arg;
+};
+/* Removes this version (NULL: any) as store->write->remove() does, behind or before this returns,
+ * and has it noted in any case. -EOPNOTSUPP: the store sends nothing behind, nothing was done;
+ * after any other failure back() was called. */
+int later_remove_noted(struct store *s, const char *key, const char *etag,
+                       const struct later_noter *n);
 
 #endif

@@ -98,6 +98,13 @@ int staged_localize(struct staged *f, const struct patience *p);
  * commit of another one failed, and may have succeeded all the same. */
 int staged_unlink(struct staged *f, struct store_attr *out, bool *sure);
 
+/* As staged_unlink(), but the journal does not know it before staged_note_unlinked(). */
+int staged_unlink_unnoted(struct staged *f, struct store_attr *out, bool *sure);
+int staged_note_unlinked(struct staged *f);
+/* What the journal has of the file becomes what it is now, and this change is noted: both or
+ * neither. */
+int staged_note_with(struct staged *f, struct journal_change *c);
+
 /* Drops what is staged, and its journal; an upload under way is aborted. */
 int staged_discard(struct staged *f);
 

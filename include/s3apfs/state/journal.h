@@ -103,6 +103,9 @@ struct journal_change {
 void journal_change_fini(struct journal_change *c); /* frees the strings */
 
 int journal_add_change(struct state *s, struct journal_change *c, enum state_sync sync);
+/* This and journal_put_file() in one: whatever happens, both are noted or neither. */
+int journal_put_file_and_change(struct state *s, const struct journal_file *f,
+                                struct journal_change *c, enum state_sync sync);
 /* Replaces all but the domain of the change with this id; another may be left to do in its place.
  */
 int journal_put_change(struct state *s, const struct journal_change *c, enum state_sync sync);

@@ -461,3 +461,47 @@ Test(state, says_so_when_nothing_can_be_noted) {
   journal_file_fini(&f);
   state_close(s);
 }
+
+static int note_key(void *arg, struct journal_file *f) {
+  strcpy(arg, f->key);
+  return 0;
+}
+
+static int count_removal(void *arg, struct journal_change *c) {
+  *(int *)arg += strcmp(c->what, "remove") == 0 && strcmp(c->key, "k") == 0;
+  return 0;
+}
+
+static void expect_noted(struct state *s, const char *key, int removals) {
+  char got[32] = "none";
+  int count = 0;
+
+  cr_assert_eq(journal_each_file(s, note_key, got), 0);
+  cr_assert_eq(journal_each_change(s, count_removal, &count), 0);
+  cr_expect_str_eq(got, key);
+  cr_expect_eq(count, removals);
+}
+
+Test(state, a_file_and_a_change_are_noted_together_or_not_at_all) {
+  char text[8] = "";
+  char what[8] = "remove";
+  char key[8] = "k";
+  struct journal_change c = {
+      .domain = text, .what = what, .key = key, .target = text, .etag = text};
+  struct journal_file f;
+  struct state *s = open_state();
+
+  make_file(&f, "k");
+  cr_assert_eq(journal_add_file(s, &f, STATE_DURABLE), 0);
+  f.key[0] = '\0';
+  cr_expect_lt(journal_put_file_and_change(s, &f, &c, STATE_LAZY), 0, "it has no detail");
+  expect_noted(s, "k", 0);
+  c.detail = text;
+  cr_assert_eq(journal_put_file_and_change(s, &f, &c, STATE_LAZY), 0);
+  cr_expect_gt(c.id, 0);
+  state_close(s);
+  s = open_state();
+  expect_noted(s, "", 1);
+  state_close(s);
+  journal_file_fini(&f);
+}

@@ -1,0 +1,76 @@
+"""A removed file that had a save in the journal alone: whenever the mount is killed, the next one has that
+save or no file, and never the version before it."""
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+from mounting import options, wait_for_what_is_under_way
+
+BUCKET = "test-bucket-1"
+UNAVAILABLE = {"operation": "PutObject", "key": "*/f", "effect": "error", "count": -1, "status": 503, "code": "SlowDown"}
+
+
+class Mount:
+    def __init__(self, emu, place, prefix):
+        place.add_owner()
+        self.emu, self.place, self.source = emu, place, f"s3://{BUCKET}/{prefix}"
+        emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/first", Body=b"first")
+        self.words = options(emu, "profile=admin2", f"state-dir={place.dir}/state", "writeback")
+        self.point = pathlib.Path(place.mount(self.source, self.words))
+
+    def killed_in(self, path, fault):
+        """A removal that was killed in the first request of this kind; False: there was none."""
+        def remove():
+            with contextlib.suppress(OSError):
+                path.unlink()
+        if fault is not None:
+            self.emu.admin("POST", "faults", {"effect": "drop", "count": -1, **fault})
+        thread = threading.Thread(target=remove)
+        thread.start()
+        hit = False
+        while fault is not None and not hit and thread.is_alive():
+            time.sleep(0.002)
+            hit = self.emu.admin("GET", "faults")[-1]["hits"] > 0
+        if fault is None:
+            thread.join()
+        pid = self.place.status(self.point)["pid"]
+        os.kill(pid, signal.SIGKILL)
+        thread.join()
+        self.emu.admin("DELETE", "faults")
+        wait_for_what_is_under_way(self.emu, pid)
+        subprocess.run(["umount", "-l", str(self.point)], check=True)
+        result = self.place.run("mount", self.source, self.point, "-o",
+                                ",".join([f"log={self.place.dir}/log", *self.words]))
+        assert result.returncode == 0, result.stderr
+        return hit
+
+
+KINDS = {"the listing of its folder": {"operation": "ListObjectsV2"},
+         "the folder's object": {"operation": "PutObject", "key": "*/d/"},
+         "the removal": {"operation": "DeleteObject*"},
+         "the removal unanswered": {"operation": "DeleteObject*", "after": True}}
+
+
+@pytest.mark.parametrize("proven", [False, True], ids=["the first removal", "a later one"])
+@pytest.mark.parametrize("kind", [*KINDS, "none"])
+def test_the_version_before_the_save_does_not_come_back(emu, place, request, kind, proven):
+    prefix = "unlinked/" + request.node.name
+    emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/d/f", Body=b"old")
+    mount = Mount(emu, place, prefix)
+    if proven:
+        (mount.point / "first").unlink()
+    path = mount.point / "d" / "f"
+    assert path.read_text() == "old"
+    emu.admin("POST", "faults", UNAVAILABLE)
+    path.write_text("new")
+    hit = mount.killed_in(path, KINDS.get(kind))
+    assert hit or kind == "none" or (proven and "removal" in kind)
+    if path.exists():
+        assert path.read_text() == "new"
+    assert [n for n in os.listdir(mount.point / "d") if n != "f"] == []
+    assert place.status(mount.point)["pending"] == []
