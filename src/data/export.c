@@ -41,6 +41,13 @@ static int export_all(const struct snapshot *s, int fd) {
   return rc;
 }
 
+/* What is given up here while it is read would be zeroes. */
+static int export_state(struct staged *f, const struct snapshot *s, int fd) {
+  int rc = export_all(s, fd);
+
+  return rc == 0 && snapshot_is_here(f, s, 0, s->size) != 0 ? -EIO : rc;
+}
+
 int staged_export(struct staged *f, int dir, const char *name) {
   struct attempt a;
   int fd;
@@ -53,7 +60,7 @@ int staged_export(struct staged *f, int dir, const char *name) {
     return -errno;
   rc = attempt_init(&a, f);
   if (rc == 0)
-    rc = export_all(&a.state, fd);
+    rc = export_state(f, &a.state, fd);
   attempt_fini(&a);
   if (close(fd) != 0 && rc == 0)
     rc = -errno;
