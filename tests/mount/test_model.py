@@ -78,6 +78,10 @@ def is_folder(path):
     return os.path.isdir(path) and not os.path.islink(path)
 
 
+def is_cut(data, whole):
+    return isinstance(data, bytes) and isinstance(whole, bytes) and len(data) < len(whole) and whole.startswith(data)
+
+
 def short(data):
     return None if data is None else f"{len(data)} bytes {data[:16]!r}"
 
@@ -112,7 +116,11 @@ class Model:
         seen = outcome(lambda: call(self.point, 0))
         if isinstance(seen, OSError) and seen.errno in (DEAD_OR_ASKED if self.killing else DEAD):
             raise Died(what, call)
+        if self.killing and what.startswith("write") and isinstance(seen, int) and seen < int(what.split()[-1]):
+            raise Died(what, call)  # the kill cut it after some of its pieces
         wanted = outcome(lambda: call(self.local, 1))
+        if self.killing and what.startswith(("pread", "read ")) and is_cut(seen, wanted):
+            raise Died(what, call)
         self.compare(what, seen, wanted)
         return seen, wanted
 
