@@ -4,7 +4,8 @@
  * that has to be removed afterwards; the version stays what it is. What it does not rename is
  * copied. Nothing is put over what somebody else made under the new name: a move is made only
  * where that is free. What is remembered of a version goes ahead of it, so that the mount after a
- * crash finds it wherever the version is. */
+ * crash finds it wherever the version is; but behind it in an exchange, whose first step is taken
+ * back. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,10 +45,11 @@ static int move_item(struct tree *t, struct moved *m, const char *from, const ch
 
   if (text_has_suffix(to, "/") || !may_move(t))
     return -EOPNOTSUPP;
-  remember(t, m->name, m->etag, false);
+  if (!t->absent)
+    remember(t, m->name, m->etag, false);
   rc = names_move(t->root, &source, to, &absent);
-  if (rc != 0)
-    remember(t, m->name, m->etag, true);
+  if ((rc == 0) == t->absent)
+    remember(t, m->name, m->etag, rc != 0);
   if (rc == 0)
     atomic_fetch_add(&t->carried->moves, 1);
   else if (rc == -EOPNOTSUPP)
