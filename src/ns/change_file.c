@@ -65,6 +65,8 @@ int ns_dressed(struct ns *n, uint64_t ino, const struct posix *posix) {
     p->has_ctime = true;
     p->ctime_ns = clock_wall_ms(n->clock) * 1000000;
     folder_keep_locked(n, i, true, &memo);
+  } else if (p != NULL) {
+    memo_take_locked(n, i, &memo); /* what it was set on may be in the store already */
   }
   mtx_unlock(&n->synced.lock);
   memo_keep(n, &memo);

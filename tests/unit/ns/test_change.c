@@ -1,10 +1,12 @@
 /* What the tree shows of this mount's own changes. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <ftw.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "s3apfs/ns/change.h"
 #include "s3apfs/store/mem_store.h"
@@ -55,6 +57,59 @@ static struct store_attr put(const char *key) {
   cr_assert_eq(mem_store_put(mem, key, key, strlen(key)), 0);
   cr_assert_eq(mem->ops->head(mem, key, &a, NULL), 0);
   return a;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
+  (void)st;
+  (void)type;
+  (void)at;
+  return remove(path);
+}
+
+static void new_tree_over(struct state *state) {
+  struct ns_options o = {.clock = &fake, .budget = budget, .state = state};
+
+  ns_free(ns);
+  cr_assert_eq(ns_new(&catalog, &o, &ns), 0);
+}
+
+static struct ns_attr listed(const char *name) {
+  struct ns_entry e;
+  struct ns_dir *d;
+  bool end = false;
+
+  cr_assert_eq(ns_dir_open(ns, NS_ROOT_INO, &patient, &d), 0);
+  for (uint64_t at = 0; !end; at = e.next) {
+    cr_assert_eq(ns_dir_read(d, at, true, &patient, &e, &end), 0);
+    cr_assert_not(end, "%s is not listed", name);
+    if (strcmp(e.name, name) == 0)
+      break;
+  }
+  ns_dir_close(d);
+  return e.attr;
+}
+
+/* The commit that took a mode along may be over before the tree is told of the mode. */
+Test(change, what_was_set_on_a_stored_file_is_remembered) {
+  struct posix before = {.has_mode = true, .mode = S_IFREG | 0644};
+  struct posix after = {.has_mode = true, .mode = S_IFREG | 0600};
+  char dir[] = "/tmp/s3apfs-change-XXXXXX";
+  struct store_attr stored = put("f");
+  struct state *state;
+  struct buf why;
+
+  buf_init(&why, 0);
+  cr_assert_not_null(mkdtemp(dir));
+  cr_assert_eq(state_open(dir, "mount", &why, &state), 0, "%s", buf_cstr(&why));
+  new_tree_over(state);
+  ns_stored(ns, listed("f").ino, &stored, &before);
+  cr_assert_eq(ns_dressed(ns, listed("f").ino, &after), 0);
+  new_tree_over(state);
+  cr_expect_eq(listed("f").mode, (mode_t)(S_IFREG | 0600));
+  new_tree_over(NULL);
+  state_close(state);
+  buf_fini(&why);
+  cr_expect_eq(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 static unsigned requests(void) {
