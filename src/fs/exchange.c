@@ -44,24 +44,18 @@ struct exchange {
   bool beside; /* something of the first went to a conflict copy */
 };
 
-static bool is_folder(const char *key) {
-  size_t len = strlen(key);
-
-  return len > 0 && key[len - 1] == '/';
-}
-
 /* The key as that of a file, or of a folder. */
 static char *key_as(const char *key, bool folder) {
-  return text_printf("%.*s%s", (int)(strlen(key) - is_folder(key)), key, folder ? "/" : "");
+  return text_printf("%.*s%s", (int)(strlen(key) - names_is_folder(key)), key, folder ? "/" : "");
 }
 
 char *exchange_key(const struct ns_child *c, const struct ns_child *name_of) {
-  return key_as(name_of->key, is_folder(c->key));
+  return key_as(name_of->key, names_is_folder(c->key));
 }
 
 /* In the same folder as the key, and of the same kind as the other one. */
 static char *key_aside(const char *key, bool folder) {
-  size_t len = strlen(key) - is_folder(key);
+  size_t len = strlen(key) - names_is_folder(key);
   uint64_t random = 0;
 
   while (len > 0 && key[len - 1] != '/')
@@ -85,8 +79,8 @@ static int exchange_init(struct exchange *x, const char *first, const char *seco
                          const char *etag) {
   x->first = strdup(first);
   x->second = strdup(second);
-  x->first_to = key_as(second, is_folder(first));
-  x->second_to = key_as(first, is_folder(second));
+  x->first_to = key_as(second, names_is_folder(first));
+  x->second_to = key_as(first, names_is_folder(second));
   x->etag = strdup(etag);
   return x->first != NULL && x->second != NULL && x->first_to != NULL && x->second_to != NULL &&
                  x->etag != NULL
@@ -168,7 +162,7 @@ static int leave_aside(struct exchange *x, const char *to, struct store_attr *ou
   int rc = names_carry_on(x->fs, x->root, x->aside, to, x->etag, out);
 
   x->beside = rc == -EEXIST;
-  if (rc == -EEXIST || (rc == 0 && is_folder(x->aside)))
+  if (rc == -EEXIST || (rc == 0 && names_is_folder(x->aside)))
     rc = names_carry_beside(x->fs, x->root, x->aside, to, x->at);
   return rc;
 }
@@ -244,7 +238,7 @@ int exchange_names(struct fs *fs, const struct ns_child *a, const struct ns_chil
   int rc = exchange_init(&x, a->key, b->key, a->attr.etag);
 
   if (rc == 0) {
-    x.aside = key_aside(b->key, is_folder(a->key));
+    x.aside = key_aside(b->key, names_is_folder(a->key));
     rc = x.aside != NULL ? begin_step(&x, STEP_ASIDE) : -ENOMEM;
   }
   if (rc == 0) {
@@ -267,7 +261,7 @@ static void remember(const struct exchange *x, const char *key) {
   struct posix posix;
   struct kvlist meta;
 
-  if (is_folder(key))
+  if (names_is_folder(key))
     return;
   kvlist_init(&meta);
   if (r->options.posix == ROOT_POSIX_OFF || r->store->ops->head(r->store, key, &attr, &meta) != 0) {

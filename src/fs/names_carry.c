@@ -17,12 +17,6 @@
 #define TRIES 5
 #define PAGE 1000
 
-static bool is_folder(const char *key) {
-  size_t len = strlen(key);
-
-  return len > 0 && key[len - 1] == '/';
-}
-
 static int remove_version(const struct root *r, const char *key, const char *etag) {
   struct store_doomed d = {.key = key, .etag = etag};
 
@@ -52,8 +46,8 @@ static int carry_file(const struct root *r, const char *from, const struct store
 
 int names_carry(struct fs *fs, const struct root *r, const char *from,
                 const struct store_attr *attr, const char *to, struct store_attr *out, bool *left) {
-  return is_folder(from) ? names_carry_tree(fs, r, from, to, left)
-                         : carry_file(r, from, attr, to, out, left);
+  return names_is_folder(from) ? names_carry_tree(fs, r, from, to, left)
+                               : carry_file(r, from, attr, to, out, left);
 }
 
 /* --- once more ------------------------------------------------------------------------- */
@@ -97,8 +91,8 @@ static int carry_on_file(const struct root *r, const char *from, const char *to,
 
 int names_carry_on(struct fs *fs, const struct root *r, const char *from, const char *to,
                    const char *known, struct store_attr *out) {
-  int rc =
-      is_folder(from) ? names_finish_tree(fs, r, from, to) : carry_on_file(r, from, to, known, out);
+  int rc = names_is_folder(from) ? names_finish_tree(fs, r, from, to)
+                                 : carry_on_file(r, from, to, known, out);
 
   ns_unkeep(fs->ns, r, from);
   ns_unkeep(fs->ns, r, to);
@@ -130,7 +124,7 @@ static int entry_beside(struct fs *fs, const struct root *r, const struct store_
   char *key;
   int rc;
 
-  if (is_folder(e->name))
+  if (names_is_folder(e->name))
     return remove_version(r, e->name, e->attr.etag);
   key = text_printf("%s%s", to, e->name + strlen(from));
   rc = key != NULL ? file_beside(fs, r, e->name, key, time) : -ENOMEM;
@@ -160,6 +154,6 @@ static int folder_beside(struct fs *fs, const struct root *r, const char *from, 
 
 int names_carry_beside(struct fs *fs, const struct root *r, const char *from, const char *to,
                        int64_t time) {
-  return is_folder(from) ? folder_beside(fs, r, from, to, time)
-                         : file_beside(fs, r, from, to, time);
+  return names_is_folder(from) ? folder_beside(fs, r, from, to, time)
+                               : file_beside(fs, r, from, to, time);
 }

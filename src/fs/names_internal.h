@@ -3,8 +3,14 @@
 #define NAMES_INTERNAL_H
 
 #include "fs_internal.h"
+#include "s3apfs/base/text.h"
 #include "s3apfs/ns/change.h"
 #include "s3apfs/store/write.h"
+
+/* By its key. */
+static inline bool names_is_folder(const char *key) {
+  return text_has_suffix(key, "/");
+}
 
 /* Attributes of what is being made. */
 struct posix names_made_by(const struct fs_maker *by, mode_t type);
