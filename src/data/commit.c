@@ -28,7 +28,8 @@ void commit_result_fini(struct commit_result *r) {
   r->aside = NULL;
 }
 
-void commit_result_set(struct commit_result *r, struct attempt *a, const struct store_attr *attr) {
+/* The attempt's metadata goes over. */
+static void set_result(struct commit_result *r, struct attempt *a, const struct store_attr *attr) {
   r->committed = true;
   r->attr = *attr;
   kvlist_fini(&r->meta);
@@ -418,8 +419,22 @@ static int catch_up(struct staged *f, struct commit_result *out, bool *over) {
   return 0;
 }
 
-static int commit_now(struct staged *f, struct commit_result *out) {
+int commit_send(struct attempt *a, struct commit_result *out) {
   struct store_attr attr;
+  int rc;
+
+  commit_take_dress(a);
+  rc = commit_attempt(a, &attr);
+  commit_end_dress(a, rc != 0);
+  if (rc != 0)
+    return rc;
+  commit_prepare_appends(a, &attr);
+  rc = commit_settle(a, &attr);
+  set_result(out, a, &attr);
+  return rc;
+}
+
+static int commit_now(struct staged *f, struct commit_result *out) {
   struct attempt a;
   bool over;
   int rc = catch_up(f, out, &over);
@@ -428,16 +443,9 @@ static int commit_now(struct staged *f, struct commit_result *out) {
     return rc;
   rc = attempt_init(&a, f);
   if (rc == 0) {
-    commit_take_dress(&a);
     a.condition.what = a.state.base->present ? STORE_IF_MATCH : STORE_IF_ABSENT;
     a.condition.etag = a.state.base->attr.etag;
-    rc = commit_attempt(&a, &attr);
-    commit_end_dress(&a, rc != 0);
-  }
-  if (rc == 0) {
-    commit_prepare_appends(&a, &attr);
-    rc = commit_settle(&a, &attr);
-    commit_result_set(out, &a, &attr);
+    rc = commit_send(&a, out);
   }
   if (rc == -EREMOTE) {
     log_error("'%s' cannot be put together: it is larger than staging-size, and the service has "

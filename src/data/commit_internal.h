@@ -62,8 +62,6 @@ int commit_redress(struct staged *f, struct commit_result *out);
 int staged_redress(struct staged *f, struct commit_result *out);
 /* The same after a commit, for what was set meanwhile, if there is such a thing. */
 int commit_dress_since(struct staged *f, struct commit_result *out);
-/* A version was made; the attempt's metadata goes over. */
-void commit_result_set(struct commit_result *r, struct attempt *a, const struct store_attr *attr);
 
 /* Says what a denied commit may lack beside s3:PutObject. */
 void commit_explain_denial(const struct attempt *a);
@@ -139,6 +137,8 @@ int upload_grow(struct upload *u, size_t count); /* the lock is held */
 
 /* Plans and executes: the state is taken, the condition set. */
 int commit_attempt(struct attempt *a, struct store_attr *out);
+/* The same with what was changed of the dress, and settles it. */
+int commit_send(struct attempt *a, struct commit_result *out);
 void attempt_fini(struct attempt *a);
 /* Takes what the file is now, sealed. */
 int attempt_init(struct attempt *a, struct staged *f);

@@ -19,21 +19,14 @@ bool staged_dress_is_alone(struct staged *f) {
 }
 
 int commit_redress(struct staged *f, struct commit_result *out) {
-  struct store_attr attr;
   struct attempt a;
   int rc = attempt_init(&a, f);
 
   if (rc == 0) {
     snapshot_cut(&a.state, 0);
     a.condition = (struct store_condition){.what = STORE_IF_MATCH, .etag = a.state.base->attr.etag};
-    commit_take_dress(&a);
-    rc = commit_attempt(&a, &attr);
-    commit_end_dress(&a, rc != 0);
+    rc = commit_send(&a, out);
   }
-  if (rc == 0)
-    rc = commit_settle(&a, &attr);
-  if (rc == 0)
-    commit_result_set(out, &a, &attr);
   attempt_fini(&a);
   return rc == -ENOENT ? -ESTALE : rc;
 }
