@@ -73,8 +73,6 @@ static enum sums_verdict note(struct extent *e, bool *again) {
   *again = verdict == SUMS_WRONG && is_whole(e) && !v->doubted;
   if (is_whole(e))
     v->doubted = verdict == SUMS_WRONG;
-  else if (verdict == SUMS_WRONG)
-    atomic_fetch_add(&v->spoiled, 1);
   mtx_unlock(&c->synced.lock);
   return verdict;
 }
@@ -85,7 +83,9 @@ int check_end(struct extent *e) {
   (void)check_progress(e, e->length);
   if (!is_checked(e) || note(e, &again) != SUMS_WRONG)
     return 0;
-  report(e->version, again);
+  report(e->version, again); /* before any reader gets the error, which is then explained */
+  if (!is_whole(e))
+    atomic_fetch_add(&e->version->spoiled, 1);
   cache_drop_others(e);
   if (e->disk != NULL)
     disk_drop_file(e->disk);
