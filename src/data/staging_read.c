@@ -3,7 +3,7 @@
  * A read resolves its range under the lock into pieces (zeroes, a layer, the
  * base), pins what they name, and copies without the lock. A byte that is being
  * written at that moment is read old or new. When the base turns out to be gone
- * because a commit of our own replaced it, the read resolves again. */
+ * because a commit of our own replaced it, the read resolves again, once that commit has ended. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -288,13 +288,27 @@ static int resolve(struct staged *f, uint64_t offset, uint64_t len, struct snaps
   return rc;
 }
 
-static bool base_is(struct staged *f, const struct base *b) {
-  bool same;
+/* *moved: the base is another one now. True: that is not to be known yet, because a commit is
+ * under way, which may have replaced the version in the store already. */
+static bool is_on_its_way(struct staged *f, const struct base *b, const struct patience *p,
+                          bool *moved) {
+  bool waits;
 
   mtx_lock(&f->synced.lock);
-  same = f->synced.base == b;
+  waits = f->synced.committing && f->synced.base == b;
+  if (waits)
+    patience_wait(p, &f->synced.turn, &f->synced.lock);
+  *moved = f->synced.base != b;
   mtx_unlock(&f->synced.lock);
-  return same;
+  return waits;
+}
+
+static bool base_moved(struct staged *f, const struct base *b, const struct patience *p) {
+  bool moved;
+
+  while (is_on_its_way(f, b, p, &moved) && !moved && patience_check(p) == 0)
+    continue;
+  return moved;
 }
 
 int staged_read(struct staged *f, uint64_t offset, void *dst, size_t len, const struct patience *p,
@@ -305,7 +319,7 @@ int staged_read(struct staged *f, uint64_t offset, void *dst, size_t len, const 
     struct snapshot s = {0};
     struct pieces pieces;
     uint64_t end;
-    bool same;
+    bool again = false;
 
     rc = resolve(f, offset, len, &s, &pieces, &end);
     if (rc != 0)
@@ -313,12 +327,13 @@ int staged_read(struct staged *f, uint64_t offset, void *dst, size_t len, const 
     rc = pieces_read(&pieces, &s, dst, p);
     if (rc == 0)
       rc = snapshot_is_here(f, &s, offset, end);
-    same = base_is(f, s.base);
-    pieces_fini(&pieces);
-    snapshot_fini(&s);
     if (rc == 0)
       *got = (size_t)(end - offset);
-    if (same)
+    else if (rc == -ESTALE)
+      again = base_moved(f, s.base, p);
+    pieces_fini(&pieces);
+    snapshot_fini(&s);
+    if (!again)
       break;
   }
   return rc;

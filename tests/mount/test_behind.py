@@ -242,3 +242,20 @@ def test_what_is_open_and_on_its_way_stays_readable(emu, admin, removal):
         removal(where / "name")
         f.seek(0)
         assert f.read() == data + b" and more, not saved"
+
+
+def test_what_was_sent_already_is_read_while_the_answer_is_waited_for(emu, admin):
+    """S3 has the new version, and the mount knows only of the one before, and of what was changed."""
+    where = pathlib.Path(admin.mount(f"s3://{BUCKET}/unanswered", words(emu, admin, "writeback")))
+    prove(where)
+    data = os.urandom(9 << 20)
+    (where / "name").write_bytes(data)
+    wait_until(lambda: admin.status(where)["pending"] == [])
+    emu.admin("POST", "faults", {"operation": "CompleteMultipartUpload", "effect": "error", "after": True,
+                                 "status": 503, "code": "SlowDown", "count": 3})
+    with open(where / "name", "ab") as f:
+        f.write(b" and more")
+    wait_until(lambda: emu.admin("GET", "faults")[0]["hits"] > 0)
+    assert (where / "name").read_bytes() == data + b" and more"
+    wait_until(lambda: admin.status(where)["pending"] == [])
+    assert body(emu, "unanswered/name") == data + b" and more"
