@@ -15,14 +15,17 @@
 
 #define THREADS 16
 /* Many files get another name as soon as they are closed: that costs nothing while they are
- * only here. */
-#define DELAY_MS 150
+ * only here. Nor do sends take the processors from who is writing one file after another, for a
+ * while. */
+#define QUIET_MS 150
+#define DELAY_MAX_MS 1000
 #define PAUSE_MS 1000
 #define PAUSE_MAX_MS 60000
 
 struct behind {
   struct fs *fs;
   struct pool *pool;
+  _Atomic(int64_t) last; /* when something was acknowledged; monotonic ms */
   struct {
     struct mtx lock;
     struct cond stopped;
@@ -33,7 +36,7 @@ struct behind {
 struct follow {
   struct behind *behind;
   struct writing *writing;
-  int64_t due; /* not before; monotonic ms */
+  int64_t since; /* monotonic ms */
 };
 
 int behind_new(struct fs *fs, struct behind **out) {
@@ -80,6 +83,23 @@ static bool pause_for(struct behind *b, int64_t ms) {
   return go_on;
 }
 
+/* Until nothing was acknowledged for a moment, or this has waited for long. */
+static bool pause_until_quiet(struct behind *b, int64_t since) {
+  bool go_on = true;
+  int64_t wait;
+
+  do {
+    int64_t now = clock_mono_ms(&clock_system);
+    int64_t quiet = atomic_load(&b->last) + QUIET_MS;
+    int64_t late = since + DELAY_MAX_MS;
+
+    wait = (quiet < late ? quiet : late) - now;
+    if (wait > 0)
+      go_on = pause_for(b, wait);
+  } while (go_on && wait > 0);
+  return go_on;
+}
+
 static bool may_pass(int err) {
   return err == -EIO || err == -ETIMEDOUT || err == -EAGAIN || err == -ENOMEM ||
          err == -ECONNREFUSED || err == -ECONNRESET || err == -EHOSTUNREACH;
@@ -105,9 +125,8 @@ static void follow_run(void *arg) {
   struct follow *f = arg;
   struct fs *fs = f->behind->fs;
   int64_t pause = PAUSE_MS;
+  bool go_on = pause_until_quiet(f->behind, f->since);
   int rc = 0;
-
-  bool go_on = pause_for(f->behind, f->due - clock_mono_ms(&clock_system));
 
   unqueue(fs, f->writing);
   while (go_on) {
@@ -129,7 +148,8 @@ void behind_queue(struct fs *fs, struct writing *w) {
 
   if (f == NULL)
     return; /* s3apfs sync, or the next mount, will find it */
-  *f = (struct follow){fs->behind, w, clock_mono_ms(&clock_system) + DELAY_MS};
+  *f = (struct follow){fs->behind, w, clock_mono_ms(&clock_system)};
+  atomic_store(&fs->behind->last, f->since);
   mtx_lock(&fs->synced.lock);
   mine = !w->queued;
   w->queued = true;
