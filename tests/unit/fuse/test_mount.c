@@ -101,9 +101,9 @@ static void *obey(void *arg) {
       put_or_die("changing", 4 * MB, 2);
     else if (c == 'g')
       fault_store_gate(faulty, FAULT_HEAD, 0);
-    else if (c == 'o')
-      fault_store_open(faulty);
     answer(p->out, c != 'w' || fault_store_waiting(faulty) > 0 ? 'k' : 'n');
+    if (c == 'o') /* that may end this process */
+      fault_store_open(faulty);
   }
   return NULL;
 }
