@@ -275,12 +275,12 @@ static void remember(const struct exchange *x, const char *key) {
 }
 
 static int finish_one(void *arg, struct journal_change *row) {
-  struct fs *fs = arg;
-  struct exchange x = {.fs = fs, .root = fs_root_of(fs, row->domain), .id = row->id};
+  const struct finishing *f = arg;
+  struct exchange x = {.fs = f->fs, .root = finishing_root(f, row->domain), .id = row->id};
   struct store_attr attr;
   int rc;
 
-  if (strcmp(row->what, EXCHANGE) != 0 || x.root == NULL || x.root->store->write == NULL)
+  if (strcmp(row->what, EXCHANGE) != 0 || x.root == NULL)
     return 0;
   rc = x.root->store->write->ready(x.root->store);
   if (rc == 0)
@@ -303,6 +303,8 @@ static int finish_one(void *arg, struct journal_change *row) {
   return 0;
 }
 
-int exchange_finish(struct fs *fs) {
-  return journal_each_change(fs->state, finish_one, fs);
+int exchange_finish(struct fs *fs, const struct root *only) {
+  struct finishing f = {fs, only};
+
+  return journal_each_change(fs->state, finish_one, &f);
 }

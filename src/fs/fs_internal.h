@@ -128,6 +128,14 @@ struct root_writes *fs_root_writes(struct fs *fs, const struct root *r);
 /* --- pending.c --- */
 /* Finishes what earlier processes left of this root. */
 void pending_recover_root(struct fs *fs, const struct root *r);
+/* What is to be finished, and of which root; only NULL: of all. */
+struct finishing {
+  struct fs *fs;
+  const struct root *only;
+};
+/* Of which root a row of that domain is, if it is to be finished and that root may be changed;
+ * else NULL. */
+const struct root *finishing_root(const struct finishing *f, const char *domain);
 
 /* How long one request may wait. */
 struct patience fs_patience(const struct fs *fs);

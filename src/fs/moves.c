@@ -42,13 +42,14 @@ void moves_end(struct fs *fs, int64_t id) {
 }
 
 static int finish_one(void *arg, struct journal_change *row) {
-  struct fs *fs = arg;
-  const struct root *r = fs_root_of(fs, row->domain);
+  const struct finishing *f = arg;
+  struct fs *fs = f->fs;
+  const struct root *r = finishing_root(f, row->domain);
   const char *from = row->key;
   const char *to = row->target;
   int rc;
 
-  if (strcmp(row->what, MOVE) != 0 || r == NULL || r->store->write == NULL)
+  if (strcmp(row->what, MOVE) != 0 || r == NULL)
     return 0;
   rc = r->store->write->ready(r->store);
   if (rc == 0)
@@ -66,6 +67,8 @@ static int finish_one(void *arg, struct journal_change *row) {
   return 0;
 }
 
-int moves_finish(struct fs *fs) {
-  return journal_each_change(fs->state, finish_one, fs);
+int moves_finish(struct fs *fs, const struct root *only) {
+  struct finishing f = {fs, only};
+
+  return journal_each_change(fs->state, finish_one, &f);
 }

@@ -83,16 +83,17 @@ int exchange_names(struct fs *fs, const struct ns_child *a, const struct ns_chil
                    struct store_attr *attr_a, struct store_attr *attr_b);
 /* The key of `c` under the name of the other one; the caller's. */
 char *exchange_key(const struct ns_child *c, const struct ns_child *name_of);
-/* Finishes what an earlier process began. What fails stays in the journal. */
-int exchange_finish(struct fs *fs);
+/* Finishes what an earlier process began. What fails stays in the journal. only NULL: of all
+ * roots. */
+int exchange_finish(struct fs *fs, const struct root *only);
 
 /* --- moves.c --- */
 /* A folder is about to be moved; *id: for moves_end(). */
 int moves_begin(struct fs *fs, const struct root *r, const char *from, const char *to, int64_t *id);
 /* It is, or it was given up. */
 void moves_end(struct fs *fs, int64_t id);
-/* Finishes what an earlier process began. What fails stays in the journal. */
-int moves_finish(struct fs *fs);
+/* As exchange_finish(). */
+int moves_finish(struct fs *fs, const struct root *only);
 
 /* --- names_open.c: files that are written to --- */
 /* Brings what is staged of a file to the store; *changed: its object is another now. */

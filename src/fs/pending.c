@@ -21,6 +21,12 @@ const struct root *fs_root_of(struct fs *fs, const char *domain) {
 
 /* --- earlier processes --- */
 
+const struct root *finishing_root(const struct finishing *f, const char *domain) {
+  const struct root *r = fs_root_of(f->fs, domain);
+
+  return r != NULL && r->store->write != NULL && (f->only == NULL || r == f->only) ? r : NULL;
+}
+
 struct recovering {
   struct fs *fs;
   const struct root *only; /* NULL: all */
@@ -117,11 +123,11 @@ int fs_recover(struct fs *fs, struct fs_recovered *out) {
   *out = (struct fs_recovered){0};
   if (flush_names(fs, &failed) != 0)
     log_warn("names that were changed before are not all in the store yet");
-  rc = exchange_finish(fs); /* first: what was staged of a side is for its own name */
+  rc = exchange_finish(fs, NULL); /* first: what was staged of a side is for its own name */
   if (rc == 0)
     rc = journal_each_file(fs->state, recover_file, &r);
   if (rc == 0)
-    rc = moves_finish(fs);
+    rc = moves_finish(fs, NULL);
   if (journal_each_change(fs->state, count_change, &left) == 0)
     out->left += left;
   fs->left_upto = 0;
@@ -133,8 +139,15 @@ int fs_recover(struct fs *fs, struct fs_recovered *out) {
 void pending_recover_root(struct fs *fs, const struct root *r) {
   struct fs_recovered out = {0};
   struct recovering one = {.fs = fs, .only = r, .out = &out};
-  int rc = journal_each_file(fs->state, recover_file, &one);
+  int rc;
 
+  if (later_flush(r->store) != 0)
+    log_warn("names that were changed before in %s are not all in the store yet", r->path);
+  rc = exchange_finish(fs, r); /* in the order of fs_recover() */
+  if (rc == 0)
+    rc = journal_each_file(fs->state, recover_file, &one);
+  if (rc == 0)
+    rc = moves_finish(fs, r);
   if (rc != 0)
     log_error("the journal cannot be read: %s", strerror(-rc));
   else if (out.committed + out.aside + out.left > 0)

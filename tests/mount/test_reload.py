@@ -2,9 +2,11 @@
 import errno
 import os
 import signal
+import subprocess
 
 import pytest
 from mounting import AP_ARN, GRANTS_BUCKET, options, wait_until
+from test_moved import cut, exchange, tree
 
 BUCKET = "test-bucket-1"
 
@@ -50,6 +52,12 @@ class Configured:
 
     def dirs(self):
         return sorted(os.listdir(self.point))
+
+    def again(self):
+        """A mount with the state of one that was killed."""
+        told = self.place.run("mount", self.path, self.point, "-o", f"log={self.place.dir}/log",
+                              "-o", f"cache-dir={self.place.dir}/cache", "-o", f"state-dir={self.place.dir}/state")
+        assert told.returncode == 0, told.stderr
 
 
 def test_directories_come_and_go(emu, place):
@@ -249,14 +257,42 @@ def test_what_an_earlier_mount_left_is_finished_when_its_directory_comes(emu, pl
     refuse_puts(emu, "two/left")
     (mounted.point / "back" / "left").write_bytes(b"left")
     os.kill(pid_of(place, mounted.point), signal.SIGKILL)
-    os.system(f"umount -l '{mounted.point}'")
+    subprocess.run(["umount", "-l", str(mounted.point)], check=True)
     emu.admin("DELETE", "faults")
     mounted.write({"stays": section("one")}, "writeback = yes")
-    told = place.run("mount", mounted.path, mounted.point, "-o", f"log={place.dir}/log",
-                     "-o", f"cache-dir={place.dir}/cache", "-o", f"state-dir={place.dir}/state")
-    assert told.returncode == 0, told.stderr
+    mounted.again()
     mounted.write(both, "writeback = yes")
     assert mounted.reload() == ["[dir back] added"]
     assert emu.owner.get_object(Bucket=BUCKET, Key="two/left")["Body"].read() == b"left"
     assert (mounted.point / "back" / "left").read_bytes() == b"left"
     emu.owner.delete_object(Bucket=BUCKET, Key="two/left")
+
+
+CHANGES = {"move": (lambda d: (d / "old").rename(d / "new"), ["new"]),
+           "exchange": (lambda d: exchange(d / "old", d / "other"), ["old", "other"])}
+
+
+@pytest.mark.parametrize("operation", ["CopyObject", "DeleteObject*"])
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_a_crash_cut_is_finished_when_its_directory_comes(emu, place, what, operation):
+    change, names = CHANGES[what]
+    prefix = f"cut-{what}-{operation[:6]}"
+    keys = [f"{d}/f{i}" for d in ("old", "other")[:len(names)] for i in range(8)]
+    for key in keys:
+        emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/{key}", Body=key.encode())
+    both = {"stays": section("one"), "back": section(prefix)}
+    mounted = Configured(emu, place, both)
+    cut(mounted, emu, lambda: change(mounted.point / "back"), operation, True, 3)
+    mounted.write({"stays": section("one")})
+    mounted.again()
+    assert place.status(mounted.point)["pending"]
+    mounted.write(both)
+    assert mounted.reload() == ["[dir back] added"]
+    back = mounted.point / "back"
+    assert sorted(os.listdir(back)) == names
+    for name in names:
+        assert sorted(os.listdir(back / name)) == [f"f{i}" for i in range(8)]
+    assert sorted((back / f).read_text() for f in tree(back)) == keys
+    held = emu.owner.list_objects_v2(Bucket=BUCKET, Prefix=f"{prefix}/")["Contents"]
+    assert [o["Key"][len(prefix) + 1:] for o in held if not o["Key"].endswith("/")] == tree(back)
+    assert place.status(mounted.point)["pending"] == []
