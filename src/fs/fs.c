@@ -249,22 +249,8 @@ int fs_deny_write(struct fs *fs, uint64_t ino) {
 
 /* --- extended attributes: the object's user metadata -------------------------------------- */
 
-static int load_metadata(struct fs *fs, uint64_t ino, struct kvlist *meta) {
-  struct patience p = fs_patience(fs);
-  struct ns_object o;
-  struct store_attr attr;
-  int rc = ns_get_object(fs->ns, ino, &p, &o);
-
-  if (rc == -EISDIR)
-    return 0; /* folders have none */
-  if (rc != 0)
-    return rc;
-  rc = o.root->store->ops->head(o.root->store, o.key, &attr, meta);
-  ns_object_fini(&o);
-  return rc;
-}
-
 int fs_getxattr(struct fs *fs, uint64_t ino, const char *name, struct buf *out) {
+  struct patience p = fs_patience(fs);
   struct kvlist meta;
   const char *value = NULL;
   int rc;
@@ -272,7 +258,7 @@ int fs_getxattr(struct fs *fs, uint64_t ino, const char *name, struct buf *out) 
   if (strncmp(name, XATTR_PREFIX, sizeof(XATTR_PREFIX) - 1) != 0)
     return -EOPNOTSUPP; /* security.*, system.*: ls and cp ask no more for them here */
   kvlist_init(&meta);
-  rc = load_metadata(fs, ino, &meta);
+  rc = ns_get_metadata(fs->ns, ino, &p, &meta);
   if (rc == 0)
     value = kvlist_get_ci(&meta, name + sizeof(XATTR_PREFIX) - 1);
   if (value != NULL)
@@ -283,12 +269,13 @@ int fs_getxattr(struct fs *fs, uint64_t ino, const char *name, struct buf *out) 
   return rc != 0 ? rc : buf_error(out);
 }
 
-int fs_listxattr(struct fs *fs, uint64_t ino, struct buf *out) {
+int fs_listxattr(struct fs *fs, uint64_t ino, bool ask, struct buf *out) {
+  struct patience p = fs_patience(fs);
   struct kvlist meta;
   int rc;
 
   kvlist_init(&meta);
-  rc = load_metadata(fs, ino, &meta);
+  rc = ask ? ns_get_metadata(fs->ns, ino, &p, &meta) : ns_known_metadata(fs->ns, ino, &meta);
   for (size_t i = 0; rc == 0 && i < meta.count; i++) {
     buf_puts(out, XATTR_PREFIX);
     buf_append(out, meta.items[i].name, strlen(meta.items[i].name) + 1);

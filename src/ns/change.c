@@ -154,6 +154,7 @@ static bool set_posix(struct node *i, const struct posix *posix) {
 static bool set_version_locked(struct ns *n, struct node *i, const struct store_attr *attr) {
   char *etag;
 
+  metadata_drop_locked(n, i);
   if (attr == NULL) {
     i->local = true;
     i->asof = ns_tick_locked(n);

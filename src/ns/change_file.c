@@ -79,6 +79,7 @@ static void store_locked(struct ns *n, struct node *i, const struct store_attr *
                          const struct posix *posix) {
   char *etag = strdup(attr->etag);
 
+  metadata_drop_locked(n, i);
   if (posix != NULL && posix_locked(i) != NULL) {
     *i->posix = *posix;
     i->whole = true;

@@ -18,6 +18,8 @@ static int ns_init(struct ns *n, const struct catalog *c, const struct ns_option
   if (rc == 0)
     rc = peeks_new(n);
   if (rc == 0)
+    rc = metadata_new(n);
+  if (rc == 0)
     rc = roots_new(n, c);
   if (rc == 0)
     rc = pool_new("ns", o->threads != 0 ? o->threads : DEFAULT_THREADS, &n->pool);
@@ -74,6 +76,7 @@ void ns_free(struct ns *n) {
   free(n->synced.roots);
   free(n->synced.absent);
   peeks_free(n);
+  metadata_free(n);
   cond_fini(&n->synced.loaded);
   mtx_fini(&n->synced.lock);
   free(n);
@@ -124,9 +127,8 @@ void ns_release(struct ns *n, uint64_t ino) {
   mtx_unlock(&n->synced.lock);
 }
 
-/* Finds the node, makes it fresh, calls use() on it. */
-static int with_fresh(struct ns *n, uint64_t ino, const struct patience *p,
-                      int (*use)(struct ns *n, const struct node *i, void *out), void *out) {
+int ns_use_fresh(struct ns *n, uint64_t ino, const struct patience *p,
+                 int (*use)(struct ns *n, struct node *i, void *out), void *out) {
   struct node *i;
   int rc;
 
@@ -149,13 +151,13 @@ static int with_fresh(struct ns *n, uint64_t ino, const struct patience *p,
   return rc;
 }
 
-static int use_attr(struct ns *n, const struct node *i, void *out) {
+static int use_attr(struct ns *n, struct node *i, void *out) {
   node_attr_locked(n, i, out);
   return 0;
 }
 
 int ns_getattr(struct ns *n, uint64_t ino, const struct patience *p, struct ns_attr *out) {
-  return with_fresh(n, ino, p, use_attr, out);
+  return ns_use_fresh(n, ino, p, use_attr, out);
 }
 
 /* How long the kernel may take from a look-up to the open that it was for. */
@@ -167,7 +169,7 @@ static bool just_told_locked(const struct ns *n, const struct node *i) {
   return t->ino == i->ino && t->asof == i->asof && ns_now(n) - t->at <= SAME_CALL_MS;
 }
 
-static int use_object(struct ns *n, const struct node *i, void *out) {
+static int use_object(struct ns *n, struct node *i, void *out) {
   struct ns_object o = {.root = i->root, .just_told = just_told_locked(n, i)};
 
   if (node_is_dir(i))
@@ -186,7 +188,7 @@ static int use_object(struct ns *n, const struct node *i, void *out) {
 }
 
 int ns_get_object(struct ns *n, uint64_t ino, const struct patience *p, struct ns_object *out) {
-  return with_fresh(n, ino, p, use_object, out);
+  return ns_use_fresh(n, ino, p, use_object, out);
 }
 
 void ns_object_fini(struct ns_object *o) {

@@ -1,7 +1,7 @@
 /* The tree's inside. ns.c: its life; roots.c: roots that come and go; node.c: the table of nodes;
  * remote.c: calls to stores; page.c, listing.c, load.c and lanes.c: listings; dir.c: open
  * directories; find.c: how names and attributes are found; absent.c: names known not
- * to be; peeks.c: small folders that a look-up saw.
+ * to be; peeks.c: small folders that a look-up saw; metadata.c: what HEADs told of objects.
  *
  * One lock guards all but what is marked fixed. Functions whose names end in
  * _locked need it. Stores are called by the pool's threads, with no lock held. */
@@ -145,6 +145,7 @@ struct ns {
     struct absent *absent;
     struct told told;
     struct peeks *peeks;
+    struct metadata *metadata;
     int64_t tick; /* orders what was learned: calls are stamped when they start */
   } synced;
 };
@@ -256,6 +257,7 @@ void absent_drop_locked(struct ns *n, uint64_t hash);
 void absent_forget_locked(struct ns *n); /* all of them */
 
 struct page;
+struct item;
 
 /* --- peeks.c --- */
 int peeks_new(struct ns *n);
@@ -267,6 +269,24 @@ void peeks_put_locked(struct ns *n, const struct node *dir, struct page *page, i
 void peeks_use_locked(struct ns *n, struct node *dir);
 void peeks_drop_locked(struct ns *n, const struct node *dir);
 void peeks_forget_locked(struct ns *n); /* all of them */
+
+/* --- metadata.c --- */
+int metadata_new(struct ns *n);
+void metadata_free(struct ns *n);
+/* The node's object was changed here: what was told of it, or is on its way, is old. */
+void metadata_drop_locked(struct ns *n, const struct node *i);
+
+/* --- siblings.c --- */
+/* Where a file of that name stands in what is here of the listing: 0 or -ENOENT. */
+int siblings_place_locked(const struct listing *l, const char *name, uint32_t *index);
+/* The next item at or behind the index that is here; NULL: none. */
+const struct item *siblings_item_locked(const struct listing *l, uint32_t *index);
+
+/* --- ns.c --- */
+/* Finds the node, makes it fresh, calls use() on it with a reference held; that may let go of
+ * the lock in between. */
+int ns_use_fresh(struct ns *n, uint64_t ino, const struct patience *p,
+                 int (*use)(struct ns *n, struct node *i, void *out), void *out);
 
 /* --- notes.c --- */
 /* False: no memory; then no cached listing of the directory is left either. */

@@ -14,7 +14,7 @@ static bool in_page(const struct page *p, const char *name) {
          strcmp(name, p->items[p->count - 1].name) <= 0;
 }
 
-static int place_in_locked(const struct listing *l, const char *name, uint32_t *index) {
+int siblings_place_locked(const struct listing *l, const char *name, uint32_t *index) {
   for (size_t i = 0; i < l->count; i++) {
     const struct page *page = l->slots[i].page;
     const struct item *it;
@@ -40,7 +40,7 @@ int ns_position(struct ns *n, uint64_t ino, struct ns_position *out) {
   if (i != NULL && i->kind == NODE_FILE && i->parent != NULL && node_is_dir(i->parent))
     l = listing_fresh_locked(n, i->parent);
   if (l != NULL)
-    rc = place_in_locked(l, i->name, &out->index);
+    rc = siblings_place_locked(l, i->name, &out->index);
   if (rc == 0) {
     out->dir = i->parent->ino;
     out->listing = (uint64_t)l->asof;
@@ -49,8 +49,7 @@ int ns_position(struct ns *n, uint64_t ino, struct ns_position *out) {
   return rc;
 }
 
-/* The next item at or behind the index that is here; NULL: none. */
-static const struct item *item_from_locked(const struct listing *l, uint32_t *index) {
+const struct item *siblings_item_locked(const struct listing *l, uint32_t *index) {
   size_t slot = *index >> PAGE_BITS;
   size_t at = *index & ((1u << PAGE_BITS) - 1);
 
@@ -90,7 +89,7 @@ size_t ns_following(struct ns *n, const struct ns_position *place, size_t max,
     const struct item *it;
 
     *root = dir->root;
-    for (; count < max && (it = item_from_locked(l, &index)) != NULL; index++) {
+    for (; count < max && (it = siblings_item_locked(l, &index)) != NULL; index++) {
       if (it->is_dir || it->hidden || it->archived || it->size == 0)
         continue;
       if (sibling_take_locked(l, it, index, &out[count]) != 0)

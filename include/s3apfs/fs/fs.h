@@ -200,9 +200,10 @@ int fs_export(struct fs *fs, int64_t id, int folder, struct buf *written);
 
 int fs_statfs(struct fs *fs, uint64_t ino, struct statvfs *out);
 /* User metadata as user.NAME attributes: the list is NUL-separated names. -EOPNOTSUPP:
- * another name space, of which there never is anything; -ENODATA: this one is not there. */
+ * another name space, of which there never is anything; -ENODATA: this one is not there.
+ * ask false: names only as far as they are known, without a request. */
 int fs_getxattr(struct fs *fs, uint64_t ino, const char *name, struct buf *out);
-int fs_listxattr(struct fs *fs, uint64_t ino, struct buf *out);
+int fs_listxattr(struct fs *fs, uint64_t ino, bool ask, struct buf *out);
 /* The errno for an attempt to modify below this inode. */
 int fs_deny_write(struct fs *fs, uint64_t ino);
 

@@ -17,6 +17,7 @@
 
 #include "s3apfs/base/budget.h"
 #include "s3apfs/base/clock.h"
+#include "s3apfs/base/kv.h"
 #include "s3apfs/base/patience.h"
 #include "s3apfs/ns/posix.h"
 #include "s3apfs/state/shelf.h"
@@ -82,6 +83,11 @@ struct ns_object {
 void ns_object_fini(struct ns_object *o);
 /* Of a node that is a file (-EISDIR), not older than the ttl. */
 int ns_get_object(struct ns *n, uint64_t ino, const struct patience *p, struct ns_object *out);
+/* User metadata of a node's object, added to the list: nothing for folders, and for what the store
+ * does not have yet. Asks with a HEAD where that was not told of this version yet. */
+int ns_get_metadata(struct ns *n, uint64_t ino, const struct patience *p, struct kvlist *out);
+/* The same as far as it is known, without asking: else nothing. 0, -ESTALE or -ENOMEM. */
+int ns_known_metadata(struct ns *n, uint64_t ino, struct kvlist *out);
 /* Root and key of any node, without asking the store; *root NULL above the
  * roots. The key of a directory ends in '/' or is empty. */
 int ns_get_key(struct ns *n, uint64_t ino, const struct root **root, char **key);

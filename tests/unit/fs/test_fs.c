@@ -147,7 +147,7 @@ Test(fs, user_metadata_as_attributes) {
   cr_expect_eq(fs_getxattr(w.fs, e.ino, "user.size", &b), -ENODATA);
   cr_expect_eq(fs_getxattr(w.fs, e.ino, "security.capability", &b), -EOPNOTSUPP);
   cr_expect_eq(fs_getxattr(w.fs, e.ino, "system.posix_acl_access", &b), -EOPNOTSUPP);
-  cr_expect_eq(fs_listxattr(w.fs, e.ino, &b), 0);
+  cr_expect_eq(fs_listxattr(w.fs, e.ino, true, &b), 0);
   cr_expect_eq(b.len, sizeof("user.colour"));
   cr_expect_str_eq(b.data, "user.colour");
   buf_fini(&b);

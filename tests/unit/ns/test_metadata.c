@@ -1,0 +1,241 @@
+/* User metadata: one HEAD for each version, the next ones ahead, own changes at once. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "s3apfs/ns/change.h"
+#include "s3apfs/ns/ns.h"
+#include "s3apfs/store/mem_store.h"
+
+#define TTL 60000
+#define FILES 100
+
+static atomic_int_fast64_t fake_ms;
+
+static int64_t fake_now(const struct clock *c) {
+  (void)c;
+  return atomic_load(&fake_ms);
+}
+
+static const struct clock fake = {.wall_ms = fake_now, .mono_ms = fake_now};
+static const struct patience patient;
+
+static struct store *mem;
+static struct catalog catalog;
+static struct budget *budget;
+static struct ns *ns;
+
+static void open_with(int64_t ttl) {
+  const struct root_options o = {
+      .file_mode = 0644, .dir_mode = 0755, .metadata_ttl_ms = ttl, .negative_ttl_ms = ttl};
+  struct ns_options no = {.clock = &fake};
+
+  atomic_store(&fake_ms, 1800000000000); /* long after the store's times */
+  catalog_init(&catalog);
+  cr_assert_eq(mem_store_new("domain", &mem), 0);
+  cr_assert_eq(catalog_add(&catalog, "", mem, &o), 0);
+  cr_assert_eq(budget_new((size_t)16 << 20, &budget), 0);
+  no.budget = budget;
+  cr_assert_eq(ns_new(&catalog, &no, &ns), 0);
+}
+
+static void setup(void) {
+  open_with(TTL);
+}
+
+static void teardown(void) {
+  ns_free(ns);
+  budget_free(budget);
+  catalog_fini(&catalog);
+}
+
+TestSuite(metadata, .init = setup, .fini = teardown);
+
+static void put(const char *key, const char *colour) {
+  cr_assert_eq(mem_store_put(mem, key, key, strlen(key)), 0);
+  cr_assert_eq(mem_store_set_meta(mem, key, "colour", colour), 0);
+}
+
+static uint64_t find(uint64_t dir, const char *name) {
+  struct ns_attr a;
+
+  cr_assert_eq(ns_lookup(ns, dir, name, &patient, &a), 0, "%s", name);
+  return a.ino;
+}
+
+static uint64_t heads(void) {
+  struct ns_stats s;
+
+  ns_stats(ns, &s);
+  return s.heads;
+}
+
+/* The file's colour: "" none, or -errno. */
+static int told(uint64_t ino, bool ask, char colour[32]) {
+  struct kvlist meta;
+  int rc;
+
+  kvlist_init(&meta);
+  rc = ask ? ns_get_metadata(ns, ino, &patient, &meta) : ns_known_metadata(ns, ino, &meta);
+  snprintf(colour, 32, "%s",
+           kvlist_get_ci(&meta, "colour") != NULL ? kvlist_get_ci(&meta, "colour") : "");
+  kvlist_fini(&meta);
+  return rc;
+}
+
+#define expect_told(ino, ask, want)                                                                \
+  do {                                                                                             \
+    char colour[32];                                                                               \
+    cr_expect_eq(told(ino, ask, colour), 0);                                                       \
+    cr_expect_str_eq(colour, want);                                                                \
+  } while (0)
+
+static void list(uint64_t dir) {
+  struct ns_dir *d;
+  struct ns_entry e;
+  bool end = false;
+
+  cr_assert_eq(ns_dir_open(ns, dir, &patient, &d), 0);
+  cr_assert_eq(ns_dir_read(d, 0, false, &patient, &e, &end), 0);
+  while (!end)
+    cr_assert_eq(ns_dir_read(d, e.next, false, &patient, &e, &end), 0);
+  ns_dir_close(d);
+}
+
+Test(metadata, costs_one_head_a_version) {
+  uint64_t dir;
+  uint64_t f;
+  uint64_t before;
+
+  put("d/f", "blue");
+  dir = find(NS_ROOT_INO, "d");
+  list(dir);
+  f = find(dir, "f");
+  before = heads();
+  expect_told(f, false, "");
+  cr_expect_eq(heads(), before, "what is not known is not asked for");
+  expect_told(f, true, "blue");
+  expect_told(f, true, "blue");
+  expect_told(f, false, "blue");
+  cr_expect_eq(heads(), before + 1);
+  put("d/f", "red");
+  atomic_fetch_add(&fake_ms, TTL + 1);
+  list(dir);
+  cr_expect_eq(find(dir, "f"), f);
+  expect_told(f, false, "");
+  expect_told(f, true, "red");
+  cr_expect_eq(heads(), before + 2);
+  cr_expect_eq(ns_get_metadata(ns, dir, &patient, &(struct kvlist){0}), 0, "folders have none");
+  cr_expect_eq(ns_get_metadata(ns, 4711, &patient, NULL), -ESTALE);
+}
+
+Test(metadata, files_in_a_row_are_asked_for_ahead) {
+  uint64_t inos[FILES];
+  char name[32];
+  uint64_t before;
+  uint64_t dir;
+
+  for (int i = 0; i < FILES; i++) {
+    snprintf(name, sizeof(name), "d/%03d", i);
+    put(name, name + 2);
+  }
+  dir = find(NS_ROOT_INO, "d");
+  list(dir);
+  for (int i = 0; i < FILES; i++) {
+    snprintf(name, sizeof(name), "%03d", i);
+    inos[i] = find(dir, name);
+  }
+  before = heads();
+  for (int i = 0; i < FILES; i++) {
+    snprintf(name, sizeof(name), "%03d", i);
+    expect_told(inos[i], true, name);
+    while (i == FILES / 2 && heads() < before + FILES / 2 + 8)
+      usleep(1000); /* a test that hangs here found nothing asked ahead */
+  }
+  cr_expect_eq(heads(), before + FILES, "each once");
+}
+
+Test(metadata, of_one_file_alone_no_other_is_asked_for) {
+  uint64_t dir;
+  uint64_t before;
+
+  put("d/a", "blue");
+  put("d/b", "red");
+  put("d/c", "green");
+  dir = find(NS_ROOT_INO, "d");
+  list(dir);
+  before = heads();
+  expect_told(find(dir, "b"), true, "red");
+  expect_told(find(dir, "a"), true, "blue");
+  cr_expect_eq(heads(), before + 2);
+}
+
+Test(metadata, an_own_change_of_metadata_alone_is_seen_at_once) {
+  struct store_attr attr;
+  struct kvlist meta;
+  uint64_t f;
+
+  put("f", "blue");
+  f = find(NS_ROOT_INO, "f");
+  expect_told(f, true, "blue");
+  kvlist_init(&meta);
+  cr_assert_eq(mem->ops->head(mem, "f", &attr, &meta), 0);
+  kvlist_fini(&meta);
+  cr_assert_eq(mem_store_set_meta(mem, "f", "colour", "red"), 0);
+  ns_stored(ns, f, &attr, NULL); /* within one second, so the same version by its looks */
+  expect_told(f, false, "");
+  expect_told(f, true, "red");
+}
+
+Test(metadata, what_is_younger_than_its_clock_tells_ages) {
+  uint64_t f;
+  uint64_t before;
+
+  mem_store_set_mtime(mem, 1800000000);
+  put("f", "blue");
+  f = find(NS_ROOT_INO, "f");
+  before = heads();
+  expect_told(f, true, "blue");
+  expect_told(f, true, "blue");
+  cr_expect_eq(heads(), before + 1);
+  cr_assert_eq(mem_store_set_meta(mem, "f", "colour", "red"), 0); /* in that very second */
+  atomic_fetch_add(&fake_ms, TTL + 1);
+  expect_told(f, true, "red");
+}
+
+Test(metadata, a_file_that_is_not_in_the_store_yet_has_none) {
+  const struct ns_made made = {.type = NS_FILE};
+  struct ns_attr a;
+
+  cr_assert_eq(ns_made(ns, NS_ROOT_INO, "new", &made, &a), 0);
+  expect_told(a.ino, true, "");
+  expect_told(a.ino, false, "");
+}
+
+Test(metadata_unkept, nothing_is_older_than_close_to_open_allows) {
+  uint64_t f;
+
+  open_with(0);
+  mem_store_set_mtime(mem, 1800000000);
+  put("f", "blue");
+  f = find(NS_ROOT_INO, "f");
+  expect_told(f, true, "blue");
+  cr_assert_eq(mem_store_set_meta(mem, "f", "colour", "red"), 0);
+  expect_told(f, true, "red");
+  teardown();
+}
+
+Test(metadata, a_failure_is_that_of_who_asked) {
+  uint64_t f;
+  char none[32];
+
+  put("f", "blue");
+  f = find(NS_ROOT_INO, "f");
+  cr_assert_eq(mem_store_delete(mem, "f"), 0);
+  cr_expect_eq(told(f, true, none), -ENOENT);
+  put("f", "red");
+  expect_told(f, true, "red");
+}
