@@ -338,6 +338,14 @@ int app_catalog(struct app *a, struct catalog *out) {
   return rc;
 }
 
+void app_show_first(struct app *a, struct fs *fs) {
+  const struct source *s;
+
+  for (size_t i = 0; (s = app_source_at(a, i)) != NULL; i++)
+    if (s->listed && s->root != NULL)
+      fs_show_first(fs, s->root, &s->first, s->first_asked_ms);
+}
+
 void app_follow(struct app *a, struct fs *fs) {
   const struct source *s;
 

@@ -61,6 +61,8 @@ void app_discard(struct source *s); /* was made and not shown; NULL is fine */
 
 /* Hands the stores to a catalog. */
 int app_catalog(struct app *a, struct catalog *out);
+/* What the sources' first LISTs showed, of which nothing was changed since from here. */
+void app_show_first(struct app *a, struct fs *fs);
 /* Sources that change by themselves tell the file system. */
 void app_follow(struct app *a, struct fs *fs);
 void app_unfollow(struct app *a);

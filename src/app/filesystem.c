@@ -6,6 +6,7 @@
 
 #include "caching.h"
 #include "s3apfs/base/log.h"
+#include "s3apfs/state/journal.h"
 
 static int make_fs(struct app *a, const struct config *c, struct state *state, struct fs **out) {
   struct fs_options o = {.memory = c->settings.memory,
@@ -27,6 +28,26 @@ static int make_fs(struct app *a, const struct config *c, struct state *state, s
   return rc;
 }
 
+static int seen_file(void *arg, struct journal_file *row) {
+  (void)row;
+  *(bool *)arg = true;
+  return 0;
+}
+
+static int seen_change(void *arg, struct journal_change *row) {
+  (void)row;
+  *(bool *)arg = true;
+  return 0;
+}
+
+/* Nothing is to be sent that an earlier process promised. */
+static bool owes_nothing(struct state *state) {
+  bool any = false;
+
+  return state == NULL || (journal_each_file(state, seen_file, &any) == 0 &&
+                           journal_each_change(state, seen_change, &any) == 0 && !any);
+}
+
 /* What an earlier process promised comes first. */
 static void recover(struct fs *fs) {
   struct fs_recovered r;
@@ -41,6 +62,7 @@ static void recover(struct fs *fs) {
 
 int filesystem_new(struct app *a, const struct config *c, struct state *state, struct fs **out,
                    struct buf *why) {
+  bool idle = owes_nothing(state); /* before anybody sends some of it */
   int rc;
 
   caching_open(&c->settings, &a->disk, &a->shelf);
@@ -49,5 +71,7 @@ int filesystem_new(struct app *a, const struct config *c, struct state *state, s
     buf_printf(why, "cannot build the file system: %s", strerror(-rc));
   else if (state != NULL)
     recover(*out);
+  if (rc == 0 && idle)
+    app_show_first(a, *out);
   return rc;
 }

@@ -262,6 +262,7 @@ void source_close(struct source *s) {
   key_source_free(s->changing);
   key_source_free(s->session);
   tree_free(s->tree);
+  store_page_fini(&s->first);
   config_dir_fini(&s->own);
   free(s->note);
   free(s->problem);
@@ -362,7 +363,9 @@ static int probe(struct source *s, struct buf *why) {
   int rc;
 
   s3_error_init(&error);
-  rc = s->tree != NULL ? tree_refresh(s->tree, &error) : s3_store_probe(s->store, &error);
+  s->first_asked_ms = clock_mono_ms(&clock_system);
+  rc =
+      s->tree != NULL ? tree_refresh(s->tree, &error) : s3_store_probe(s->store, &s->first, &error);
   s->listed = rc == 0 && s->tree == NULL;
   if (rc == 0 && s->tree != NULL && tree_count(s->tree) == 0)
     s->note = strdup("nothing is granted yet");

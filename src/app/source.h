@@ -30,7 +30,9 @@ struct source {
   struct tree *tree;           /* owned; of `grants`, else NULL */
   struct store *store;
   bool store_given;        /* a catalog owns the store now */
-  bool listed;             /* a LIST of it was answered */
+  bool listed;             /* a LIST of it was answered: */
+  struct store_page first; /* what it showed; */
+  int64_t first_asked_ms;  /* and when it was sent, monotonic */
   char *note;              /* "listing is not allowed, ..." or NULL */
   char *problem;           /* why it could not be used at mount time, or NULL */
   int err;                 /* the same: errno */

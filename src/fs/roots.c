@@ -140,6 +140,11 @@ int fs_add_root(struct fs *fs, const char *path, struct store *s, const struct r
   return 0;
 }
 
+void fs_show_first(struct fs *fs, const struct root *root, const struct store_page *first,
+                   int64_t asked_ms) {
+  ns_show_first(fs->ns, root, first, asked_ms);
+}
+
 void fs_retire_root(struct fs *fs, const struct root *root) {
   struct root *r = fs_root_at(fs, root->index);
 

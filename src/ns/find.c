@@ -90,7 +90,8 @@ static int take_list(struct question *q, struct remote *c, struct answer *out) {
 
     rc = page->count > 0 || page->next != NULL;
     out->marker = page->count > 0 && strcmp(page->entries[0].name, q->folder) == 0;
-    if (rc == 1 && page->next == NULL && page_new(page, q->folder, &out->all) == 0)
+    if (rc == 1 && page->next == NULL && q->root->options.posix != ROOT_POSIX_STRICT &&
+        page_new(page, q->folder, &out->all) == 0)
       memo_fill(q->ns, q->root, q->folder, out->all);
   }
   remote_drop(c);
@@ -218,20 +219,34 @@ enum node_kind find_item_kind_locked(struct ns *n, struct node *dir, const struc
   return NODE_FILE;
 }
 
-struct node *find_attach_locked(struct ns *n, struct node *dir, const struct item *it,
-                                const struct listing *l) {
+static struct node *attach_locked(struct ns *n, struct node *dir, const struct item *it,
+                                  int64_t asof, int64_t fresh_until) {
   struct store_attr a = {.size = it->size, .mtime = it->mtime, .archived = it->archived};
   struct node *i = node_make_locked(n, dir, it->name, find_item_kind_locked(n, dir, it));
 
   if (i == NULL)
     return NULL;
   memcpy(a.etag, it->etag, strlen(it->etag) + 1);
-  if (!node_update_locked(i, &a, it->posix, l->asof, l->fresh_until)) {
+  if (!node_update_locked(i, &a, it->posix, asof, fresh_until)) {
     node_settle_locked(n, i);
     return NULL;
   }
   folder_restore_locked(n, i, it->posix);
   return i;
+}
+
+struct node *find_attach_locked(struct ns *n, struct node *dir, const struct item *it,
+                                const struct listing *l) {
+  return attach_locked(n, dir, it, l->asof, l->fresh_until);
+}
+
+/* A folder that the look-up of the one above it saw: of folders a listing tells all there is. */
+static struct node *find_peeked_locked(struct ns *n, struct node *dir, const char *name) {
+  int64_t asof;
+  int64_t fresh_until;
+  const struct item *it = peeks_find_locked(n, dir, name, &asof, &fresh_until);
+
+  return it != NULL ? attach_locked(n, dir, it, asof, fresh_until) : NULL;
 }
 
 static struct node *fresh_child_locked(struct ns *n, struct node *dir, const char *name) {
@@ -281,6 +296,8 @@ static int find_known_locked(struct ns *n, struct node *dir, const char *name, s
   } else {
     i = fresh_child_locked(n, dir, name);
   }
+  if (i == NULL && l == NULL && !is_twin(dir, name))
+    i = find_peeked_locked(n, dir, name);
   if (i == NULL && t != NULL && t->present && t->tick == since)
     return -EAGAIN; /* made here, and forgotten by the kernel */
   if (i == NULL)
@@ -329,7 +346,7 @@ static int take_answer_locked(struct ns *n, struct node *dir, const char *name, 
   if (rc == 0)
     note_told_locked(n, *out, a);
   if (rc == 0 && a->kind == NODE_DIR && a->all != NULL) {
-    peeks_put_locked(n, *out, a->all, asof, ns_now(n) + ttl_of(dir, a));
+    peeks_put_locked(n, *out, a->all, asof, ns_now(n) + ttl_of(dir, a), true);
     a->all = NULL;
   }
   return rc;

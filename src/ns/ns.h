@@ -262,9 +262,12 @@ struct item;
 /* --- peeks.c --- */
 int peeks_new(struct ns *n);
 void peeks_free(struct ns *n);
-/* A LIST showed all of the folder; takes the page. */
+/* A LIST showed this of the folder; takes the page. whole: it may become its listing. */
 void peeks_put_locked(struct ns *n, const struct node *dir, struct page *page, int64_t asof,
-                      int64_t fresh_until);
+                      int64_t fresh_until, bool whole);
+/* The item of a folder in it, where that look-up is fresh; NULL: none is known. */
+const struct item *peeks_find_locked(struct ns *n, const struct node *dir, const char *name,
+                                     int64_t *asof, int64_t *fresh_until);
 /* The folder is about to be listed: its listing may be there. */
 void peeks_use_locked(struct ns *n, struct node *dir);
 void peeks_drop_locked(struct ns *n, const struct node *dir);

@@ -2,8 +2,10 @@
  *
  * The LIST that tells whether a name is a folder brings its first names along. When
  * that is all, the folder's listing needs no request of its own, if it is opened soon.
- * Nothing else is answered from there: a listing shows no metadata, and who asks for one
- * name gets that. The last few are kept. */
+ * Names of folders are answered from there as well, because a LIST tells of them all there is;
+ * others are not: it shows no metadata, and who asks for one name gets that. The last few are
+ * kept. What the mount's own first LIST showed of a root is such a look-up too, but for the
+ * listing: who opens the root gets what is there then. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -16,6 +18,7 @@ struct peek {
   int64_t asof; /* tick of the call */
   int64_t fresh_until;
   struct page *page; /* NULL: free */
+  bool whole;        /* it may become the listing */
 };
 
 struct peeks {
@@ -60,7 +63,7 @@ void peeks_drop_locked(struct ns *n, const struct node *dir) {
 }
 
 void peeks_put_locked(struct ns *n, const struct node *dir, struct page *page, int64_t asof,
-                      int64_t fresh_until) {
+                      int64_t fresh_until, bool whole) {
   struct peek *p = find_locked(n, dir->ino);
 
   if (dir->dir.notes != NULL) {
@@ -72,14 +75,26 @@ void peeks_put_locked(struct ns *n, const struct node *dir, struct page *page, i
     n->synced.peeks->next = (n->synced.peeks->next + 1) % PEEKS;
   }
   page_free(p->page);
-  *p = (struct peek){.ino = dir->ino, .asof = asof, .fresh_until = fresh_until, .page = page};
+  *p = (struct peek){
+      .ino = dir->ino, .asof = asof, .fresh_until = fresh_until, .page = page, .whole = whole};
+}
+
+const struct item *peeks_find_locked(struct ns *n, const struct node *dir, const char *name,
+                                     int64_t *asof, int64_t *fresh_until) {
+  const struct peek *p = find_locked(n, dir->ino);
+
+  if (p == NULL || p->fresh_until <= ns_now(n) || dir->dir.notes != NULL)
+    return NULL;
+  *asof = p->asof;
+  *fresh_until = p->fresh_until;
+  return page_find(p->page, name, true);
 }
 
 void peeks_use_locked(struct ns *n, struct node *dir) {
   struct peek *p = find_locked(n, dir->ino);
   struct page *page;
 
-  if (p == NULL)
+  if (p == NULL || !p->whole)
     return;
   page = p->page;
   p->page = NULL;

@@ -132,6 +132,23 @@ static struct node *top_locked(struct ns *n, const struct root *r) {
   return NULL;
 }
 
+void ns_show_first(struct ns *n, const struct root *r, const struct store_page *first,
+                   int64_t asked_ms) {
+  struct page *page;
+  struct node *top;
+
+  if (r->options.escaped || page_new(first, "", &page) != 0)
+    return;
+  memo_fill(n, r, "", page);
+  mtx_lock(&n->synced.lock);
+  top = top_locked(n, r);
+  if (top != NULL)
+    peeks_put_locked(n, top, page, ns_tick_locked(n), asked_ms + r->options.metadata_ttl_ms, false);
+  mtx_unlock(&n->synced.lock);
+  if (top == NULL)
+    page_free(page);
+}
+
 void ns_hide_root(struct ns *n, const struct root *r) {
   struct news w = {.any = false};
   struct node *top;

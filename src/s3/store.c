@@ -14,6 +14,7 @@
 #include "store_internal.h"
 
 #define LOG_EVERY_MS 30000
+#define PROBE_KEYS 100 /* a reply of one segment or two */
 
 /* Whether this kind of failure is to be logged now; *skipped gets how many of
  * its kind were not. */
@@ -382,14 +383,16 @@ static void settle_place(struct s3_store *s) {
   s->store.place = place;
 }
 
-int s3_store_probe(struct store *st, struct s3_error *error) {
+int s3_store_probe(struct store *st, struct store_page *first, struct s3_error *error) {
   struct s3_store *s = s3_store_self(st);
   struct listing l;
-  int rc = s3_client_list(s->client, s->prefix, "/", NULL, NULL, 1, &l, error);
+  int rc = s3_client_list(s->client, s->prefix, "/", NULL, NULL, PROBE_KEYS, &l, error);
 
   settle_place(s);
-  if (rc == 0)
-    listing_fini(&l);
+  if (rc != 0)
+    return rc;
+  rc = page_from_listing(s, &l, first);
+  listing_fini(&l);
   return rc;
 }
 

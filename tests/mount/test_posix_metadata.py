@@ -62,6 +62,14 @@ def test_strict_asks_once_for_each_object(emu, admin, prefix, how):
     assert listed(where / "d") == shown and len(heads(emu)) == COUNT + 2
 
 
+def test_strict_asks_also_where_a_look_up_saw_the_whole_folder(emu, admin, prefix):
+    where = mount(emu, admin, prefix, "posix-metadata=strict")
+    os.stat(where / "d")  # by a LIST of what is in it
+    shown = listed(where / "d")
+    assert {shown[f"f{i:02}"] for i in range(COUNT)} == {("0o100640", 1600000000.0)}
+    assert shown["link"][0] == "0o120777"
+
+
 def test_strict_sees_what_other_hosts_changed(emu, admin, prefix):
     """A chmod elsewhere leaves the etag as it was: nothing that is remembered counts."""
     where = mount(emu, admin, prefix, "posix-metadata=strict", "metadata-ttl=0")

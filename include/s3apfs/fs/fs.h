@@ -46,6 +46,10 @@ void fs_free(struct fs *fs);
  * and one call of these at a time. Blocks. */
 int fs_add_root(struct fs *fs, const char *path, struct store *s, const struct root_options *o,
                 const struct root **out);
+/* What a LIST of it showed that was sent at that monotonic time, before anything was changed from
+ * here: names of folders need not be asked for then. */
+void fs_show_first(struct fs *fs, const struct root *root, const struct store_page *first,
+                   int64_t asked_ms);
 /* Its names vanish, and nothing new begins in it. What is open goes on, what was promised
  * is sent. */
 void fs_retire_root(struct fs *fs, const struct root *r);

@@ -113,6 +113,11 @@ int ns_changed_below(struct ns *n, const struct store *s, const char *prefix, bo
 /* Shows one more root of the catalog, or again one that was hidden. told() of the options gets
  * a name that the kernel may believe to be absent. 0 or -ENOMEM. Not on a request's thread. */
 int ns_show_root(struct ns *n, const struct root *r);
+/* What a LIST of the root that was sent at that monotonic time, before anything was changed from
+ * here, showed: names of folders come from there, as long as metadata-ttl allows. Keys are
+ * relative to the root. */
+void ns_show_first(struct ns *n, const struct root *r, const struct store_page *first,
+                   int64_t asked_ms);
 /* Its name is gone, and told. It is marked as retired before: what is open in it goes on,
  * everything that would begin there is -ENOENT. Not for a root that is the whole mount. */
 void ns_hide_root(struct ns *n, const struct root *r);

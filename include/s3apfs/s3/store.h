@@ -33,10 +33,10 @@ struct s3_store_options {
 
 /* Takes the client (freed with the store). */
 int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct store **out);
-/* Proves at mount time that the root can be used: one LIST page of one key. 0;
- * -EACCES when listing is denied (GET without LIST is still possible: the
- * caller decides); else -errno. Detail in *error. */
-int s3_store_probe(struct store *s, struct s3_error *error);
+/* Proves at mount time that the root can be used: one LIST page, of as many keys as cost no
+ * more than one; they are the caller's. 0; -EACCES when listing is denied (GET without LIST is
+ * still possible: the caller decides); else -errno. Detail in *error. */
+int s3_store_probe(struct store *s, struct store_page *first, struct s3_error *error);
 
 /* Where requests go and what Region they are signed for; appended. */
 void s3_store_endpoint(struct store *s, struct buf *out);

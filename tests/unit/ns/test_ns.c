@@ -257,6 +257,72 @@ Test(ns, names_in_a_folder_that_was_only_looked_up_are_asked_for) {
   cr_expect_eq(counts().heads, heads + 1, "its metadata may say that it is a link");
 }
 
+Test(ns, folders_in_a_folder_that_was_looked_up_are_known) {
+  struct mem_store_counts before;
+  struct ns_attr a;
+
+  put("d/sub/c");
+  put("d/a");
+  cr_assert_eq(walk("d", &a), 0);
+  before = counts();
+  cr_assert_eq(walk("d/sub", &a), 0);
+  cr_expect(S_ISDIR(a.mode));
+  cr_expect_eq(counts().heads, before.heads, "of a folder a LIST tells all");
+  cr_expect_eq(counts().lists, before.lists);
+  expect_ls("d/sub", "c ");
+  later(defaults.metadata_ttl_ms + 1);
+  cr_assert_eq(mem_store_delete(mem, "d/sub/c"), 0);
+  cr_expect_eq(walk("d/sub", &a), -ENOENT);
+}
+
+static void show_first(const char *folder) {
+  struct store_page first;
+
+  cr_assert_eq(mem->ops->list(mem, folder, true, NULL, 100, &first), 0);
+  ns_show_first(ns, catalog.roots[0], &first, atomic_load(&fake_ms));
+  store_page_fini(&first);
+}
+
+/* A mount's first request is a LIST. */
+Test(ns, folders_that_the_first_list_showed_are_known) {
+  struct mem_store_counts before;
+  struct ns_attr a;
+
+  put("d/c");
+  put("f");
+  show_first("");
+  before = counts();
+  cr_assert_eq(walk("d", &a), 0);
+  cr_expect(S_ISDIR(a.mode));
+  cr_expect_eq(counts().heads + counts().lists, before.heads + before.lists);
+  cr_assert_eq(walk("f", &a), 0);
+  cr_expect_eq(counts().heads, before.heads + 1, "a file may be a link");
+  put("later");
+  expect_ls("", "d/ f later ");
+}
+
+Test(ns, own_changes_count_more_than_the_first_list) {
+  struct ns_attr a;
+
+  put("d/c");
+  put("e/c");
+  show_first("");
+  ns_removed(ns, NS_ROOT_INO, "d");
+  cr_assert_eq(mem_store_delete(mem, "d/c"), 0);
+  cr_expect_eq(walk("d", &a), -ENOENT);
+  cr_expect_eq(walk("e", &a), 0);
+}
+
+Test(ns, the_first_list_gets_old) {
+  struct ns_attr a;
+
+  put("d/c");
+  show_first("");
+  cr_assert_eq(mem_store_delete(mem, "d/c"), 0);
+  later(defaults.metadata_ttl_ms);
+  cr_expect_eq(walk("d", &a), -ENOENT);
+}
+
 Test(ns, large_folder_is_listed_for_itself) {
   struct ns_attr a;
   char key[32];
