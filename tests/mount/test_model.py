@@ -70,6 +70,10 @@ def tree(top):
     return found
 
 
+def modes(top):
+    return {"": os.lstat(top).st_mode} | {p: s.st_mode for p, s in tree(top).items()}
+
+
 def content(path):
     return os.readlink(path).encode() if os.path.islink(path) else pathlib.Path(path).read_bytes()
 
@@ -486,7 +490,9 @@ class Model:
         self.unsure = set()
         try:
             self.take_over()
-            return
+            if died is None or not self.swapped_alike(*died):
+                return
+            before = "what swapped its names shows the other's mode"
         except AssertionError as e:
             if died is None:
                 raise
@@ -497,6 +503,16 @@ class Model:
             self.take_over()
         except AssertionError as e:
             raise AssertionError(f"{before}; with the operation done: {e}") from e
+
+    def swapped_alike(self, what, _):
+        """Whether two of the same content swapped their names: only their modes tell."""
+        words = what.split()
+        if words[0] != "exchange":
+            return False
+        if not all(os.path.lexists(top / p) for top in (self.point, self.local) for p in words[1:]):
+            return False
+        seen, due = ([modes(top / p) for p in words[1:]] for top in (self.point, self.local))
+        return seen != due and seen == due[::-1]
 
     def half_done(self, what, _):
         """A file that was being renamed may have both names: then the old one goes."""
