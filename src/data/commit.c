@@ -24,17 +24,7 @@
 
 void commit_result_fini(struct commit_result *r) {
   free(r->aside);
-  kvlist_fini(&r->meta);
   r->aside = NULL;
-}
-
-/* The attempt's metadata goes over. */
-static void set_result(struct commit_result *r, struct attempt *a, const struct store_attr *attr) {
-  r->committed = true;
-  r->attr = *attr;
-  kvlist_fini(&r->meta);
-  r->meta = a->meta;
-  kvlist_init(&a->meta);
 }
 
 struct plan_limits commit_limits(const struct staging *g) {
@@ -429,9 +419,10 @@ int commit_send(struct attempt *a, struct commit_result *out) {
   if (rc != 0)
     return rc;
   commit_prepare_appends(a, &attr);
-  rc = commit_settle(a, &attr);
-  set_result(out, a, &attr);
-  return rc;
+  commit_tell_stored(a, &attr);
+  out->committed = true;
+  out->attr = attr;
+  return commit_settle(a, &attr);
 }
 
 static int commit_now(struct staged *f, struct commit_result *out) {

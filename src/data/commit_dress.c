@@ -109,6 +109,13 @@ void commit_end_dress(struct attempt *a, bool back) {
   mtx_unlock(&f->synced.lock);
 }
 
+void commit_tell_stored(const struct attempt *a, const struct store_attr *attr) {
+  const struct staged *f = a->file;
+
+  if (f->staging->stored != NULL && a->meta.count > 0)
+    f->staging->stored(f->staging->stored_arg, f->store, a->key, attr->etag, &a->meta);
+}
+
 void commit_explain_denial(const struct attempt *a) {
   if (kvlist_get_ci(&a->headers, TAGGING) != NULL)
     log_error("'%s' has tags, and keeping them may be what was denied (s3:PutObjectTagging): it is "

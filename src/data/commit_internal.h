@@ -55,6 +55,8 @@ int staged_load(struct staging *g, struct store *s, const struct journal_file *r
  * did not (`back`), or it is in the store. */
 void commit_take_dress(struct attempt *a);
 void commit_end_dress(struct attempt *a, bool back);
+/* Who asked for it learns what the version that is in the store now was sent with. */
+void commit_tell_stored(const struct attempt *a, const struct store_attr *attr);
 /* --- commit_redress.c --- */
 /* Brings what was changed of the dress, and nothing else, to the base. -ESTALE: that is not the
  * object any more. The turn to commit is the caller's; staged_redress() takes it. */

@@ -82,6 +82,8 @@ int staging_new(struct state *state, struct cache *cache, const struct staging_o
   g->state = state;
   g->cache = cache;
   g->limit = o->size;
+  g->stored = o->stored;
+  g->stored_arg = o->stored_arg;
   g->part_size = o->part_size != 0 ? o->part_size : DEFAULT_PART;
   g->part_min = o->part_min != 0 ? o->part_min : (size_t)STORE_PART_MIN;
   g->host = o->host != NULL ? strdup(o->host) : host_name();

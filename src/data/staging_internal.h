@@ -21,6 +21,9 @@ struct staging {
   size_t part_size;
   size_t part_min;
   char *host;
+  void (*stored)(void *arg, const struct store *s, const char *key, const char *etag,
+                 const struct kvlist *meta);
+  void *stored_arg;
   atomic_uint_fast64_t used;
 };
 

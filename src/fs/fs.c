@@ -34,6 +34,8 @@ static int fs_parts(struct fs *fs, const struct fs_options *o) {
   fs->state = o->state;
   so.size = o->staging_size;
   so.part_size = o->part_size;
+  so.stored = writing_stored;
+  so.stored_arg = fs;
   if (rc == 0)
     rc = fs_roots_new(fs);
   if (rc == 0 && fs->state != NULL)

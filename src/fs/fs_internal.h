@@ -241,6 +241,10 @@ int writing_commit(struct fs *fs, struct writing *w);
 void writing_show(struct fs *fs, struct fs_entry *e);
 void writings_free(struct fs *fs);
 /* After a commit, whose outcome this was. */
+/* Another process is to know what a version was sent with, as soon as the journal does not tell it
+ * any more. For staging_options.stored; arg: the struct fs. */
+void writing_stored(void *arg, const struct store *s, const char *key, const char *etag,
+                    const struct kvlist *meta);
 void writing_committed(struct fs *fs, struct writing *w, int rc, const struct commit_result *r);
 /* A close or an fsync: as its source promises, to the store or to the journal. */
 int writing_promise(struct fs *fs, struct writing *w);

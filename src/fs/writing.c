@@ -308,30 +308,24 @@ int writing_touch_alone(struct fs *fs, struct writing *w) {
   return staged_is_dirty(w->staged) ? 0 : dress_time(w, true);
 }
 
-/* What the file shows is newer than this version: of that, another process is to know what it was
- * sent with. */
-static void remember_sent(struct fs *fs, const struct writing *w,
-                          const struct commit_result *done) {
-  const struct root *r;
+void writing_stored(void *arg, const struct store *s, const char *key, const char *etag,
+                    const struct kvlist *meta) {
+  struct fs *fs = arg;
+  const struct root *r = fs_root_of(fs, s->domain);
   struct posix posix;
-  char *key;
 
-  if (done->meta.count == 0 || w->root->options.posix == ROOT_POSIX_OFF ||
-      ns_get_key(fs->ns, w->ino, &r, &key) != 0)
+  if (r == NULL || r->options.posix == ROOT_POSIX_OFF)
     return;
-  posix_from_meta(&done->meta, &posix);
-  ns_remember(fs->ns, r, key, done->attr.etag, &posix);
-  free(key);
+  posix_from_meta(meta, &posix);
+  ns_remember(fs->ns, r, key, etag, &posix);
 }
 
 /* Newer content may have been written meanwhile. */
 static void tell_stored(struct fs *fs, struct writing *w, const struct commit_result *done) {
   versions_own(fs, w->ino, &done->attr);
   ns_stored(fs->ns, w->ino, &done->attr, NULL);
-  if (!staged_is_dirty(w->staged))
-    return;
-  ns_written(fs->ns, w->ino, staged_size(w->staged), atomic_load(&w->mtime_ns));
-  remember_sent(fs, w, done);
+  if (staged_is_dirty(w->staged))
+    ns_written(fs->ns, w->ino, staged_size(w->staged), atomic_load(&w->mtime_ns));
 }
 
 void writing_committed(struct fs *fs, struct writing *w, int rc, const struct commit_result *r) {

@@ -8,7 +8,6 @@
 struct commit_result {
   bool committed;         /* a new version of the file's key is in the store: */
   struct store_attr attr; /* this one */
-  struct kvlist meta;     /* the user metadata that it was sent with; empty: not known */
   char *aside;            /* key of the conflict copy, owned; NULL: none */
 };
 void commit_result_fini(struct commit_result *r);

@@ -28,6 +28,11 @@ struct staging_options {
   size_t part_size; /* smallest part; 0: 8 MiB */
   size_t part_min;  /* what the service accepts; 0: STORE_PART_MIN */
   const char *host; /* in the names of conflict copies; NULL: this one's */
+  /* The store has this version of the key, sent with this user metadata; on the thread that sent
+   * it, before the journal forgets what it was made of. NULL: nobody is told. */
+  void (*stored)(void *arg, const struct store *s, const char *key, const char *etag,
+                 const struct kvlist *meta);
+  void *stored_arg;
 };
 
 /* state and cache are borrowed and outlive it. */

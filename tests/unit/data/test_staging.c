@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -271,6 +272,51 @@ Test(staging, tags_that_may_not_be_read_are_not_lost) {
   desk_expect(&desk, "k", data, BASE_LEN);
   staged_free(f);
   free(data);
+}
+
+struct told {
+  struct desk *desk;
+  char etag[STORE_ETAG_MAX];
+  char mode[16];
+  unsigned noted; /* files in the journal at that moment */
+};
+
+static void note_told(void *arg, const struct store *s, const char *key, const char *etag,
+                      const struct kvlist *meta) {
+  struct told *t = arg;
+  const char *mode = kvlist_get_ci(meta, "file-permissions");
+
+  cr_expect_eq(s, t->desk->store);
+  cr_expect_str_eq(key, "k");
+  snprintf(t->etag, sizeof(t->etag), "%s", etag);
+  snprintf(t->mode, sizeof(t->mode), "%s", mode != NULL ? mode : "");
+  t->noted = desk_journal_files(t->desk);
+}
+
+/* A process that ends at any moment leaves either. */
+Test(staging, what_was_sent_is_told_before_the_journal_forgets_it) {
+  struct told told = {.desk = &desk};
+  struct staging_options o = {.host = "here", .stored = note_told, .stored_arg = &told};
+  struct store_attr attr;
+  struct staging *telling;
+  struct kvlist meta;
+  struct staged *f;
+
+  kvlist_init(&meta);
+  cr_assert_eq(kvlist_add(&meta, "file-permissions", "0100600"), 0);
+  cr_assert_eq(staging_new(desk.state, desk.cache, &o, &telling), 0);
+  cr_assert_eq(staged_new(telling, desk.store, "k", NULL, &f), 0);
+  cr_assert_eq(staged_write(f, 0, "new", 3), 0);
+  cr_assert_eq(staged_dress(f, &meta, true), 0);
+  commit(f, 0, true);
+  cr_assert_eq(desk.mem->ops->head(desk.mem, "k", &attr, NULL), 0);
+  cr_expect_str_eq(told.etag, attr.etag);
+  cr_expect_str_eq(told.mode, "0100600");
+  cr_expect_eq(told.noted, 1);
+  cr_expect_eq(desk_journal_files(&desk), 0);
+  staged_free(f);
+  staging_free(telling);
+  kvlist_fini(&meta);
 }
 
 Test(staging, its_size_is_limited) {
