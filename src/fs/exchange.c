@@ -215,20 +215,23 @@ static int go_back(struct exchange *x, bool left, int err, struct store_attr *fi
 
 static int three_moves(struct exchange *x, const struct ns_child *a, const struct ns_child *b,
                        struct store_attr *attr_a, struct store_attr *attr_b, bool *left) {
+  const struct names_way away = {x->first, x->aside, .taken_back = true};
+  const struct names_way over = {x->second, x->second_to, .taken_back = false};
+  const struct names_way home = {x->aside, x->first_to, .taken_back = false};
   struct store_attr aside = a->attr;
-  int rc = names_carry(x->fs, x->root, x->first, &a->attr, x->aside, &aside, left);
+  int rc = names_carry(x->fs, x->root, &away, &a->attr, &aside, left);
 
   if (rc == 0) {
     *left = false;
     rc = begin_step(x, STEP_SECOND);
   }
   if (rc == 0)
-    rc = names_carry(x->fs, x->root, x->second, &b->attr, x->second_to, attr_b, left);
+    rc = names_carry(x->fs, x->root, &over, &b->attr, attr_b, left);
   if (rc == 0) {
     *left = true;
     rc = begin_step(x, STEP_FIRST);
   }
-  return rc == 0 ? names_carry(x->fs, x->root, x->aside, &aside, x->first_to, attr_a, left) : rc;
+  return rc == 0 ? names_carry(x->fs, x->root, &home, &aside, attr_a, left) : rc;
 }
 
 int exchange_names(struct fs *fs, const struct ns_child *a, const struct ns_child *b,

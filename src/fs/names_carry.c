@@ -44,10 +44,10 @@ static int carry_file(const struct root *r, const char *from, const struct store
   return rc;
 }
 
-int names_carry(struct fs *fs, const struct root *r, const char *from,
-                const struct store_attr *attr, const char *to, struct store_attr *out, bool *left) {
-  return names_is_folder(from) ? names_carry_tree(fs, r, from, to, left)
-                               : carry_file(r, from, attr, to, out, left);
+int names_carry(struct fs *fs, const struct root *r, const struct names_way *way,
+                const struct store_attr *attr, struct store_attr *out, bool *left) {
+  return names_is_folder(way->from) ? names_carry_tree(fs, r, way, left)
+                                    : carry_file(r, way->from, attr, way->to, out, left);
 }
 
 /* --- once more ------------------------------------------------------------------------- */

@@ -54,16 +54,21 @@ int names_move_tree(struct fs *fs, const struct root *r, const char *from, const
 /* Goes on with such a move after a crash. What has another content under the new name since
  * stays under the old one too, with a line in the log. */
 int names_finish_tree(struct fs *fs, const struct root *r, const char *from, const char *to);
-/* The same without a note in the journal, and nothing is replaced: -EEXIST. After a failure: *left,
+/* A move of which a caller's note is in the journal. */
+struct names_way {
+  const char *from;
+  const char *to;
+  bool taken_back; /* what the mount after a crash does with it; else that one goes on */
+};
+/* The same without a note of its own, and nothing is replaced: -EEXIST. After a failure: *left,
  * something of it may be below `to`. */
-int names_carry_tree(struct fs *fs, const struct root *r, const char *from, const char *to,
-                     bool *left);
+int names_carry_tree(struct fs *fs, const struct root *r, const struct names_way *way, bool *left);
 
 /* --- names_carry.c: a move that replaces nothing --- */
 /* What a key holds (a folder's, with its '/': all below it) goes to another one. `attr`, *out: of a
  * file, before and after. -EEXIST: something is there. After a failure: *left as above. */
-int names_carry(struct fs *fs, const struct root *r, const char *from,
-                const struct store_attr *attr, const char *to, struct store_attr *out, bool *left);
+int names_carry(struct fs *fs, const struct root *r, const struct names_way *way,
+                const struct store_attr *attr, struct store_attr *out, bool *left);
 /* Goes on with it, whatever was done of it before, also by an earlier process. What has the new
  * name with the same bytes, or (a file) as version `known`, is taken for the copy; NULL: no version
  * is. *out: of a file that was still to be moved. -EEXIST: another file has that name, and the old

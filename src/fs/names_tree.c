@@ -264,11 +264,15 @@ int names_finish_tree(struct fs *fs, const struct root *r, const char *from, con
   return rc;
 }
 
-int names_carry_tree(struct fs *fs, const struct root *r, const char *from, const char *to,
-                     bool *left) {
+int names_carry_tree(struct fs *fs, const struct root *r, const struct names_way *way, bool *left) {
   struct carried carried = {0};
-  struct tree t = {
-      .fs = fs, .root = r, .from = from, .to = to, .absent = true, .carried = &carried};
+  struct tree t = {.fs = fs,
+                   .root = r,
+                   .from = way->from,
+                   .to = way->to,
+                   .absent = true,
+                   .taken_back = way->taken_back,
+                   .carried = &carried};
   int rc = move_all(&t);
 
   *left = t.left;

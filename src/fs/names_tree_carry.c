@@ -4,8 +4,8 @@
  * that has to be removed afterwards; the version stays what it is. What it does not rename is
  * copied. Nothing is put over what somebody else made under the new name: a move is made only
  * where that is free. What is remembered of a version goes ahead of it, so that the mount after a
- * crash finds it wherever the version is; but behind it in an exchange, whose first step is taken
- * back. */
+ * crash finds it wherever the version is; but behind it in the first step of an exchange, which
+ * that mount takes back. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,10 +45,10 @@ static int move_item(struct tree *t, struct moved *m, const char *from, const ch
 
   if (text_has_suffix(to, "/") || !may_move(t))
     return -EOPNOTSUPP;
-  if (!t->absent)
+  if (!t->taken_back)
     remember(t, m->name, m->etag, false);
   rc = names_move(t->root, &source, to, &absent);
-  if ((rc == 0) == t->absent)
+  if ((rc == 0) == t->taken_back)
     remember(t, m->name, m->etag, rc != 0);
   if (rc == 0)
     atomic_fetch_add(&t->carried->moves, 1);

@@ -39,6 +39,7 @@ struct tree {
   const char *to;
   bool again;              /* an earlier process began: some may be moved or copied */
   bool absent;             /* it is an error that something has a new name */
+  bool taken_back;         /* by the mount after a crash, which else goes on */
   bool left;               /* after a failure: something may be below `to` */
   bool removing;           /* some sources of copies are gone, or may be */
   struct carried *carried; /* of all rounds */
