@@ -95,9 +95,10 @@ struct staged {
     bool dressing; /* a commit took what had changed, and is not over */
     struct upload upload;
     struct expectation expect;
-    int err;    /* of the last commit */
-    bool ahead; /* it was committed before a close, because bytes had been released */
-    bool lost;  /* replaced by somebody else: nothing works any more */
+    int err;     /* of the last commit */
+    bool ahead;  /* it was committed before a close, because bytes had been released */
+    bool synced; /* whoever writes it has synced it */
+    bool lost;   /* replaced by somebody else: nothing works any more */
   } synced;
 };
 
@@ -125,6 +126,8 @@ void upload_fini(struct upload *u);
 int change_begin(struct staged *f);       /* 0 or -ESTALE */
 void change_begin_lost(struct staged *f); /* also when the file is lost */
 void change_end(struct staged *f);
+/* Where nothing can be released: a commit may make room (staging_release.c). */
+bool staged_may_make_room(struct staged *f);
 /* The layer to write to, made when there is none. */
 int staged_active_layer(struct staged *f, struct layer **out);
 /* The layer that is written to now will not be written to again. Between

@@ -127,3 +127,56 @@ bool staged_go_ahead(struct staged *f) {
   mtx_unlock(&f->synced.lock);
   return first;
 }
+
+/* --- no room, and nothing to release --- */
+
+bool staging_is_full(struct staging *g, uint64_t len) {
+  return g->limit != 0 && atomic_load(&g->used) + len > g->limit;
+}
+
+void staged_note_sync(struct staged *f) {
+  mtx_lock(&f->synced.lock);
+  f->synced.synced = true;
+  mtx_unlock(&f->synced.lock);
+}
+
+static bool only_grew_locked(const struct staged *f) {
+  uint64_t end = f->synced.base->present ? f->synced.base->attr.size : 0;
+
+  for (size_t i = 0; i < f->synced.count; i++) {
+    const struct layer *l = f->synced.layers[i];
+
+    if (l->seq <= f->synced.acked)
+      end = l->size;
+    else if (l->keep < end || ranges_within(&l->own, 0, end) > 0)
+      return false;
+  }
+  return f->synced.synced;
+}
+
+bool staged_only_grew(struct staged *f) {
+  bool grew;
+
+  mtx_lock(&f->synced.lock);
+  grew = only_grew_locked(f);
+  mtx_unlock(&f->synced.lock);
+  return grew;
+}
+
+bool staged_is_acked(struct staged *f) {
+  bool is;
+
+  mtx_lock(&f->synced.lock);
+  is = f->synced.count > 0 && f->synced.layers[0]->seq <= f->synced.acked;
+  mtx_unlock(&f->synced.lock);
+  return is;
+}
+
+bool staged_may_make_room(struct staged *f) {
+  bool may;
+
+  mtx_lock(&f->synced.lock);
+  may = f->synced.ahead;
+  mtx_unlock(&f->synced.lock);
+  return may || staged_only_grew(f) || staged_is_acked(f);
+}

@@ -113,7 +113,7 @@ static int charge(struct staged *f, const struct layer *l, uint64_t offset, uint
     rc = bytes > g->limit ? -ENOSPC : staged_release_sent(f);
   }
   *charged = bytes;
-  return rc == -ENOSPC && f->synced.ahead ? -EREMOTE : rc;
+  return rc == -ENOSPC && staged_may_make_room(f) ? -EREMOTE : rc;
 }
 
 static void spoil_parts_locked(struct staged *f, uint64_t from, uint64_t to) {

@@ -121,6 +121,23 @@ int behind_finish(struct fs *fs, struct writing *w) {
   return rc;
 }
 
+/* Nobody waits for a store that does not answer more than once. */
+bool behind_make_room(struct fs *fs, const struct writing *but) {
+  struct writing **all;
+  size_t count;
+  int rc = -ENOSPC;
+
+  if (writings_get(fs, &all, &count) != 0)
+    return false;
+  for (size_t i = 0; i < count; i++) {
+    if (rc != 0 && !may_pass(rc) && all[i] != but && staged_is_acked(all[i]->staged))
+      rc = behind_finish(fs, all[i]);
+    writing_put(fs, all[i]);
+  }
+  free(all);
+  return rc == 0;
+}
+
 static void follow_run(void *arg) {
   struct follow *f = arg;
   struct fs *fs = f->behind->fs;

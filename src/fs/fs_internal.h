@@ -251,7 +251,7 @@ int writing_promise(struct fs *fs, struct writing *w);
 
 /* --- ahead.c --- */
 /* After a call of staging, whose outcome is *rc: whether it is to be made again, because it needed
- * bytes that had been released and the file was committed for that. */
+ * bytes that had been released, or room, and something was committed for that. */
 bool writing_goes_on(struct fs *fs, struct writing *w, int *rc);
 
 /* --- behind.c --- */
@@ -262,6 +262,9 @@ void behind_free(struct behind *b);
 void behind_queue(struct fs *fs, struct writing *w);
 /* One attempt, at once: what was acknowledged is in the store, or why it is not. */
 int behind_finish(struct fs *fs, struct writing *w);
+/* Commits what was acknowledged of one other writing, for its room; false: there is none that can
+ * be. */
+bool behind_make_room(struct fs *fs, const struct writing *but);
 
 /* --- siblings.c --- */
 int siblings_new(struct fs *fs, struct siblings **out);

@@ -233,8 +233,11 @@ int fs_flush(struct fs *fs, uint64_t handle, pid_t process) {
 int fs_fsync(struct fs *fs, uint64_t handle) {
   struct fs_file *f = fs_file_of(handle);
   struct writing *w = atomic_load(&f->writing);
+  int rc = w != NULL ? keep_promise(fs, f, w) : 0;
 
-  return w != NULL ? keep_promise(fs, f, w) : 0;
+  if (w != NULL && rc == 0)
+    staged_note_sync(w->staged);
+  return rc;
 }
 
 static int truncate_staged(struct fs *fs, struct writing *w, uint64_t size) {

@@ -1,4 +1,5 @@
 """staging-size: new files that are larger, and what is sent of them before they are closed."""
+import errno
 import hashlib
 import os
 import random
@@ -174,3 +175,75 @@ def test_another_host_was_faster(emu, limited, request):
     assert "large" in result.stdout + result.stderr
     if where in limited.mounts:
         limited.mounts.remove(where)
+
+
+@pytest.mark.parametrize("more", [(), ("writeback",)], ids=["", "writeback"])
+@pytest.mark.parametrize("first", [1, 40, 100])
+def test_growing_after_an_fsync(emu, limited, request, more, first):
+    where = limited.limited(*more)
+    with open(where / "large", "w+b", buffering=0) as f:
+        write(f, 0, first)
+        os.fsync(f.fileno())
+        for at in range(first, SIZE // MIB):
+            f.write(content(at))
+            if at % 32 == 0:
+                assert held(limited) <= 65 * MIB
+        assert os.pread(f.fileno(), MIB, 30 * MIB) == content(30)
+    assert limited.run("sync", where).returncode == 0
+    assert in_store(emu, key(request)) == expected()
+    assert held(limited) == 0
+
+
+def test_a_crash_while_it_grows(emu, limited, request):
+    where = limited.limited()
+    f = open(where / "large", "wb", buffering=0)
+    write(f, 0, 10)
+    os.fsync(f.fileno())
+    write(f, 10, 200)
+    limited.kill(where)
+    with pytest.raises(OSError):
+        f.close()
+        os.stat(where / "large")
+    got = (limited.limited() / "large").read_bytes()
+    assert len(got) >= 10 * MIB and got == b"".join(map(content, range(len(got) // MIB)))
+
+
+@pytest.mark.parametrize("more", [(), ("writeback",)], ids=["", "writeback"])
+def test_what_was_synced_is_replaced_by_no_half_save(emu, limited, request, more):
+    where = limited.limited(*more)
+    new = random.Random("new").randbytes(MIB)
+    with open(where / "large", "w+b", buffering=0) as f:
+        write(f, 0, 40)
+        os.fsync(f.fileno())
+        os.pwrite(f.fileno(), new, 3 * MIB)
+        with pytest.raises(OSError) as full:
+            write(f, 40, 200)
+        assert full.value.errno == errno.ENOSPC
+        assert in_store(emu, key(request)) == expected(40)
+        size = os.fstat(f.fileno()).st_size // MIB
+    assert limited.run("sync", where).returncode == 0
+    assert in_store(emu, key(request)) == expected(size, m3=new)
+
+
+def test_what_waits_in_the_journal_makes_room(emu, limited, request):
+    """With writeback, whoever writes more than staging-size holds waits until some of it is sent."""
+    where = limited.limited("writeback")
+    emu.admin("POST", "faults", {"operation": "PutObject", "effect": "none", "ms": 2000, "count": -1})
+    for at in range(100):
+        (where / f"f{at}").write_bytes(content(at))
+    emu.admin("DELETE", "faults")
+    assert limited.run("sync", where).returncode == 0
+    assert [in_store(emu, f"{request.node.name}/f{at}") for at in range(100)] == [
+        hashlib.sha256(content(at)).hexdigest() for at in range(100)]
+
+
+def test_no_room_when_nothing_can_be_sent(emu, limited):
+    where = limited.limited("writeback")
+    emu.admin("POST", "faults", {"operation": "PutObject", "effect": "error", "status": 403, "code": "AccessDenied",
+                                 "count": -1})
+    with pytest.raises(OSError) as full:
+        for at in range(100):
+            (where / f"f{at}").write_bytes(content(at))
+    assert full.value.errno in (errno.ENOSPC, errno.EACCES)
+    emu.admin("DELETE", "faults")
+    assert limited.run("sync", where).returncode == 0

@@ -64,6 +64,16 @@ bool staged_is_released(struct staged *f);
 /* It will be committed because of that, now and whenever there is no room: from here on that is
  * -EREMOTE too. True for the first time. */
 bool staged_go_ahead(struct staged *f);
+/* Who writes it has synced it. From here on that is -EREMOTE as long as it only grows, too. */
+void staged_note_sync(struct staged *f);
+/* Since it was synced, bytes were only written behind the end that it had when it was last
+ * acknowledged or committed: whatever a commit makes of it begins with what was promised. */
+bool staged_only_grew(struct staged *f);
+/* Nothing of `len` bytes has room in staging-size now, whatever the disk has. */
+bool staging_is_full(struct staging *g, uint64_t len);
+/* What was acknowledged is not in the store yet: a commit of that makes room, and without any
+ * there is -EREMOTE. */
+bool staged_is_acked(struct staged *f);
 /* Copies up to len bytes at offset; *got is less only at the end. */
 int staged_read(struct staged *f, uint64_t offset, void *dst, size_t len, const struct patience *p,
                 size_t *got);
