@@ -22,8 +22,8 @@
 #include "s3apfs/base/text.h"
 #include "s3apfs/ns/change.h"
 #include "s3apfs/state/shelf.h"
+#include "shelving_form.h"
 
-#define PAGE_MAX 1000
 #define RESTORED_MS 10000
 #define AGE_MAX_MS ((int64_t)24 * 3600 * 1000)
 #define LIMIT_MS 60000
@@ -111,109 +111,6 @@ void shelving_flush(struct ns *n) {
   }
 }
 
-/* --- form ---
- *
- * A page: the count of its entries, then each: a record and the bytes of name and etag. */
-struct record {
-  uint64_t size;
-  int64_t mtime;
-  uint16_t name_len;
-  uint8_t etag_len;
-  uint8_t flags;
-};
-#define IS_DIR 1
-#define IS_ARCHIVED 2
-
-static void put_item(struct buf *out, const struct item *it) {
-  struct record r = {.size = it->size,
-                     .mtime = it->mtime,
-                     .name_len = (uint16_t)strlen(it->name),
-                     .etag_len = (uint8_t)strlen(it->etag),
-                     .flags =
-                         (uint8_t)((it->is_dir ? IS_DIR : 0) | (it->archived ? IS_ARCHIVED : 0))};
-
-  buf_append(out, &r, sizeof(r));
-  buf_append(out, it->name, r.name_len);
-  buf_append(out, it->etag, r.etag_len);
-}
-
-static int encode_locked(const struct listing *l, struct buf *out) {
-  for (size_t s = 0; s < l->count; s++) {
-    const struct page *p = l->slots[s].page;
-    uint32_t count;
-
-    if (p == NULL)
-      return -EAGAIN;
-    count = (uint32_t)(p->count + (p->marker ? 1 : 0));
-    buf_append(out, &count, sizeof(count));
-    if (p->marker) /* the folder's own object has no name in it */
-      put_item(out, &(struct item){.name = "", .etag = ""});
-    for (size_t i = 0; i < p->count; i++)
-      put_item(out, &p->items[i]);
-  }
-  return buf_error(out);
-}
-
-struct input {
-  const char *at;
-  size_t left;
-};
-
-static bool take(struct input *in, void *out, size_t len) {
-  if (in->left < len)
-    return false;
-  memcpy(out, in->at, len);
-  in->at += len;
-  in->left -= len;
-  return true;
-}
-
-static bool take_entry(struct input *in, const char *prefix, struct store_entry *e) {
-  struct record r;
-
-  if (!take(in, &r, sizeof(r)) || in->left < (size_t)r.name_len + r.etag_len ||
-      r.etag_len >= STORE_ETAG_MAX)
-    return false;
-  e->is_prefix = (r.flags & IS_DIR) != 0;
-  e->name = text_printf("%s%.*s%s", prefix, (int)r.name_len, in->at, e->is_prefix ? "/" : "");
-  if (e->name == NULL)
-    return false;
-  in->at += r.name_len;
-  in->left -= r.name_len;
-  e->attr = (struct store_attr){
-      .size = r.size, .mtime = r.mtime, .archived = (r.flags & IS_ARCHIVED) != 0};
-  return take(in, e->attr.etag, r.etag_len);
-}
-
-static int by_name(const void *a, const void *b) {
-  return strcmp(((const struct store_entry *)a)->name, ((const struct store_entry *)b)->name);
-}
-
-/* NULL: it cannot be read. */
-static struct page *decode_page(struct ns *n, const struct root *r, const char *prefix,
-                                struct input *in) {
-  struct store_page from = {0};
-  struct page *page = NULL;
-  uint32_t count;
-
-  if (!take(in, &count, sizeof(count)) || count > PAGE_MAX)
-    return NULL;
-  from.entries = calloc(count + 1, sizeof(*from.entries));
-  if (from.entries == NULL)
-    return NULL;
-  while (from.count < count && take_entry(in, prefix, &from.entries[from.count]))
-    from.count++;
-  if (from.count == count) {
-    qsort(from.entries, from.count, sizeof(*from.entries), by_name);
-    if (page_new(&from, prefix, &page) == 0)
-      memo_fill(n, r, prefix, page);
-  } else {
-    free(from.entries[from.count].name);
-  }
-  store_page_fini(&from);
-  return page;
-}
-
 /* --- showing --- */
 
 struct restored {
@@ -227,7 +124,7 @@ static void restored_fini(struct restored *r) {
   free(r->pages);
 }
 
-static bool decode(struct ns *n, const struct root *root, const char *prefix, struct input *in,
+static bool decode(struct ns *n, const struct root *root, const char *prefix, struct form_input *in,
                    struct restored *out) {
   while (in->left > 0) {
     struct page **grown = realloc(out->pages, (out->count + 1) * sizeof(struct page *));
@@ -235,9 +132,10 @@ static bool decode(struct ns *n, const struct root *root, const char *prefix, st
     if (grown == NULL)
       return false;
     out->pages = grown;
-    grown[out->count] = decode_page(n, root, prefix, in);
+    grown[out->count] = form_take_page(in, prefix);
     if (grown[out->count] == NULL)
       return false;
+    memo_fill(n, root, prefix, grown[out->count]);
     out->count++;
   }
   return out->count > 0;
@@ -254,7 +152,7 @@ static bool fetch(struct ns *n, const struct root *root, const char *prefix, str
   ok = shelf_get(n->shelf, store_realm(root->store), prefix, &b, &saved) == 0 &&
        saved < n->made_ms && now - saved <= AGE_MAX_MS;
   if (ok)
-    ok = decode(n, root, prefix, &(struct input){b.data, b.len}, out);
+    ok = decode(n, root, prefix, &(struct form_input){b.data, b.len}, out);
   buf_fini(&b);
   return ok;
 }
@@ -502,7 +400,7 @@ static void keep(void *arg) {
   buf_init(&b, SHELF_DATA_MAX);
   mtx_lock(&n->synced.lock);
   if (!is_outdated_locked(j->dir, j->listing)) {
-    rc = encode_locked(j->listing, &b);
+    rc = form_encode_locked(j->listing, &b);
     key = node_key_locked(j->dir);
     j->dir->unkept = false;
   }
