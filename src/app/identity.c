@@ -8,6 +8,7 @@
 #include "identity.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ struct identity {
   char *key; /* everything that makes the keys what they are */
   char *name;
   struct settings settings; /* a copy: what the keys' context borrows from */
+  atomic_int_fast64_t deadline_ms;
   struct aws_profile *profile;
   struct key_source *keys;
   const char *s3_url; /* borrowed from environment or profile */
@@ -133,6 +135,7 @@ static int cached_keys(struct identity *id, struct buf *why) {
                            .sts_endpoint_url = s->sts_endpoint_url,
                            .use_fips = s->fips,
                            .use_dual_stack = s->dualstack,
+                           .deadline_ms = &id->deadline_ms,
                            .mfa_code = ask_code,
                            .mfa_arg = id};
   struct cred_cache_options o = {.clock = caller_clock(id->caller)};
@@ -187,6 +190,7 @@ static int identity_new(struct identities *all, const struct settings *s, char *
   }
   mtx_init(&id->synced.lock, RANK_APP);
   id->caller = all->caller;
+  atomic_init(&id->deadline_ms, s->deadline_ms);
   id->key = key;
   settings_init(&id->settings);
   rc = settings_copy(&id->settings, s);
@@ -214,6 +218,7 @@ int identities_get(struct identities *all, const struct settings *s, struct iden
   if (id == NULL)
     return identity_new(all, s, key, out, why);
   free(key);
+  atomic_store(&id->deadline_ms, s->deadline_ms);
   *out = id;
   return 0;
 }

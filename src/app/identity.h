@@ -17,6 +17,7 @@ void identities_free(struct identities *all);
 struct pool *identities_renewals(struct identities *all);
 
 /* The identity for these settings, made on first use. Nothing is fetched yet.
+ * Of several with different deadlines that of the last one counts for its keys.
  * -EINVAL with one line in *why (unknown profile, unreadable file, ...). */
 int identities_get(struct identities *all, const struct settings *s, struct identity **out,
                    struct buf *why);

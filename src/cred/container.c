@@ -21,6 +21,7 @@
 #include "fetch.h"
 #include "metadata.h"
 #include "s3apfs/aws/keys_json.h"
+#include "s3apfs/base/clock.h"
 #include "s3apfs/base/file.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
@@ -40,7 +41,7 @@
 
 struct container_source {
   struct key_source base;
-  struct cred_env env;
+  struct cred_context context;
   int64_t retry_delay_ms;
 };
 
@@ -197,6 +198,10 @@ static void pause_ms(int64_t ms) {
     ;
 }
 
+static bool is_time(const struct fetch_request *q) {
+  return clock_mono_ms(&clock_system) < q->until_mono_ms;
+}
+
 static int ask(const struct container_source *self, const struct fetch_request *q, const char *host,
                struct keys **out, struct s3_error *error) {
   struct buf body;
@@ -205,7 +210,7 @@ static int ask(const struct container_source *self, const struct fetch_request *
 
   buf_init(&body, REPLY_MAX);
   rc = fetch(q, &status, &body);
-  for (int i = 1; i < ATTEMPTS && is_passing(rc, status); i++) {
+  for (int i = 1; i < ATTEMPTS && is_passing(rc, status) && is_time(q); i++) {
     pause_ms(self->retry_delay_ms);
     buf_wipe(&body);
     buf_init(&body, REPLY_MAX);
@@ -224,17 +229,21 @@ static int ask(const struct container_source *self, const struct fetch_request *
 
 static int container_get(struct key_source *s, struct keys **out, struct s3_error *error) {
   struct container_source *self = (struct container_source *)s;
-  struct fetch_request q = {.ca_bundle = cred_env_get(&self->env, "AWS_CA_BUNDLE"),
-                            .timeout_ms = TIMEOUT_MS};
+  const struct cred_env *env = &self->context.env;
+  int64_t own_ms = ATTEMPTS * (TIMEOUT_MS + self->retry_delay_ms);
+  struct fetch_request q = {.ca_bundle = cred_env_get(env, "AWS_CA_BUNDLE"),
+                            .timeout_ms = TIMEOUT_MS,
+                            .until_mono_ms = clock_mono_ms(&clock_system) +
+                                             cred_context_limit(&self->context, own_ms)};
   char host[HOST_MAX];
   struct kvlist headers;
   char *url = NULL;
-  int rc = find_address(&self->env, &url, host, error);
+  int rc = find_address(env, &url, host, error);
 
   if (rc != 0)
     return rc;
   kvlist_init(&headers);
-  rc = fill_headers(&self->env, &headers, error);
+  rc = fill_headers(env, &headers, error);
   q.url = url;
   q.headers = &headers;
   if (rc == 0)
@@ -251,14 +260,14 @@ static void container_destroy(struct key_source *s) {
 static const struct key_source_ops container_ops = {.get = container_get,
                                                     .destroy = container_destroy};
 
-int cred_container_new(const struct cred_env *env, int64_t retry_delay_ms,
+int cred_container_new(const struct cred_context *c, int64_t retry_delay_ms,
                        struct key_source **out) {
   struct container_source *self = calloc(1, sizeof(*self));
 
   if (self == NULL)
     return -ENOMEM;
   self->base.ops = &container_ops;
-  self->env = *env;
+  self->context = *c;
   self->retry_delay_ms = retry_delay_ms != 0 ? retry_delay_ms : RETRY_DELAY_MS;
   *out = &self->base;
   return 0;

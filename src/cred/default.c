@@ -23,7 +23,7 @@ int cred_default_new(const struct cred_context *c, const char *explicit_profile,
   if (rc == 0)
     rc = cred_profile_new(c, NULL, CRED_PROFILE_ALL, &links[3].source);
   if (rc == 0)
-    rc = cred_container_new(&c->env, 0, &links[4].source);
+    rc = cred_container_new(c, 0, &links[4].source);
   if (rc == 0)
     rc = cred_imds_new(c, &links[5].source);
   if (rc == 0)

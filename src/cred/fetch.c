@@ -9,6 +9,7 @@
 
 #include <errno.h>
 
+#include "s3apfs/base/clock.h"
 #include "s3apfs/base/lock.h"
 #include "s3apfs/net/http.h"
 
@@ -54,23 +55,28 @@ static int wait_ended(struct fetching *f, int *status) {
   return rc;
 }
 
+static int64_t time_for(const struct fetch_request *q) {
+  int64_t left = q->until_mono_ms - clock_mono_ms(&clock_system);
+
+  return q->until_mono_ms != 0 && left < q->timeout_ms ? left : q->timeout_ms;
+}
+
 int fetch(const struct fetch_request *q, int *status, struct buf *out) {
+  int64_t timeout = time_for(q);
   struct fetching f = {.body = out};
-  struct http_options o = {.threads = 1,
-                           .max_connections = 1,
-                           .ca_bundle = q->ca_bundle,
-                           .connect_timeout_ms = q->timeout_ms};
+  struct http_options o = {
+      .threads = 1, .max_connections = 1, .ca_bundle = q->ca_bundle, .connect_timeout_ms = timeout};
   struct http_request get = {.method = q->method != NULL ? q->method : "GET",
                              .url = q->url,
                              .headers = q->headers,
                              .body = q->body,
                              .body_len = q->body_len,
-                             .timeout_ms = q->timeout_ms,
+                             .timeout_ms = timeout,
                              .on_data = on_data,
                              .on_done = on_done,
                              .arg = &f};
   struct http_engine *engine;
-  int rc = http_engine_new(&o, &engine);
+  int rc = timeout > 0 ? http_engine_new(&o, &engine) : -ETIMEDOUT;
 
   if (rc != 0)
     return rc;

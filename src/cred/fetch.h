@@ -15,10 +15,11 @@ struct fetch_request {
   size_t body_len;
   const char *ca_bundle; /* NULL: the system's */
   int64_t timeout_ms;    /* to connect, and for the whole of it */
+  int64_t until_mono_ms; /* its end in any case, clock_system monotonic; 0: none */
 };
 
 /* Blocks. 0 with the status and the body (whatever the status) appended to out;
- * else -errno as http.h says; -E2BIG past out's cap. */
+ * else -errno as http.h says, -ETIMEDOUT too when the end has come; -E2BIG past out's cap. */
 int fetch(const struct fetch_request *q, int *status, struct buf *out);
 
 #endif

@@ -19,6 +19,7 @@
 #include "fail.h"
 #include "fetch.h"
 #include "metadata.h"
+#include "s3apfs/base/clock.h"
 #include "s3apfs/base/lock.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
@@ -39,6 +40,7 @@
 #define TIMEOUT_MAX_S 60
 #define ATTEMPTS 1
 #define ATTEMPTS_MAX 10
+#define STEPS 3            /* a token, the role, its keys */
 #define WINDOW_S (15 * 60) /* keys with less than this left are about to be renewed */
 #define JITTER_MIN_S 120
 #define JITTER_MAX_S 600
@@ -59,6 +61,7 @@ struct imds {
   const char *url; /* with or without a slash at its end */
   bool explicit;   /* the user said where it is */
   int64_t timeout_ms;
+  int64_t until_mono_ms; /* for all steps */
   unsigned attempts;
   bool v1_disabled;
   char *token; /* NULL: version 1 */
@@ -125,6 +128,8 @@ static int configure(struct imds *m, struct s3_error *error) {
                      ATTEMPTS, ATTEMPTS_MAX, &attempts, error);
   m->timeout_ms = (int64_t)timeout * 1000;
   m->attempts = (unsigned)attempts;
+  m->until_mono_ms = clock_mono_ms(&clock_system) +
+                     cred_context_limit(&m->source->context, STEPS * m->attempts * m->timeout_ms);
   m->v1_disabled = is_true(setting(m, "AWS_EC2_METADATA_V1_DISABLED", "ec2_metadata_v1_disabled"));
   return rc;
 }
@@ -147,7 +152,8 @@ static int send(const struct imds *m, const char *method, const char *url,
                             .url = url,
                             .headers = headers,
                             .ca_bundle = cred_env_get(&m->source->context.env, "AWS_CA_BUNDLE"),
-                            .timeout_ms = m->timeout_ms};
+                            .timeout_ms = m->timeout_ms,
+                            .until_mono_ms = m->until_mono_ms};
   int rc = 0;
 
   for (unsigned i = 0; i < m->attempts; i++) {

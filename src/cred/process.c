@@ -12,7 +12,6 @@
 #include "s3apfs/cred/provider.h"
 #include "words.h"
 
-#define DEFAULT_TIMEOUT_MS 60000
 #define OUTPUT_MAX ((size_t)64 << 10) /* a session token has at most a few KiB */
 #define COMPLAINT_MAX ((size_t)500)   /* of stderr, in an error */
 
@@ -130,7 +129,7 @@ int cred_process_new(const char *command, const char *identity, int64_t timeout_
   if (self == NULL)
     return -ENOMEM;
   self->base.ops = &process_ops;
-  self->timeout_ms = timeout_ms > 0 ? timeout_ms : DEFAULT_TIMEOUT_MS;
+  self->timeout_ms = timeout_ms > 0 ? timeout_ms : CRED_PROCESS_MS;
   self->command = strdup(command);
   self->identity = strdup(identity);
   if (self->command == NULL || self->identity == NULL) {

@@ -125,7 +125,7 @@ static int new_surrounding(const struct cred_context *c, const char *name,
   if (strcasecmp(name, "Environment") == 0)
     return cred_environment_new(&c->env, out);
   if (strcasecmp(name, "EcsContainer") == 0)
-    return cred_container_new(&c->env, 0, out);
+    return cred_container_new(c, 0, out);
   if (strcasecmp(name, "Ec2InstanceMetadata") == 0)
     return cred_imds_new(c, out);
   return -EINVAL;

@@ -57,11 +57,12 @@ bool profile_is_role(const struct aws_profile *p) {
          aws_profile_get(p, "web_identity_token_file") == NULL;
 }
 
-static int from_process(const struct aws_profile *p, const char *command, struct keys **out,
-                        struct s3_error *error) {
+static int from_process(const struct cred_context *c, const struct aws_profile *p,
+                        const char *command, struct keys **out, struct s3_error *error) {
   struct key_source *process = NULL;
   char *identity = text_printf("profile %s", aws_profile_name(p));
-  int rc = identity != NULL ? cred_process_new(command, identity, 0, &process) : -ENOMEM;
+  int64_t timeout_ms = cred_context_limit(c, CRED_PROCESS_MS);
+  int rc = identity != NULL ? cred_process_new(command, identity, timeout_ms, &process) : -ENOMEM;
 
   free(identity);
   if (rc != 0)
@@ -89,7 +90,7 @@ int profile_own_keys(struct profile_way *way, const struct aws_profile *p, struc
   if (aws_profile_get(p, "login_session") != NULL)
     return unsupported(p, "login_session", error);
   if (command != NULL)
-    return from_process(p, command, out, error);
+    return from_process(way->context, p, command, out, error);
   if (has_static_keys(p, AWS_PROFILE_CONFIG))
     return static_keys(p, AWS_PROFILE_CONFIG, out, error);
   return cred_fail(error, -ENOENT, CRED_NONE, "profile %s has no credentials (%s, %s)",

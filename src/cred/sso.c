@@ -16,6 +16,7 @@
 #include "fetch.h"
 #include "s3apfs/aws/partition.h"
 #include "s3apfs/aws/sso_json.h"
+#include "s3apfs/base/clock.h"
 #include "s3apfs/base/digest.h"
 #include "s3apfs/base/file.h"
 #include "s3apfs/base/log.h"
@@ -28,6 +29,7 @@
 #define RENEW_EVERY_S 60 /* at most, whoever asks and however it ends */
 #define TIMEOUT_MS 10000
 #define ATTEMPTS 2
+#define STEPS 2 /* a new token, keys */
 
 struct sso {
   const struct cred_context *context;
@@ -38,7 +40,8 @@ struct sso {
   const char *region;
   const char *account;
   const char *role;
-  char *path; /* of the cached token */
+  int64_t until_mono_ms; /* for both steps */
+  char *path;            /* of the cached token */
   struct buf document;
   struct sso_token token;
 };
@@ -168,6 +171,7 @@ static int send(const struct sso *s, struct fetch_request *q, int *status, struc
 
   q->ca_bundle = aws_settings_ca_bundle(&s->context->env, s->top);
   q->timeout_ms = TIMEOUT_MS;
+  q->until_mono_ms = s->until_mono_ms;
   for (int i = 0; i < ATTEMPTS; i++) {
     buf_wipe(body);
     buf_init(body, TOKEN_MAX);
@@ -392,6 +396,8 @@ int sso_keys(const struct cred_context *c, const struct aws_profile *top,
   struct sso s = {.context = c,
                   .top = top,
                   .profile = aws_profile_name(p),
+                  .until_mono_ms = clock_mono_ms(&clock_system) +
+                                   cred_context_limit(c, STEPS * ATTEMPTS * TIMEOUT_MS),
                   .session = aws_profile_get(p, "sso_session"),
                   .start_url = aws_profile_get(p, "sso_start_url"),
                   .region = aws_profile_get(p, "sso_region"),

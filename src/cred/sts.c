@@ -8,7 +8,7 @@
 #include "s3apfs/cred/provider.h"
 #include "s3apfs/cred/settings.h"
 
-#define DEADLINE_MS 30000
+#define TIMEOUT_MS 30000
 #define ATTEMPTS 3
 #define REGION_DEFAULT "us-east-1"
 
@@ -64,7 +64,8 @@ static int send_form(const struct cred_context *c, const struct endpoint *ep,
                            .generic_path = true,
                            .body = buf_cstr(form),
                            .body_len = form->len,
-                           .deadline_mono_ms = clock_mono_ms(&clock_system) + DEADLINE_MS,
+                           .deadline_mono_ms =
+                               clock_mono_ms(&clock_system) + cred_context_limit(c, TIMEOUT_MS),
                            .max_attempts = ATTEMPTS};
   int rc;
 

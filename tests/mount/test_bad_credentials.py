@@ -1,10 +1,12 @@
 """Every provider against every bad answer at each of its steps: one line that names the provider, no mount, no secret."""
 import contextlib
 import http.server
+import json
 import os
 import socket
 import subprocess
 import threading
+import time
 
 import oidc
 import pytest
@@ -108,6 +110,14 @@ def nothing(place, emu):
     return {}
 
 
+def session(emu):
+    """Keys as a container or a program tells them."""
+    keys = emu.client(ANN, "sts").assume_role(RoleArn=ROLE, RoleSessionName="told")["Credentials"]
+    return json.dumps({"Version": 1, "AccessKeyId": keys["AccessKeyId"], "SecretAccessKey": keys["SecretAccessKey"],
+                       "SessionToken": keys["SessionToken"], "Token": keys["SessionToken"],
+                       "Expiration": keys["Expiration"].strftime("%Y-%m-%dT%H:%M:%SZ")}).encode()
+
+
 # operation -> (source, options, environment, how the line begins to name the provider)
 STEPS = {
     "AssumeRole": (AP, ["profile=r"], nothing, f"profile r: {ROLE}"),
@@ -157,10 +167,25 @@ def test_refused_port_of_each_service(emu, place, files, step):
         refused(place, source, wired, env, said, "cannot be asked" if "Sso" in step else "ConnectionRefused")
 
 
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_that_outlasts_the_deadline(emu, place, files, step):
+    """It ends well without that option (where this world has what is asked for, and a token left to renew)."""
+    source, words, environment, said = STEPS[step]
+    env = {"AWS_METADATA_SERVICE_TIMEOUT": "20", **environment(place, emu)}
+    emu.admin("POST", "faults", {"operation": step.split()[0], "effect": "none", "ms": 3000, "count": -1})
+    try:
+        refused(place, source, options(emu, "deadline=1s", *words), env, said)
+        if step not in ("SsoCreateToken", "GetAccessGrantsInstanceForPrefix", "GetCallerIdentity"):
+            place.umount(place.mount(source, options(emu, *words), env=env))
+    finally:
+        emu.admin("DELETE", "faults")
+
+
 class Container(http.server.BaseHTTPRequestHandler):
-    status, body = 200, b""
+    status, body, delay = 200, b"", 0
 
     def do_GET(self):
+        time.sleep(self.delay)
         self.send_response(self.status)
         self.send_header("Content-Length", str(len(self.body)))
         self.end_headers()
@@ -191,6 +216,24 @@ def container(place):
 def test_bad_answers_of_a_container(emu, place, container, status, body, said):
     Container.status, Container.body = status, body
     refused(place, AP, options(emu), container, "container credentials: ", said)
+
+
+def test_a_container_that_outlasts_the_deadline(emu, place, container, monkeypatch):
+    monkeypatch.setattr(Container, "body", session(emu))
+    monkeypatch.setattr(Container, "delay", 1.4)
+    refused(place, AP, options(emu, "deadline=1s"), container, "container credentials: ")
+    place.umount(place.mount(AP, options(emu), env=container))
+
+
+def test_a_process_that_outlasts_the_deadline(emu, place):
+    (place.dir / "told").write_bytes(session(emu))
+    program = place.dir / "program"
+    program.write_text(f"#!/bin/sh\nsleep 3\ncat {place.dir}/told\n")
+    program.chmod(0o700)
+    (place.dir / "config").write_text(f"[profile c]\ncredential_process = {program}\n")
+    refused(place, AP, options(emu, "profile=c", "deadline=1s"), {}, "profile c: credential_process",
+            "did not end within 1 s and was killed")
+    place.umount(place.mount(AP, options(emu, "profile=c")))
 
 
 @pytest.mark.parametrize("script,said", [

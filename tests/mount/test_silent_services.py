@@ -1,8 +1,8 @@
 """Services of credentials that take the connection and never answer: a mount whose keys still hold goes
 on without a pause, one whose keys have ended says so in time, and heals when they speak again.
 
-All providers keep silent at the same time, each for a mount of its own, because each has a time after
-which it is left (docs/credentials.md)."""
+All providers keep silent at the same time, each for a mount of its own, because each is left after a
+time, here `deadline`, which is shorter than their own (docs/credentials.md)."""
 import concurrent.futures
 import contextlib
 import errno
@@ -21,7 +21,8 @@ from test_credentials import (ADMIN, ANN, AP, HOUR, OWNER, PROVIDER, WORLD, arn,
 
 READERS = 4
 BOUND = 150  # seconds; nobody is left for longer than 60 s (docs/credentials.md), and this is a busy machine
-GRANT = ["profile=admin", "deadline=5s"]
+ENDED = "the credentials have ended and cannot be renewed"
+GRANT = ["profile=admin"]
 
 
 @pytest.fixture(scope="module")
@@ -82,14 +83,15 @@ class Mount:
     """A mount of one provider; what it asks the emulator; how it is told from others."""
 
     def __init__(self, emu, source, words, env=None, operations=(), file="file.csv", ends_as=errno.ETIMEDOUT,
-                 lives=HOUR, place=None):
+                 lives=HOUR, place=None, said=None):
         self.emu, self.operations, self.ends_as, self.lives = emu, operations, ends_as, lives
+        self.said = said
         self.place = place or Place()
         self.source, self.words, self.env, self.file = source, words, env or {}, file
 
     def mount(self):
-        self.point = self.place.mount(self.source, options(self.emu, "metadata-ttl=0", "negative-ttl=0", *self.words),
-                                      env=self.env)
+        self.point = self.place.mount(self.source, options(self.emu, "metadata-ttl=0", "negative-ttl=0", "deadline=5s",
+                                                           *self.words), env=self.env)
         return self
 
     def read(self):
@@ -114,19 +116,22 @@ def place_of_ann():
 
 def by_web_identity(emu, place):
     (place.dir / "token").write_text(PROVIDER.token(lifetime=100 * HOUR))
-    return Mount(emu, AP, [], web_environment(place.dir / "token"), ["AssumeRoleWithWebIdentity"], place=place)
+    return Mount(emu, AP, [], web_environment(place.dir / "token"), ["AssumeRoleWithWebIdentity"], place=place,
+                 said=f"{ENDED}: web identity: ")
 
 
 def by_sign_on(emu, place):
     (place.dir / "config").write_text(signon.profile("s", OWNER))
     signon.write(place.dir, "token-of-ann", seconds=100 * HOUR)
-    return Mount(emu, AP, ["profile=s"], signon.environment(emu, place.dir), ["SsoGetRoleCredentials"], place=place)
+    return Mount(emu, AP, ["profile=s"], signon.environment(emu, place.dir), ["SsoGetRoleCredentials"], place=place,
+                 said=f"{ENDED}: profile s: SSO: ")
 
 
 def by_container(emu, place):
     server = Container(emu)
     made = Mount(emu, AP, [], {"AWS_CONTAINER_CREDENTIALS_FULL_URI": f"http://127.0.0.1:{server.server_port}/",
-                               "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}, place=place)
+                               "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}, place=place,
+                 said=f"{ENDED}: container credentials: ")
     made.hush, made.speak = server.speaks.clear, server.speak
     return made
 
@@ -137,7 +142,7 @@ def by_process(emu, place):
     program.write_text(f"#!/bin/sh\nwhile [ -e {silent} ]; do sleep 0.1; done\ncat {told}\n")
     program.chmod(0o700)
     (place.dir / "config").write_text(f"[profile c]\ncredential_process = {program}\n")
-    made = Mount(emu, AP, ["profile=c"], place=place)
+    made = Mount(emu, AP, ["profile=c"], place=place, said=f"{ENDED}: profile c: credential_process ")
 
     sessions = [session(emu, 12), session(emu, 1)]
 
@@ -154,7 +159,7 @@ def by_mount(source, words, *operations, **more):
 
 
 PROVIDERS = {
-    "role": by_mount(AP, ["profile=ann", f"role-arn={arn('reader')}"], "AssumeRole"),
+    "role": by_mount(AP, ["profile=ann", f"role-arn={arn('reader')}"], "AssumeRole", said=f"{ENDED}: role-arn: "),
     "web identity": by_web_identity, "sign-on": by_sign_on, "container": by_container, "process": by_process,
     # the last keys of an instance are used on, and S3 takes them or not
     "instance": lambda emu, place: Mount(emu, AP, [], instance_environment(emu), ["Metadata*"], ends_as=errno.EACCES,
@@ -206,7 +211,7 @@ def silence(emu):
             m.speak()
         for name, m in mounts.items():
             wait_until(lambda m=m: outcome(m) == (b"content", True), 120)
-            told[name].update(log=m.place.log(), ends_as=m.ends_as)
+            told[name].update(log=m.place.log(), ends_as=m.ends_as, said=m.said)
         yield told
         for m in mounts.values():
             m.place.close()
@@ -222,5 +227,6 @@ def test_silence(silence, provider):
     told = silence[provider]
     assert told["held"] and set(told["held"]) == {(b"content", True)}  # while the keys hold
     assert told["ended"] == [told["ends_as"]] * READERS, told["log"]
+    assert told["said"] is None or told["said"] in told["log"]
     for secret in (ANN[1], ADMIN[1], "token-of-ann", PROVIDER.token()):
         assert secret not in told["log"]

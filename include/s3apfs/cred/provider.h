@@ -70,14 +70,16 @@ int cred_web_identity_new(const struct cred_context *c, struct key_source **out)
 
 /* Runs a command line, split like a shell does but without one, and reads a
  * version 1 document (AWS CLI "Sourcing credentials with an external process").
- * timeout_ms 0: 60 s. identity: what the keys are called. */
+ * timeout_ms 0: CRED_PROCESS_MS. identity: what the keys are called. */
+#define CRED_PROCESS_MS 60000
 int cred_process_new(const char *command, const char *identity, int64_t timeout_ms,
                      struct key_source **out);
 
 /* A container's endpoint: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI,
  * AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE or _TOKEN; all read at each get. Three
  * attempts of 2 s. retry_delay_ms 0: 1 s. */
-int cred_container_new(const struct cred_env *env, int64_t retry_delay_ms, struct key_source **out);
+int cred_container_new(const struct cred_context *c, int64_t retry_delay_ms,
+                       struct key_source **out);
 
 /* The first source that has something configured decides; from its first success
  * on no other one is asked: an identity never changes behind a mount's back. */

@@ -68,7 +68,7 @@ static int get(struct fixture *f, struct keys **out, struct s3_error *error) {
 
   *out = NULL;
   s3_error_init(error);
-  cr_assert_eq(cred_container_new(&f->env, 1, &s), 0);
+  cr_assert_eq(cred_container_new(&f->context, 1, &s), 0);
   rc = key_source_get(s, out, error);
   key_source_free(s);
   return rc;
