@@ -14,7 +14,8 @@
 #include "store_internal.h"
 
 #define LOG_EVERY_MS 30000
-#define PROBE_KEYS 100 /* a reply of one segment or two */
+#define PROBE_KEYS 100    /* a reply of one segment or two */
+#define PAGE_ENTRIES 1000 /* the most that S3 lists at once */
 
 /* Whether this kind of failure is to be logged now; *skipped gets how many of
  * its kind were not. */
@@ -255,9 +256,79 @@ static int list_from(struct s3_store *s, const char *prefix, bool folded, const 
   return rc;
 }
 
+/* --- a name in a directory bucket ---
+ *
+ * Directory buckets list whole folders, in no order: what comes first of the names
+ * that begin in a certain way is known when the folder has been gone through, or
+ * the name itself has been met. */
+
+/* Takes the entry out of the page when it comes before what is there. */
+static void take_first(struct store_page *page, const char *prefix, struct store_page *first) {
+  for (size_t i = 0; i < page->count; i++) {
+    struct store_entry *e = &page->entries[i];
+    struct store_entry old = first->entries[0];
+
+    if (!text_has_prefix(e->name, prefix) || (first->count == 1 && strcmp(e->name, old.name) >= 0))
+      continue;
+    first->entries[0] = *e;
+    first->count = 1;
+    *e = old; /* goes with the page */
+  }
+}
+
+static int search_folder(struct s3_store *s, const char *folder, const char *prefix,
+                         struct store_page *first) {
+  int64_t until = clock_mono_ms(&clock_system) + s->client->deadline_ms;
+  struct store_page page = {0};
+  char *token = NULL;
+  int rc;
+
+  do {
+    rc = list_from(s, folder, true, token, NULL, PAGE_ENTRIES, &page);
+    free(token);
+    token = NULL;
+    if (rc != 0)
+      break;
+    take_first(&page, prefix, first);
+    token = page.next;
+    page.next = NULL;
+    store_page_fini(&page);
+    page = (struct store_page){0};
+    if (token != NULL && clock_mono_ms(&clock_system) >= until)
+      rc = -ETIMEDOUT;
+  } while (rc == 0 && token != NULL &&
+           (first->count == 0 || strcmp(first->entries[0].name, prefix) != 0));
+  free(token);
+  return rc;
+}
+
+static int list_name(struct s3_store *s, const char *prefix, struct store_page *out) {
+  const char *slash = strrchr(prefix, '/');
+  struct store_page first = {.entries = calloc(1, sizeof(*first.entries))};
+  char *folder = strndup(prefix, slash != NULL ? (size_t)(slash + 1 - prefix) : 0);
+  int rc = first.entries == NULL || folder == NULL ? -ENOMEM : 0;
+
+  if (rc == 0)
+    rc = search_folder(s, folder, prefix, &first);
+  free(folder);
+  if (rc == 0)
+    *out = first;
+  else
+    store_page_fini(&first);
+  return rc;
+}
+
+static bool is_name(const struct s3_store *s, const char *prefix) {
+  return s->client->directory && *prefix != '\0' && !text_has_suffix(prefix, "/");
+}
+
 static int s3_store_list(struct store *st, const char *prefix, bool folded, const char *token,
                          unsigned max, struct store_page *out) {
-  return list_from(s3_store_self(st), prefix, folded, token, NULL, max, out);
+  struct s3_store *s = s3_store_self(st);
+
+  if (is_name(s, prefix) && folded && token == NULL && max == 1)
+    return list_name(s, prefix, out);
+  return list_from(s, prefix, folded, token, NULL, max, out);
 }
 
 static int s3_store_list_after(struct store *st, const char *prefix, bool folded, const char *after,

@@ -106,6 +106,29 @@ def test_directory_bucket(aws, here, place, source):
     assert ADMIN[0] not in {r["access_key_id"] for r in seen(aws) if r["operation"] != "CreateSession"}
 
 
+def test_files_that_may_be_listed_and_not_read_in_a_directory_bucket(aws, here, place):
+    """A folder has to be listed for them: directory buckets take no name as a prefix."""
+    point = place.mount(f"s3://{DIRECTORY}", here("metadata-ttl=0s", "negative-ttl=0s"))
+    for operation in ("HeadObject", "GetObject"):
+        forget(aws, "faults", "POST", {"operation": operation, "effect": "error", "status": 403,
+                                       "code": "AccessDenied", "count": -1})
+    try:
+        forget(aws)
+        assert os.stat(point / "a" / "x").st_size == len(TEXT)
+        for name in ("0000", "0555", "1099"):  # on either page of the folder
+            assert os.stat(point / "many" / name).st_size == 0
+        assert os.path.isdir(point / "many")
+        for absent in ("a/y", "many/055", "many/05555", "z"):
+            with pytest.raises(FileNotFoundError):
+                os.stat(point / absent)
+        with pytest.raises(PermissionError):
+            (point / "a" / "x").read_bytes()
+        assert {r["status"] for r in seen(aws) if r["operation"] == "ListObjectsV2"} == {200}
+    finally:
+        forget(aws, "faults")
+    assert (point / "a" / "x").read_bytes() == TEXT
+
+
 def test_session_is_renewed_before_it_ends(aws, here, place):
     point = place.mount(f"s3://{DIRECTORY}", here("metadata-ttl=0s", "negative-ttl=0s"))
     forget(aws)
