@@ -286,8 +286,8 @@ static cJSON *answer(struct answer *a, const char *request) {
     return reload_answer(a->reload);
   if (text_has_prefix(request, "explain "))
     return explain(a, request + strlen("explain "));
-  if (text_has_prefix(request, "export "))
-    return exporting_answer(a->fs, request + strlen("export "));
+  if (text_has_prefix(request, EXPORT_REQUEST))
+    return exporting_answer(a->fs, request + strlen(EXPORT_REQUEST), NULL);
   doc = cJSON_CreateObject();
   if (strcmp(request, "pid") == 0) {
     cJSON_AddNumberToObject(doc, "pid", getpid());

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ask.h"
@@ -14,6 +15,7 @@
 #include "show.h"
 
 #define EXPORT_TIMEOUT_MS 3600000
+#define FOLDER_MODE 0700
 
 /* --- in the mount --- */
 
@@ -32,16 +34,38 @@ static const char *reason(int err) {
   }
 }
 
-static int export_to(struct fs *fs, int64_t id, const char *folder, struct buf *written) {
+static int open_folder(const char *folder, const char *within) {
   int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  int rc = fd >= 0 ? fs_export(fs, id, fd, written) : -errno;
+  int inner = -1;
+  int rc = 0;
 
-  if (fd >= 0)
-    close(fd);
+  if (fd < 0)
+    return -errno;
+  if (within == NULL)
+    return fd;
+  if (mkdirat(fd, within, FOLDER_MODE) == 0 || errno == EEXIST)
+    inner = openat(fd, within, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (inner < 0)
+    rc = -errno;
+  close(fd);
+  return rc == 0 ? inner : rc;
+}
+
+static int export_to(struct fs *fs, int64_t id, const char *folder, const char *within,
+                     struct buf *written) {
+  int fd = open_folder(folder, within);
+  int rc;
+
+  if (fd < 0)
+    return fd;
+  if (within != NULL)
+    buf_printf(written, "%s/", within);
+  rc = fs_export(fs, id, fd, written);
+  close(fd);
   return rc;
 }
 
-cJSON *exporting_answer(struct fs *fs, const char *request) {
+cJSON *exporting_answer(struct fs *fs, const char *request, const char *within) {
   cJSON *doc = cJSON_CreateObject();
   struct buf folder;
   struct buf written;
@@ -53,7 +77,7 @@ cJSON *exporting_answer(struct fs *fs, const char *request) {
   buf_init(&written, 65536);
   rc = *end == ' ' ? text_uri_decode(&folder, end + 1, strlen(end + 1), false) : -EINVAL;
   if (rc == 0)
-    rc = export_to(fs, id, buf_cstr(&folder), &written);
+    rc = export_to(fs, id, buf_cstr(&folder), within, &written);
   if (rc == 0)
     cJSON_AddStringToObject(doc, "written", buf_cstr(&written));
   else
@@ -71,12 +95,18 @@ static void print_left(const char *path, const char *why) {
   printf(": %s\n", why);
 }
 
-static int ask_export(const struct mount_entry *e, double id, const char *folder, cJSON **out) {
+static int ask_export(const struct mount_entry *e, const cJSON *file, const char *folder,
+                      cJSON **out) {
+  const cJSON *user = cJSON_GetObjectItem(file, "user");
   struct buf request;
   int rc;
 
   buf_init(&request, 0);
-  buf_printf(&request, "export %.0f ", id);
+  if (user != NULL)
+    buf_printf(&request, EXPORT_OF_REQUEST "%.0f ", user->valuedouble);
+  else
+    buf_puts(&request, EXPORT_REQUEST);
+  buf_printf(&request, "%.0f ", cJSON_GetObjectItem(file, "id")->valuedouble);
   text_uri_encode(&request, folder, strlen(folder), true);
   rc = buf_error(&request);
   if (rc == 0)
@@ -88,17 +118,20 @@ static int ask_export(const struct mount_entry *e, double id, const char *folder
 static bool export_one(const struct mount_entry *e, const cJSON *file, const char *folder) {
   const char *path = cJSON_GetStringValue(cJSON_GetObjectItem(file, "path"));
   const char *error = cJSON_GetStringValue(cJSON_GetObjectItem(file, "error"));
-  const cJSON *id = cJSON_GetObjectItem(file, "id");
   const char *written;
   cJSON *doc = NULL;
   int rc;
 
   path = path != NULL ? path : "?";
-  if (id == NULL) {
+  if (cJSON_IsFalse(cJSON_GetObjectItem(file, "served"))) {
+    print_left(path, error != NULL ? error : "its user is not served");
+    return false;
+  }
+  if (cJSON_GetObjectItem(file, "id") == NULL) {
     print_left(path, "it is a change of a name, which has no content");
     return false;
   }
-  rc = ask_export(e, id->valuedouble, folder, &doc);
+  rc = ask_export(e, file, folder, &doc);
   written = cJSON_GetStringValue(cJSON_GetObjectItem(doc, "written"));
   if (rc != 0) {
     print_left(path, strerror(-rc));

@@ -7,8 +7,13 @@
 #include "mounts.h"
 #include "s3apfs/fs/fs.h"
 
-/* The mount's answer. request: "ID FOLDER", the folder percent-encoded. */
-cJSON *exporting_answer(struct fs *fs, const char *request);
+/* Of a mount with per-user: "export-of UID ID FOLDER", else "export ID FOLDER". */
+#define EXPORT_REQUEST "export "
+#define EXPORT_OF_REQUEST "export-of "
+
+/* The mount's answer. request: "ID FOLDER", the folder percent-encoded. Below that the
+ * file goes into the folder `within`, made when it is not there; NULL: into FOLDER itself. */
+cJSON *exporting_answer(struct fs *fs, const char *request, const char *within);
 
 /* Has the mount write out each of these pending files below the folder, one line each.
  * The number of those that it could not. */

@@ -13,6 +13,7 @@
 
 #include "answer.h"
 #include "app.h"
+#include "exporting.h"
 #include "filesystem.h"
 #include "journaling.h"
 #include "s3apfs/base/lock.h"
@@ -395,6 +396,29 @@ static cJSON *all_status(struct users *u, bool sync) {
   return doc;
 }
 
+/* Into a folder with the user's number: names of several users stay apart. */
+static cJSON *export_of(struct users *u, const char *request) {
+  char *rest;
+  unsigned long uid = strtoul(request, &rest, 10);
+  char *within = text_printf("%lu", uid);
+  struct fs *fs = NULL;
+  cJSON *doc;
+
+  mtx_lock(&u->synced.lock);
+  for (size_t i = 0; i < u->map.count; i++)
+    if (u->map.items[i].uid == uid)
+      fs = u->items[i].fs;
+  mtx_unlock(&u->synced.lock);
+  if (fs != NULL && within != NULL && *rest == ' ') {
+    doc = exporting_answer(fs, rest + 1, within);
+  } else {
+    doc = cJSON_CreateObject();
+    cJSON_AddStringToObject(doc, "error", "this user is not served now");
+  }
+  free(within);
+  return doc;
+}
+
 void users_answer(void *arg, const char *request, struct buf *reply) {
   struct users *u = arg;
   cJSON *doc;
@@ -402,6 +426,8 @@ void users_answer(void *arg, const char *request, struct buf *reply) {
 
   if (strcmp(request, "status") == 0 || strcmp(request, "sync") == 0) {
     doc = all_status(u, strcmp(request, "sync") == 0);
+  } else if (text_has_prefix(request, EXPORT_OF_REQUEST)) {
+    doc = export_of(u, request + strlen(EXPORT_OF_REQUEST));
   } else {
     doc = cJSON_CreateObject();
     if (strcmp(request, "reload") == 0)

@@ -37,6 +37,7 @@ static void tell(struct telling *t, const char *domain, const char *key) {
   cJSON_AddStringToObject(o, "path", path != NULL ? path : key);
   cJSON_AddNumberToObject(o, "user", t->uid);
   cJSON_AddStringToObject(o, "error", t->because);
+  cJSON_AddBoolToObject(o, "served", false);
   cJSON_AddItemToArray(t->pending, o);
   free(path);
 }
