@@ -128,6 +128,19 @@ static int make_dirs(struct state *s, const char *dir, const char *name, struct 
   return rc;
 }
 
+/* What the folder's own name may have been cut off. */
+static int keep_name(struct state *s, const char *name, struct buf *why) {
+  char *path = text_printf("%s/" STATE_NAME_FILE, s->dir);
+  int rc = path == NULL ? -ENOMEM : 0;
+
+  if (rc == 0 && access(path, F_OK) != 0)
+    rc = file_write_atomic(path, name, strlen(name), 0600);
+  if (rc != 0)
+    buf_printf(why, "%s/" STATE_NAME_FILE " cannot be written: %s", s->dir, strerror(-rc));
+  free(path);
+  return rc;
+}
+
 static int take_lock(struct state *s, struct buf *why) {
   char *path = text_printf("%s/lock", s->dir);
   int rc = 0;
@@ -213,6 +226,8 @@ static int open_all(struct state *s, const char *dir, const char *name, struct b
 
   if (rc == 0)
     rc = take_lock(s, why);
+  if (rc == 0)
+    rc = keep_name(s, name, why);
   if (rc != 0)
     return rc;
   path = text_printf("%s/journal.db", s->dir);

@@ -13,6 +13,9 @@ struct state {
   int lock_fd;
 };
 
+/* In the folder: the whole name. */
+#define STATE_NAME_FILE "name"
+
 /* The folder of the state of this name; appended. */
 int state_folder_name(const char *name, struct buf *out);
 

@@ -112,6 +112,26 @@ def test_what_belongs_to_nobody_now_waits(cut, people):
     assert cut.pending() == []
 
 
+@pytest.mark.parametrize("length", [150, 250])
+def test_a_long_mount_point_is_no_other_matter(place, emu, people, length):  # noqa: F811
+    """The state's folder is named after it, and cut."""
+    for name in ("ann", "bob"):
+        emu.s3.delete_object(Bucket="users-bucket", Key=f"{name}/unsent")
+    point = place.dir / ("m" * (length - len(str(place.dir)) - 1))
+    point.mkdir()
+    place.mount_point = lambda: point
+    mount = Mount(place, emu)
+    mount.cut(people, "ann", "bob")
+    mount.again(ONLY_ANN)
+    assert mount.body("ann") == CONTENT["ann"] and mount.body("bob") is None
+    assert [(p["user"], p["error"]) for p in mount.pending()] == [
+        (UID["bob"], f"user {UID['bob']} has no section in {place.dir}/users")]
+    place.kill(point)
+    mount.again()
+    assert mount.body("bob") == CONTENT["bob"] and mount.senders("bob") == {"bob"}
+    assert mount.pending() == []
+
+
 def test_who_cannot_be_served_now_has_not_lost_it(cut, people):
     """Bob's keys are wrong when the mount comes back: told, kept, and sent once they are right."""
     profiles(cut.place, ("ann", "owner"))

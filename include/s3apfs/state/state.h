@@ -1,9 +1,9 @@
 /* The state directory: what must outlive the process.
  *
  * DIR/NAME/ holds, for one mount point, `journal.db` (SQLite: pending changes and
- * what this mount wrote), `staging/` (bytes that are not in the store yet) and
- * `lock`. Everything is private to its owner (0700, 0600). One process at a time
- * owns it, also across hosts where the file system carries locks.
+ * what this mount wrote), `staging/` (bytes that are not in the store yet), `name`
+ * (which mount point) and `lock`. Everything is private to its owner (0700, 0600). One process at a
+ * time owns it, also across hosts where the file system carries locks.
  *
  * Nothing here is ever recreated silently: a damaged journal, staged bytes
  * without a journal, or a journal of a later version end the opening with one
@@ -24,7 +24,7 @@ int state_default_dir(char **out);
  * -EPROTO (of a later version), -ENOSPC, -EACCES, ... */
 int state_open(const char *dir, const char *name, struct buf *why, struct state **out);
 /* Calls fn with each N for which a state named "`name`N" is below dir, in no order; non-zero stops
- * and is returned. Names that are too long to be read back from their folders are not found. */
+ * and is returned. */
 typedef int (*state_found_fn)(void *arg, unsigned long n);
 int state_find(const char *dir, const char *name, state_found_fn fn, void *arg);
 /* Waits for what is queued. NULL is fine. */

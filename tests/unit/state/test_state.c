@@ -310,6 +310,30 @@ Test(state, is_found_by_its_number) {
   cr_expect_eq(state_find("/nowhere/at/all", "/mnt/a b user ", stop, NULL), 0);
 }
 
+/* A folder's name is cut somewhere around there. */
+Test(state, is_found_by_its_number_however_long_its_name_is) {
+  for (size_t len = 140; len < 170; len++) {
+    char *mount = malloc(len + sizeof("/ user "));
+    struct state *s;
+    unsigned long sum = 0;
+
+    cr_assert_not_null(mount);
+    memset(mount, 'm', len);
+    mount[0] = '/';
+    memcpy(mount + len, " user ", sizeof(" user "));
+    for (unsigned uid = 61001; uid <= 61002; uid++) {
+      char *name = text_printf("%s%u", mount, uid);
+
+      cr_assert_eq(state_open(dir, name, &why, &s), 0, "%s", buf_cstr(&why));
+      state_close(s);
+      free(name);
+    }
+    cr_expect_eq(state_find(dir, mount, add_up, &sum), 0);
+    cr_expect_eq(sum, 2 * 61001 + 1, "%zu: %lu", len, sum);
+    free(mount);
+  }
+}
+
 Test(state, is_private_and_has_one_owner) {
   struct state *s = open_state();
   struct state *other = NULL;
