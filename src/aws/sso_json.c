@@ -166,6 +166,19 @@ int sso_token_renewed(struct sso_token *t, const void *reply, size_t len, int64_
   return 0;
 }
 
+bool sso_token_is_refused(const void *reply, size_t len) {
+  static const char *const final[] = {"invalid_grant", "expired_token", "invalid_client",
+                                      "unauthorized_client", "access_denied"};
+  cJSON *doc = keys_json_open(reply, len);
+  const char *said = cJSON_GetStringValue(keys_json_member(doc, "error"));
+  bool refused = false;
+
+  for (size_t i = 0; said != NULL && i < sizeof(final) / sizeof(final[0]); i++)
+    refused = refused || strcmp(said, final[i]) == 0;
+  keys_json_close(doc);
+  return refused;
+}
+
 static int take_credentials(const cJSON *keys, struct aws_keys *k, struct buf *why) {
   const cJSON *end = keys_json_member(keys, "expiration");
   int rc = keys_json_value(keys, "accessKeyId", true, &k->access_key_id, why);

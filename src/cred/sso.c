@@ -5,7 +5,11 @@
  * the older form, sso_start_url in the profile, has neither. A token is renewed when
  * less than 15 minutes are left; when that fails it is used to its end. Nobody is
  * sent to a browser from here: `aws sso login` signs on, and every program finds the
- * token. */
+ * token.
+ *
+ * A refresh token is good once. When it is refused, either another program has used it
+ * and has left the next one in the file, or the reply with that was lost: then a line
+ * says that somebody has to sign on, and each get looks for what that leaves. */
 #include "sso.h"
 
 #include <errno.h>
@@ -23,6 +27,7 @@
 #include "s3apfs/base/text.h"
 #include "s3apfs/cred/settings.h"
 #include "seldom.h"
+#include "sso_refused.h"
 
 #define TOKEN_MAX ((size_t)64 << 10)
 #define RENEW_LEFT_S (15 * 60)
@@ -44,6 +49,7 @@ struct sso {
   char *path;            /* of the cached token */
   struct buf document;
   struct sso_token token;
+  bool refused; /* asked for a new one, the service said that there will be none */
 };
 
 bool sso_is_configured(const struct aws_profile *p) {
@@ -210,8 +216,8 @@ static int load_token(struct sso *s, struct s3_error *error) {
 static bool is_renewable(const struct sso *s) {
   const struct sso_token *t = &s->token;
 
-  return s->session != NULL && t->refresh_token != NULL && t->client_id != NULL &&
-         t->client_secret != NULL &&
+  return s->session != NULL && t->refresh_token != NULL && !sso_refused_is(t->refresh_token) &&
+         t->client_id != NULL && t->client_secret != NULL &&
          (t->registration_expires == 0 || t->registration_expires > now_s(s));
 }
 
@@ -220,6 +226,7 @@ static int take_renewed(struct sso *s, const char *url, int status, const struct
   struct buf why;
   int rc;
 
+  s->refused = status != 200 && sso_token_is_refused(buf_cstr(body), body->len);
   if (status != 200)
     return cred_fail(error, -EACCES, CRED_INVALID,
                      "profile %s: SSO: %s answered with status %d when asked for a new token",
@@ -274,6 +281,46 @@ static int renew(struct sso *s, struct s3_error *error) {
   return rc;
 }
 
+/* What another program may have left meanwhile. */
+static int load_again(struct sso *s, struct s3_error *error) {
+  sso_token_fini(&s->token);
+  buf_wipe(&s->document);
+  buf_init(&s->document, TOKEN_MAX);
+  return load_token(s, error);
+}
+
+static bool is_refused(const struct sso *s) {
+  return s->token.refresh_token != NULL && sso_refused_is(s->token.refresh_token);
+}
+
+static void tell_refused(const struct sso *s) {
+  char until[21];
+
+  text_iso8601(s->token.expires, until);
+  log_warn("profile %s: SSO: the sign-on cannot be renewed, because its refresh token is not taken "
+           "any more, and ends at %s; run: aws sso login --sso-session %s",
+           s->profile, until, s->session);
+}
+
+/* The token was to be renewed and was not. */
+static int not_renewed(struct sso *s, int rc, struct s3_error *error) {
+  bool noted = s->refused && sso_refused_note(s->token.refresh_token);
+  bool ended;
+
+  if (s->refused) {
+    int again = load_again(s, error);
+
+    if (again != 0)
+      return again;
+  }
+  ended = s->token.expires <= now_s(s);
+  if (!ended && noted && is_refused(s))
+    tell_refused(s);
+  if (rc == -EACCES && ended)
+    return fail_ended(s, "the sign-on has ended and cannot be renewed", error);
+  return ended ? rc : 0;
+}
+
 static int ensure_token(struct sso *s, struct s3_error *error) {
   int rc = load_token(s, error);
   bool ended;
@@ -286,13 +333,13 @@ static int ensure_token(struct sso *s, struct s3_error *error) {
                  : 0;
   if (is_renewable(s)) {
     rc = renew(s, error);
-    if (rc == 0)
-      return 0;
-    if (rc == -EACCES && ended)
-      return fail_ended(s, "the sign-on has ended and cannot be renewed", error);
-    return ended ? rc : 0;
+    return rc == 0 ? 0 : not_renewed(s, rc, error);
   }
-  return ended ? fail_ended(s, "the sign-on has ended", error) : 0;
+  if (!ended)
+    return 0;
+  return fail_ended(
+      s, is_refused(s) ? "the sign-on has ended and cannot be renewed" : "the sign-on has ended",
+      error);
 }
 
 /* --- keys --------------------------------------------------------------------------------- */

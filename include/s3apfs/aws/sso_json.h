@@ -4,6 +4,7 @@
 #ifndef S3APFS_AWS_SSO_JSON_H
 #define S3APFS_AWS_SSO_JSON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,10 @@ int sso_token_request(const struct sso_token *t, struct buf *out);
  * came. On failure neither changes. */
 int sso_token_renewed(struct sso_token *t, const void *reply, size_t len, int64_t now,
                       struct buf *document, struct buf *why);
+
+/* Whether a reply that is no success says that asking again is in vain: {"error":
+ * "invalid_grant"} and its like (RFC 6749, 5.2). */
+bool sso_token_is_refused(const void *reply, size_t len);
 
 /* {"roleCredentials": {...}} */
 int sso_credentials_parse(const void *json, size_t len, struct aws_keys *out, struct buf *why);

@@ -99,3 +99,21 @@ Test(sso_json, credentials) {
   for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
     cr_assert_eq(sso_credentials_parse(bad[i], strlen(bad[i]), &k, NULL), -EBADMSG);
 }
+
+Test(sso_json, refusals_that_are_final) {
+  static const char *const final[] = {
+      "{\"error\":\"invalid_grant\",\"error_description\":\"Invalid refresh token provided\"}",
+      "{\"error\":\"invalid_client\"}", "{\"error\":\"expired_token\"}"};
+  static const char *const passing[] = {"",
+                                        "{}",
+                                        "[]",
+                                        "{\"error\":7}",
+                                        "{\"error\":\"slow_down\"}",
+                                        "{\"error\":\"server_error\"}",
+                                        "<a>"};
+
+  for (size_t i = 0; i < sizeof(final) / sizeof(final[0]); i++)
+    cr_expect(sso_token_is_refused(final[i], strlen(final[i])), "%s", final[i]);
+  for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
+    cr_expect_not(sso_token_is_refused(passing[i], strlen(passing[i])), "%s", passing[i]);
+}
