@@ -9,7 +9,7 @@ import targets
 from emulator import ADMINS, ROOT, Emulator
 from mounting import AP_ARN, GRANTS_BUCKET, credentials_text, endpoints, options, wait_until
 
-CALL = re.compile(r"\b(?:List|Get|Head|Create|Put|Upload|Complete|Abort|Copy|Rename|Delete)[A-Z]\w+")
+CALL = re.compile(r"\b(?:(?:List|Get|Head|Create|Put|Upload|Complete|Abort|Copy|Rename|Delete)[A-Z]\w+|AssumeRole\w*)")
 
 
 def documented():
