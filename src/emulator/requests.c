@@ -85,6 +85,9 @@ static cJSON *describe(const struct exchange *x) {
   put(o, "expected_bucket_owner", exchange_header(x, "x-amz-expected-bucket-owner"));
   put(o, "prefix", exchange_query(x, "prefix"));
   put(o, "delimiter", exchange_query(x, "delimiter"));
+  put(o, "target", exchange_query(x, "target"));
+  put(o, "target_type", exchange_query(x, "targetType"));
+  put(o, "privilege", exchange_query(x, "privilege"));
   put(o, "user_agent", exchange_header(x, "User-Agent"));
   put(o, "error", x->reply.error_code);
   cJSON_AddNumberToObject(o, "status", x->reply.status);

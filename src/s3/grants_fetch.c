@@ -72,8 +72,11 @@ static void entry_keep_locked(struct grants *g, struct grants_entry *e) {
 /* One GetDataAccess call; the answer becomes an entry, a denial is remembered. */
 int grants_fetch(struct grants *g, const char *target, const struct scope *asked,
                  enum scope_permission p, struct s3_error *error) {
-  struct data_access_request q = {
-      .target = target, .permission = p, .minimal = g->minimal, .duration_s = g->duration_s};
+  struct data_access_request q = {.target = target,
+                                  .permission = p,
+                                  .minimal = g->minimal,
+                                  .target_is_object = !asked->is_prefix,
+                                  .duration_s = g->duration_s};
   struct data_access d;
   struct grants_entry *e;
   char *account;

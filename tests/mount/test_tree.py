@@ -1,5 +1,6 @@
 """SOURCE `grants`: every grant of the caller as directories, following the grants as they change."""
 import errno
+import json
 import os
 
 import pytest
@@ -98,6 +99,38 @@ def test_objects_prefixes_within_a_name_and_nested_scopes(emu, place, grant):
     assert (point / "Extra-list").read_text() == "Extra-list"
     with pytest.raises(PermissionError):  # WRITE alone does not list
         os.listdir(point / "drop")
+
+
+@pytest.mark.parametrize("privilege", ["default", "minimal"])
+def test_what_is_asked_of_access_grants(emu, place, grant, privilege):
+    """An object's grant is asked for as one, a prefix with a star; minimal keys are for that and nothing else."""
+    grant("lonely/file.csv", whole=True)
+    point = mount(emu, place, "grants", f"privilege={privilege}") / GRANTS_BUCKET
+    emu.admin("DELETE", "requests")
+    assert (point / "lonely" / "file.csv").read_text() == "lonely/file.csv"
+    assert (point / "UserA" / "abalone.csv").exists()
+    asked = {(r["target"], r.get("target_type"), r.get("privilege"))
+             for r in emu.admin("GET", "requests") if r["operation"] == "GetDataAccess"}
+    word = "Minimal" if privilege == "minimal" else None
+    assert asked == {(f"s3://{GRANTS_BUCKET}/lonely/file.csv", "Object", word),
+                     (f"s3://{GRANTS_BUCKET}/UserA/*", None, word)}
+
+
+@pytest.mark.parametrize("privilege,reaches", [("default", True), ("minimal", False)])
+def test_how_far_the_keys_reach(emu, place, grant, privilege, reaches):
+    """Of a mount below the grant's prefix: with privilege=minimal they end where it ends."""
+    grant("Extra/*")
+    source = f"s3://{GRANTS_BUCKET}/Extra/sub"
+    words = options(emu, "profile=usera", "access=grants", f"privilege={privilege}")
+    assert (place.mount(source, words) / "two").read_text() == "Extra/sub/two"
+    told = json.loads(place.run("credentials", source, "-o", ",".join(words)).stdout)
+    client = emu.client((told["AccessKeyId"], told["SecretAccessKey"], told["SessionToken"]))
+    assert client.get_object(Bucket=GRANTS_BUCKET, Key="Extra/sub/two")["Body"].read() == b"Extra/sub/two"
+    if reaches:
+        assert client.get_object(Bucket=GRANTS_BUCKET, Key="Extra/one")["Body"].read() == b"Extra/one"
+    else:
+        with pytest.raises(client.exceptions.ClientError, match="AccessDenied"):
+            client.get_object(Bucket=GRANTS_BUCKET, Key="Extra/one")
 
 
 def on_disk(place):
