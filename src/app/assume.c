@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 struct companion {
   const char *name;
@@ -41,6 +42,27 @@ static int check_sources(const struct settings *s, struct buf *why) {
   else
     return 0;
   return -EINVAL;
+}
+
+int assume_check_files(const struct settings *s, struct buf *why) {
+  const struct companion all[] = {{"config-file", s->config_file},
+                                  {"credentials-file", s->credentials_file},
+                                  {"web-identity-token-file", s->web_identity_token_file}};
+
+  for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+    if (all[i].value != NULL && all[i].value[0] != '/') {
+      buf_printf(why, "option '%s' takes an absolute path", all[i].name);
+      return -EINVAL;
+    }
+    if (all[i].value != NULL && all[i].value != s->web_identity_token_file &&
+        access(all[i].value, R_OK) != 0) {
+      int rc = -errno;
+
+      buf_printf(why, "%s %s cannot be read: %s", all[i].name, all[i].value, strerror(-rc));
+      return rc;
+    }
+  }
+  return 0;
 }
 
 static void to_role(const struct settings *s, struct cred_role *out) {
@@ -107,7 +129,8 @@ void assume_key(const struct settings *s, struct buf *out) {
                                s->role_session_name, s->external_id,
                                s->source_identity,   s->mfa_serial,
                                s->credential_source, s->region,
-                               s->sts_endpoint_url,  s->web_identity_token_file};
+                               s->sts_endpoint_url,  s->web_identity_token_file,
+                               s->config_file,       s->credentials_file};
 
   for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
     buf_printf(out, "%s\n", parts[i] != NULL ? parts[i] : "");

@@ -9,6 +9,10 @@
 /* Not cached. -EINVAL with one line in *why. */
 int assume_keys(const struct cred_context *c, const struct settings *s, struct key_source **out,
                 struct buf *why);
+/* The files that options name are read again at each renewal, by a daemon that is in no folder
+ * of the user's, and are there from the start; of a token its provider tells. Else
+ * -errno with one line in *why. */
+int assume_check_files(const struct settings *s, struct buf *why);
 /* Who it is, for people and to tell identities apart: "profile demo", "role ARN of
  * profile demo". Appended. */
 void assume_name(const struct settings *s, struct buf *out);

@@ -30,6 +30,7 @@ struct identity {
   char *name;
   struct settings settings; /* a copy: what the keys' context borrows from */
   atomic_int_fast64_t deadline_ms;
+  struct cred_env env;
   struct aws_profile *profile;
   struct key_source *keys;
   const char *s3_url; /* borrowed from environment or profile */
@@ -102,7 +103,7 @@ void identities_free(struct identities *all) {
 }
 
 static int endpoint_urls(struct identity *id, struct buf *why) {
-  const struct cred_env *env = &cred_env_process;
+  const struct cred_env *env = &id->env;
   int rc = aws_settings_endpoint_url(env, id->profile, AWS_SERVICE_S3, &id->s3_url, why);
 
   if (rc == 0)
@@ -129,7 +130,7 @@ static int ask_code(void *arg, const char *serial, struct buf *code) {
 
 static int cached_keys(struct identity *id, struct buf *why) {
   const struct settings *s = &id->settings;
-  struct cred_context c = {.env = cred_env_process,
+  struct cred_context c = {.env = id->env,
                            .caller = id->caller,
                            .region = s->region,
                            .sts_endpoint_url = s->sts_endpoint_url,
@@ -159,6 +160,17 @@ static char *written(void (*write)(const struct settings *s, struct buf *out),
   return buf_take(&b);
 }
 
+/* The process's environment; options go ahead of it. */
+static const char *identity_getenv(void *arg, const char *name) {
+  const struct settings *s = &((const struct identity *)arg)->settings;
+
+  if (s->config_file != NULL && strcmp(name, "AWS_CONFIG_FILE") == 0)
+    return s->config_file;
+  if (s->credentials_file != NULL && strcmp(name, "AWS_SHARED_CREDENTIALS_FILE") == 0)
+    return s->credentials_file;
+  return cred_env_process.getenv(cred_env_process.arg, name);
+}
+
 static int identity_fill(struct identity *id, struct buf *why) {
   const char *profile = id->settings.profile;
   int rc;
@@ -166,7 +178,10 @@ static int identity_fill(struct identity *id, struct buf *why) {
   id->name = written(assume_name, &id->settings);
   if (id->name == NULL)
     return -ENOMEM;
-  rc = aws_profile_load(&cred_env_process, profile, &id->profile, why);
+  rc = assume_check_files(&id->settings, why);
+  if (rc != 0)
+    return rc;
+  rc = aws_profile_load(&id->env, profile, &id->profile, why);
   if (rc != 0)
     return rc;
   if (profile != NULL && !aws_profile_exists(id->profile)) {
@@ -190,6 +205,7 @@ static int identity_new(struct identities *all, const struct settings *s, char *
   }
   mtx_init(&id->synced.lock, RANK_APP);
   id->caller = all->caller;
+  id->env = (struct cred_env){identity_getenv, id};
   atomic_init(&id->deadline_ms, s->deadline_ms);
   id->key = key;
   settings_init(&id->settings);
@@ -258,7 +274,7 @@ static const char *first_of(const char *a, const char *b) {
 }
 
 void identity_site(const struct identity *id, const struct settings *s, struct s3_site *out) {
-  const struct cred_env *env = &cred_env_process;
+  const struct cred_env *env = &id->env;
 
   *out = (struct s3_site){
       .region = first_of(s->region, aws_settings_region(env, id->profile)),

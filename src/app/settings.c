@@ -16,6 +16,10 @@
 
 static const struct row rows[] = {
     {"profile", STRING, ANYWHERE, AT(profile), 0, 0, "profile of the AWS configuration files"},
+    {"config-file", STRING, ANYWHERE, AT(config_file), 0, 0,
+     "AWS configuration file, default ~/.aws/config"},
+    {"credentials-file", STRING, ANYWHERE, AT(credentials_file), 0, 0,
+     "AWS credentials file, default ~/.aws/credentials"},
     {"region", STRING, ANYWHERE, AT(region), 0, 0, "AWS Region"},
     {"role-arn", STRING, ANYWHERE, AT(role_arn), 0, 0, "role that those keys assume"},
     {"external-id", STRING, ANYWHERE, AT(external_id), 0, 0, "what the role's owner asks for"},

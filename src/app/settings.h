@@ -18,6 +18,8 @@
 struct settings {
   /* identity */
   char *profile;
+  char *config_file;
+  char *credentials_file;
   char *region;
   char *role_arn;
   char *external_id;
