@@ -113,6 +113,29 @@ def test_an_acl_goes_along(emu, admin, prefix):
             "Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]})
 
 
+@pytest.mark.parametrize("words,readable", [((), False), (("acl=bucket-owner-full-control",), True)])
+def test_what_another_account_writes(emu, place, prefix, words, readable):
+    """000-M8: where objects belong to who writes them, the bucket's owner reads them by that ACL only."""
+    before = emu.owner.get_bucket_policy(Bucket=BUCKET)["Policy"]
+    policy(emu, "Allow", {"AWS": "arn:aws:iam::111111111111:role/demo"},
+           "s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:PutObjectAcl")
+    emu.owner.put_bucket_ownership_controls(Bucket=BUCKET, OwnershipControls={
+        "Rules": [{"ObjectOwnership": "ObjectWriter"}]})
+    try:
+        where = mount(emu, place, prefix, *words, profile="demo")
+        (where / "written").write_bytes(b"of another account")
+        if readable:
+            assert emu.owner.get_object(Bucket=BUCKET, Key=f"{prefix}/written")["Body"].read() == b"of another account"
+        else:
+            with pytest.raises(emu.owner.exceptions.ClientError, match="AccessDenied"):
+                emu.owner.get_object(Bucket=BUCKET, Key=f"{prefix}/written")
+        place.umount(where)
+    finally:
+        emu.owner.put_bucket_ownership_controls(Bucket=BUCKET, OwnershipControls={
+            "Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]})
+        emu.owner.put_bucket_policy(Bucket=BUCKET, Policy=before)
+
+
 def policy(emu, effect, principal, *actions):
     emu.owner.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({
         "Version": "2012-10-17", "Statement": [{
