@@ -51,14 +51,22 @@ def here(aws, cert, place):
     return make
 
 
-def seen(aws, operation=None):
-    import ssl
+def told(aws, what):
     import json
+    import ssl
     import urllib.request
     context = ssl._create_unverified_context()
-    with urllib.request.urlopen(f"https://localhost:{aws.port}/_emulator/requests",
+    with urllib.request.urlopen(f"https://localhost:{aws.port}/_emulator/{what}",
                                 context=context, timeout=30) as reply:
-        return [r for r in json.loads(reply.read()) if operation in (None, r["operation"])]
+        return json.loads(reply.read())
+
+
+def world_of(aws):
+    return told(aws, "world")
+
+
+def seen(aws, operation=None):
+    return [r for r in told(aws, "requests") if operation in (None, r["operation"])]
 
 
 def forget(aws, path="requests", method="DELETE", body=None):
@@ -193,6 +201,17 @@ def test_region_of_a_bucket_is_found(aws, here, place):
     forget(aws)
     assert not (point / "b").exists()
     assert {r["status"] for r in seen(aws)} == {200, 404}  # no detour any more
+
+
+def test_region_of_an_alias_is_found(aws, here, place):
+    """It names none: the answer to the first request does."""
+    alias = next(a["alias"] for a in world_of(aws)["access-points"] if a["name"] == "far")
+    point = place.mount(alias, here())
+    assert (point / "a" / "x").read_bytes() == TEXT
+    forget(aws)
+    assert not (point / "b").exists()
+    assert {r["status"] for r in seen(aws)} == {200, 404}
+    assert {r["host"] for r in seen(aws)} == {f"{alias}.s3.eu-west-3.amazonaws.com"}
 
 
 def test_region_of_an_arn_is_followed_and_kept(aws, here, place):
