@@ -261,7 +261,6 @@ int commit_attempt(struct attempt *a, struct store_attr *out) {
 static int note_rest(struct staged *f, uint32_t top) {
   bool rest;
   uint32_t first;
-  int rc;
 
   mtx_lock(&f->synced.lock);
   rest = f->synced.dressed ||
@@ -273,8 +272,11 @@ static int note_rest(struct staged *f, uint32_t top) {
   mtx_unlock(&f->synced.lock);
   if (staged_id(f) == 0)
     return 0;
-  rc = rest && !f->synced.lost ? staged_note(f, STATE_LAZY) : staged_forget(f);
-  return rc;
+  if (rest && !f->synced.lost)
+    return staged_note(f, STATE_LAZY);
+  if (staged_forget(f) != 0)
+    log_debug("'%s' is in the store, and in the journal for now", f->synced.key);
+  return 0;
 }
 
 int commit_settle(struct attempt *a, const struct store_attr *attr) {

@@ -79,6 +79,7 @@ int staging_new(struct state *state, struct cache *cache, const struct staging_o
 
   if (g == NULL)
     return -ENOMEM;
+  staging_over_init(g);
   g->state = state;
   g->cache = cache;
   g->limit = o->size;
@@ -104,6 +105,8 @@ void staging_free(struct staging *g) {
   if (g == NULL)
     return;
   pool_free(g->pool);
+  staging_drop_over(g);
+  staging_over_fini(g);
   budget_free(g->sending);
   free(g->host);
   free(g);
@@ -208,6 +211,8 @@ void staged_free(struct staged *f) {
     return;
   if (f->synced.key[0] == '\0' && staged_discard(f) != 0)
     log_debug("a file without a name is left to the next mount");
+  if (f->synced.over && staged_id(f) != 0)
+    staging_over_add(f->staging, staged_id(f));
   staged_release(f);
 }
 
@@ -278,6 +283,7 @@ static int note_begin(struct staged *f, struct journal_file *row) {
     cond_wait(&f->synced.turn, &f->synced.lock);
   rc = staged_describe_locked(f, row);
   f->synced.noting = rc == 0;
+  f->synced.over = false;
   mtx_unlock(&f->synced.lock);
   return rc;
 }
@@ -355,6 +361,9 @@ int staged_forget(struct staged *f) {
     rc = journal_drop_file(f->staging->state, row.id, STATE_LAZY);
   note_end(f, rc == 0 ? 0 : row.id);
   journal_file_fini(&row);
+  mtx_lock(&f->synced.lock);
+  f->synced.over = rc != 0;
+  mtx_unlock(&f->synced.lock);
   return rc;
 }
 

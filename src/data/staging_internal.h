@@ -25,6 +25,11 @@ struct staging {
                  const struct kvlist *meta);
   void *stored_arg;
   atomic_uint_fast64_t used;
+  struct {
+    struct mtx lock;
+    int64_t *rows; /* in the journal, and over (staging_over.c) */
+    size_t count;
+  } over;
 };
 
 /* The version of the object below all layers. */
@@ -98,6 +103,7 @@ struct staged {
     int err;     /* of the last commit */
     bool ahead;  /* it was committed before a close, because bytes had been released */
     bool synced; /* whoever writes it has synced it */
+    bool over;   /* the row should be gone, and could not be dropped */
     bool lost;   /* replaced by somebody else: nothing works any more */
   } synced;
 };
@@ -120,6 +126,11 @@ int staged_describe_locked(const struct staged *f, struct journal_file *out);
 /* Forgets layers up to seq, and their files; the lock is not held. */
 void staged_drop_layers(struct staged *f, uint32_t seq);
 void upload_fini(struct upload *u);
+
+/* --- staging_over.c --- */
+void staging_over_init(struct staging *g);
+void staging_over_fini(struct staging *g);
+void staging_over_add(struct staging *g, int64_t row);
 
 /* --- staging_write.c --- */
 /* Only one thread changes a file at a time. */

@@ -242,7 +242,8 @@ static int tell_file(void *arg, struct journal_file *row) {
                                        .id = row->id,
                                        .err = failure_of(t->fs, root, row)};
 
-  return row->key[0] != '\0' ? t->fn(t->arg, &item) : 0;
+  return row->key[0] != '\0' && !staging_is_over(t->fs->staging, row->id) ? t->fn(t->arg, &item)
+                                                                          : 0;
 }
 
 static int tell_change(void *arg, struct journal_change *c) {
@@ -261,6 +262,7 @@ int fs_pending(struct fs *fs, fs_pending_fn fn, void *arg) {
 
   if (fs->state == NULL)
     return 0;
+  staging_drop_over(fs->staging);
   rc = journal_each_file(fs->state, tell_file, &t);
   return rc == 0 ? journal_each_change(fs->state, tell_change, &t) : rc;
 }

@@ -1,6 +1,5 @@
 """Two names that swap while the disk of the journal fails, or fills, at each request in turn: nothing is lost, and
 the next mount leaves either both swapped or neither, whole, and nothing under the name in between."""
-import contextlib
 import ctypes
 import fcntl
 import os
@@ -23,14 +22,6 @@ class FailingDisk(Disk):
         fd = os.open(self.top, os.O_RDONLY)
         fcntl.ioctl(fd, SHUTDOWN, ctypes.c_uint32(AT_ONCE))
         os.close(fd)
-
-    def fill(self):
-        """Of what root may use, too."""
-        with open(self.top / "filler", "wb", buffering=0) as f, contextlib.suppress(OSError):
-            free = os.statvfs(self.top)
-            os.posix_fallocate(f.fileno(), 0, (free.f_bfree - 64) * free.f_bsize)
-            while os.write(f.fileno(), bytes(free.f_bsize)):
-                os.fsync(f.fileno())
 
     def mend(self):
         for words in (["umount", self.top], ["mount", "-o", "loop", self.image, self.top]):
@@ -79,7 +70,7 @@ def texts(sides):
     return {text for side in sides for content, _ in side.values() for text in content}
 
 
-@pytest.mark.parametrize("trouble", [FailingDisk.fail, FailingDisk.fill], ids=["fails", "fills"])
+@pytest.mark.parametrize("trouble", [FailingDisk.fail, Disk.fill_up], ids=["fails", "fills"])
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_what_cannot_be_noted_loses_nothing(emu, admin, disk, request, kind, trouble):
     pair = DiskPair(emu, admin, request.node.name.replace("[", "/").rstrip("]"), (), state="disk/state")

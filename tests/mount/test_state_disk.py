@@ -7,9 +7,10 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import threading
 
 import pytest
-from mounting import options, wait_for_what_is_under_way
+from mounting import options, wait_for_what_is_under_way, wait_until
 
 BUCKET = "test-bucket-1"
 
@@ -38,6 +39,14 @@ class Disk:
         subprocess.run(["umount", self.top], check=True)
         os.replace(f"{self.image}.crashed", self.image)
         subprocess.run(["mount", "-o", "loop", self.image, self.top], check=True)
+
+    def fill_up(self):
+        """Of what root may use, too."""
+        with open(self.top / "filler", "wb", buffering=0) as f, contextlib.suppress(OSError):
+            free = os.statvfs(self.top)
+            os.posix_fallocate(f.fileno(), 0, (free.f_bfree - 64) * free.f_bsize)
+            while os.write(f.fileno(), bytes(free.f_bsize)):
+                os.fsync(f.fileno())
 
     def end(self):
         subprocess.run(["umount", "-l", self.top], check=False, capture_output=True)
@@ -159,3 +168,29 @@ def test_a_full_disk_loses_nothing(emu, place, disk, more):
     assert (point / "large").read_bytes() == data
     assert (point / "kept").read_bytes() == b"kept" * 1000
     assert (point / "good").read_bytes() == b"good" * 5000
+
+
+@pytest.mark.parametrize("more", [(), ("writeback",)], ids=["in S3", "in the journal"])
+@pytest.mark.parametrize("disk", [48 << 20], indirect=True)
+def test_what_was_sent_when_the_disk_was_full_is_not_waited_for(emu, place, disk, more):
+    mounted = Mount(emu, place, disk, "sent" + "".join(more), *more)
+    point = mounted.point
+    (point / "first").write_text("the first of its kind is sent at once")
+    emu.admin("POST", "faults", {"operation": "PutObject", "key": "sent*/late", "effect": "none", "ms": 2000})
+    failed = []
+    writer = threading.Thread(target=lambda: failed.extend(save(point / "late", b"late" * 1000)))
+    writer.start()
+    wait_until(lambda: emu.admin("GET", "faults")[0]["hits"] > 0)
+    disk.fill_up()
+    writer.join()
+    key = mounted.source.split("/", 3)[3] + "/late"
+    wait_until(lambda: emu.owner.list_objects_v2(Bucket=BUCKET, Prefix=key).get("Contents"))
+    assert failed == []
+    (disk.top / "filler").unlink()
+    assert place.run("sync", point, timeout=60).returncode == 0
+    assert place.status(point)["pending"] == []
+    mounted.kill()
+    mounted.again()
+    assert sorted(os.listdir(point)) == ["first", "good", "late"]
+    assert (point / "late").read_bytes() == b"late" * 1000
+    assert place.status(point)["pending"] == []

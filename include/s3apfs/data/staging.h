@@ -41,6 +41,11 @@ int staging_new(struct state *state, struct cache *cache, const struct staging_o
 /* Every staged file was freed. */
 void staging_free(struct staging *g);
 uint64_t staging_used(struct staging *g);
+/* Drops rows of the journal whose content is in the store, and that could not be dropped when it
+ * came there. */
+void staging_drop_over(struct staging *g);
+/* That row is one of them. */
+bool staging_is_over(struct staging *g, int64_t row);
 
 /* The file of this key. attr NULL: there is no object yet, and none may be there
  * when it is committed. The store (borrowed) has store->write. */
