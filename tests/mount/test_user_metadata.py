@@ -70,6 +70,24 @@ def test_every_other_program_gets_what_is_there_by_one_head_a_file(emu, admin, f
     assert len(heads(emu)) == FILES
 
 
+@pytest.mark.parametrize("copy", ["cp -a {0} {1}", "rsync -aX {0}/ {1}",
+                                  "mkdir {1} && tar -C {0} --xattrs -c . | tar -C {1} --xattrs -x"],
+                         ids=["cp", "rsync", "tar"])
+def test_programs_that_copy_a_folder_known_from_its_listing_lose_nothing(emu, admin, folder, copy):
+    if shutil.which(copy.split()[0]) is None:
+        pytest.skip(copy.split()[0] + " is not here")
+    point = mount(emu, admin)
+    to = point / ("copy-by-" + copy.split()[0])
+    subprocess.run(["ls", "-l", point / "d"], check=True, capture_output=True)
+    subprocess.run(copy.format(point / "d", to), shell=True, check=True, timeout=120)
+    got = {r["Key"].rpartition("/")[2]: r["Key"] for r in
+           emu.owner.list_objects_v2(Bucket=BUCKET, Prefix=f"meta/{to.name}/f")["Contents"]}
+    assert sorted(got) == list(folder)
+    for name, wanted in folder.items():
+        told = emu.owner.head_object(Bucket=BUCKET, Key=got[name])["Metadata"]
+        assert {f"user.{k}": v for k, v in told.items() if k == "number"} == wanted, name
+
+
 def test_a_change_of_nothing_but_metadata_elsewhere_is_seen(emu, admin):
     """It leaves the etag as it was."""
     key = "meta/changed"
