@@ -47,15 +47,16 @@ static int check_sources(const struct settings *s, struct buf *why) {
 int assume_check_files(const struct settings *s, struct buf *why) {
   const struct companion all[] = {{"config-file", s->config_file},
                                   {"credentials-file", s->credentials_file},
-                                  {"web-identity-token-file", s->web_identity_token_file}};
+                                  {"web-identity-token-file", s->web_identity_token_file},
+                                  {"container-token-file", s->container_token_file}};
+  const size_t tokens = 2; /* from here on */
 
   for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
     if (all[i].value != NULL && all[i].value[0] != '/') {
       buf_printf(why, "option '%s' takes an absolute path", all[i].name);
       return -EINVAL;
     }
-    if (all[i].value != NULL && all[i].value != s->web_identity_token_file &&
-        access(all[i].value, R_OK) != 0) {
+    if (i < tokens && all[i].value != NULL && access(all[i].value, R_OK) != 0) {
       int rc = -errno;
 
       buf_printf(why, "%s %s cannot be read: %s", all[i].name, all[i].value, strerror(-rc));
@@ -125,12 +126,20 @@ void assume_name(const struct settings *s, struct buf *out) {
 }
 
 void assume_key(const struct settings *s, struct buf *out) {
-  const char *const parts[] = {s->profile,           s->role_arn,
-                               s->role_session_name, s->external_id,
-                               s->source_identity,   s->mfa_serial,
-                               s->credential_source, s->region,
-                               s->sts_endpoint_url,  s->web_identity_token_file,
-                               s->config_file,       s->credentials_file};
+  const char *const parts[] = {s->profile,
+                               s->role_arn,
+                               s->role_session_name,
+                               s->external_id,
+                               s->source_identity,
+                               s->mfa_serial,
+                               s->credential_source,
+                               s->region,
+                               s->sts_endpoint_url,
+                               s->web_identity_token_file,
+                               s->config_file,
+                               s->credentials_file,
+                               s->container_token_file,
+                               s->container_credentials_uri};
 
   for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
     buf_printf(out, "%s\n", parts[i] != NULL ? parts[i] : "");

@@ -160,14 +160,30 @@ static char *written(void (*write)(const struct settings *s, struct buf *out),
   return buf_take(&b);
 }
 
+struct option_variable {
+  const char *option; /* its value; NULL: the environment counts */
+  const char *name;
+  const char *hidden; /* another variable, which says the same in another way; NULL: none */
+};
+
 /* The process's environment; options go ahead of it. */
 static const char *identity_getenv(void *arg, const char *name) {
   const struct settings *s = &((const struct identity *)arg)->settings;
+  const struct option_variable all[] = {
+      {s->config_file, "AWS_CONFIG_FILE", NULL},
+      {s->credentials_file, "AWS_SHARED_CREDENTIALS_FILE", NULL},
+      {s->container_credentials_uri, "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+       "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"},
+      {s->container_token_file, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+       "AWS_CONTAINER_AUTHORIZATION_TOKEN"},
+  };
 
-  if (s->config_file != NULL && strcmp(name, "AWS_CONFIG_FILE") == 0)
-    return s->config_file;
-  if (s->credentials_file != NULL && strcmp(name, "AWS_SHARED_CREDENTIALS_FILE") == 0)
-    return s->credentials_file;
+  for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+    if (all[i].option != NULL && strcmp(name, all[i].name) == 0)
+      return all[i].option;
+    if (all[i].option != NULL && all[i].hidden != NULL && strcmp(name, all[i].hidden) == 0)
+      return NULL;
+  }
   return cred_env_process.getenv(cred_env_process.arg, name);
 }
 

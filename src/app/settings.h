@@ -28,6 +28,8 @@ struct settings {
   char *mfa_serial;
   char *credential_source;
   char *web_identity_token_file;
+  char *container_credentials_uri;
+  char *container_token_file;
   bool grants; /* access=grants */
   bool permission_auto;
   enum scope_permission permission; /* of access=grants; SCOPE_READ with permission_auto */

@@ -55,3 +55,36 @@ def test_a_refused_token_is_one_line_without_it(emu, place, container):
     assert "container credentials: 127.0.0.1 answered with status 401" in result.stderr
     assert "of-another-pod" not in result.stderr and "/v1/credentials" not in result.stderr
     assert not point.is_mount()
+
+
+def told(container):
+    return (f"container-credentials-uri={container['AWS_CONTAINER_CREDENTIALS_FULL_URI']}",
+            f"container-token-file={container['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE']}")
+
+
+def without(container):
+    return {name: value for name, value in container.items() if "CONTAINER" not in name}
+
+
+def test_options_say_what_the_environment_does_not(emu, place, container):
+    point = place.mount(AP_ARN, options(emu, *told(container)), env=without(container))
+    assert (point / "sample2.csv").read_bytes() == b"a,b\n1,2\n"
+
+
+def test_they_go_ahead_of_the_environment(emu, place, container):
+    wrong = without(container) | {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/nothing",
+                                  "AWS_CONTAINER_AUTHORIZATION_TOKEN": "of-another-pod"}
+    point = place.mount(AP_ARN, options(emu, *told(container)), env=wrong)
+    assert (point / "sample2.csv").read_bytes() == b"a,b\n1,2\n"
+
+
+@pytest.mark.parametrize("words,why", [
+    (["container-credentials-uri=http://203.0.113.1/secret-path"], "203.0.113.1"),
+    (["container-credentials-uri=ftp://nowhere/secret-path"], "container credentials"),
+    (["container-token-file=relative"], "option 'container-token-file' takes an absolute path")])
+def test_a_bad_address_is_told_without_it(emu, place, container, words, why):
+    result, point = place.try_mount(AP_ARN, options(emu, *words), env=without(container))
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1 and why in result.stderr
+    assert "secret-path" not in result.stderr
+    assert not point.is_mount()
