@@ -2,7 +2,7 @@
 #
 #   make            build everything (release)          make demo     the main job, on the emulator
 #   make check      every test, every sanitizer         make bench    timings
-#   make lint       layers, formatting, clang-tidy      make fuzz     bounded fuzzing
+#   make lint       layers, citations, format, tidy     make fuzz     bounded fuzzing
 #   make install    DESTDIR= PREFIX=/usr/local          make uninstall, clean, deb, rpm
 #
 # VARIANT=release|debug|asan|tsan chooses the object folder build/$(VARIANT), so

@@ -161,6 +161,7 @@ def sources(*suffixes):
 
 def lint(r):
     r.step("lint", "layers", [sys.executable, "tests/lint/layers.py"])
+    r.step("lint", "cited tests", [sys.executable, "tests/lint/cited.py"])
     r.step("lint", "clang-format", ["clang-format", "--dry-run", "-Werror", *sources(".c", ".h")])
     r.step("lint", "clang-tidy", [sys.executable, "tests/lint/tidy.py"], limit=1500)
 

@@ -152,6 +152,7 @@ def test_000_a_missing_key_is_told_to_who_may_list(seed_000):
 
 
 def test_000_conditions_on_the_endpoint_and_the_vpc(seed_000):
+    """000-M14: endpoint and VPC are what policies see of a connection."""
     w = seed_000
     for condition in ({"StringEquals": {"aws:SourceVpce": VPCE}},
                       {"StringEquals": {"aws:SourceVpc": VPC}},

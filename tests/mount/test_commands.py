@@ -16,6 +16,7 @@ def as_admin(place):
 
 
 def test_accesspoints(emu, place, as_admin):
+    """003-M5: the access points of the account, and the line that mounts each."""
     wired = ("-o", endpoints(emu, ","))
     table = place.run("accesspoints", *as_admin, *wired)
     assert table.returncode == 0, table.stderr
@@ -86,6 +87,7 @@ def test_credentials_of_a_path(emu, place):
 
 
 def test_credentials_as_credential_process(emu, place):
+    """001-M10: keys of a grant for programs that have no mount."""
     wired = ",".join(options(emu, "access=grants", "profile=usera"))
     script = place.dir / "vend"
     script.write_text("#!/bin/sh\nexec env " + " ".join(

@@ -111,6 +111,7 @@ def moved(aws):
 
 @pytest.mark.parametrize("folder", ["from/shared", "bucket"])
 def test_no_bytes_move(aws, point, folder):
+    """000-M9: a copy between two access points is one request."""
     name = f"a b+ü {folder[:4]}"
     data = put(aws, f"shared/{name}", 1, Tagging="whose=theirs")
     aws.admin("DELETE", "requests")

@@ -285,6 +285,7 @@ def instance_environment(emu):
 
 
 def test_instance_metadata(emu, place):
+    """002-M9: the role of an instance."""
     point = place.mount(AP, options(emu), env=instance_environment(emu))
     assert (point / "file.csv").read_bytes() == b"content"
     assert callers(emu) == {f"arn:aws:sts::{OWNER}:assumed-role/machine/i-1"}

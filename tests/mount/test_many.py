@@ -17,6 +17,7 @@ def threads(place, point):
 
 
 def test_a_thousand_directories_below_one_grant(emu, place):
+    """003-M13: they start without a storm of requests."""
     words = ["access = grants", "profile = usera", "path-style = yes", "account = 333333333333"]
     source = place.config(emu, {f"d{i:04}": [f"source = s3://{GRANTS_BUCKET}/Product/p{i}", *words]
                                 for i in range(COUNT)})

@@ -105,6 +105,7 @@ def refused(call, *args):
 
 
 def test_each_reads_what_is_theirs(point, people):
+    """001-M13: one mount, an identity for each local user."""
     for name in ("ann", "bob", "carol"):
         me = people(name)
         assert me.read(point / name / "own") == f"{name}\n".encode()

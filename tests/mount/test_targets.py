@@ -223,6 +223,7 @@ def test_region_of_an_arn_is_followed_and_kept(aws, here, place):
 
 
 def test_vpc_only_access_point(aws, here, place):
+    """003-M6: inside of its VPC it is mounted, outside it is refused."""
     outside = place.mount(VPC_AP, here())  # S3 does not say why: names may yet be readable
     with pytest.raises(PermissionError):
         os.listdir(outside)

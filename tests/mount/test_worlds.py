@@ -31,6 +31,7 @@ def test_prefix_of_an_access_point(emu, place, suffix):
 
 
 def test_several_directories_and_identities(emu, place):
+    """000-M10: each directory with its own access point and keys."""
     config = place.config(emu, {
         "customers": [f"source = {AP_ARN}", "profile = demo"],
         "team/product": [f"source = s3://{GRANTS_BUCKET}/Product", "access = grants", "profile = usera"],

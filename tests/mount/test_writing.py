@@ -253,6 +253,7 @@ def test_what_could_not_be_sent_is_reported_and_sent_later(emu, admin, point):
 
 
 def test_where_a_policy_lets_nobody_write_the_open_says_so(emu, place):
+    """000-M7, 004-M4: writing that a policy denies is refused at open."""
     point = place.mount(AP_ARN, options(emu, "profile=demo", f"state-dir={place.dir}/state"))
     for attempt in (lambda: os.open(point / "new", os.O_CREAT | os.O_WRONLY),
                     lambda: os.open(point / "another", os.O_CREAT | os.O_WRONLY),

@@ -112,6 +112,7 @@ Test(endpoint, custom_endpoints_keep_port_and_base_path) {
             "http://[::1]:9000/p/bucket", "us-west-2");
 }
 
+/* 004-M8 */
 Test(endpoint, path_style_encodes_the_bucket) {
   expect_s3((struct s3_endpoint_params){.bucket = "b c/d\xc3\xbc", .region = "us-west-2"},
             "https://s3.us-west-2.amazonaws.com/b%20c%2Fd%C3%BC", "us-west-2");

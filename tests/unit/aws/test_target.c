@@ -200,6 +200,7 @@ Test(target, a_star_must_follow_a_slash) {
   expect_refused("s3://bucket/a/b**", "did you mean a/b/");
 }
 
+/* 000-M11 */
 Test(target, upper_case_names) {
   expect_refused("arn:aws:s3:us-east-1:222222222222:accesspoint/Test-Ap-1",
                  "access point names are lower case; did you mean test-ap-1");
