@@ -152,7 +152,7 @@ static struct key_source *keys_of(const struct source *s) {
   return s->session != NULL ? s->session : identity_keys(s->identity);
 }
 
-/* Where nobody names a Region: an ARN's own, else where redirects start from. */
+/* Where nobody names a Region: an ARN's own, or a zone's, else where redirects start from. */
 static void complete_site(const struct target *t, struct s3_site *site) {
   if (site->region == NULL)
     site->region = t->region != NULL && *t->region != '\0' ? t->region : "us-east-1";

@@ -149,7 +149,9 @@ static int find_site(struct tiering *t, struct identities *ids, struct s3_site *
   if (site->endpoint_url == NULL)
     site->endpoint_url = s->endpoint_url;
   if (site->region == NULL)
-    site->region = s->region != NULL ? s->region : "us-east-1";
+    site->region = s->region != NULL ? s->region : t->target.region;
+  if (site->region == NULL)
+    site->region = "us-east-1";
   return 0;
 }
 

@@ -221,6 +221,9 @@ int target_parse(const char *source, struct target *out, struct buf *why) {
     rc = target_check_spelling(source, why);
   if (rc == 0)
     rc = parse_form(&t, source, why);
+  if (rc == 0 && t.region == NULL &&
+      (t.kind == TARGET_DIRECTORY_BUCKET || t.kind == TARGET_DIRECTORY_ACCESS_POINT))
+    rc = target_take_zone(&t);
   if (rc != 0) {
     target_fini(&t);
     return rc;

@@ -41,6 +41,9 @@ int target_set_copy(char **at, const char *s, size_t n);
 int target_set_prefix(struct target *t, const char *raw, struct buf *why);
 /* `name` of `len` bytes, then a prefix: a bucket or any alias. */
 int target_parse_named(struct target *t, const char *name, size_t len, struct buf *why);
+/* The Region of a directory bucket or its access point, as its name tells it, if it does. 0 or
+ * -ENOMEM. */
+int target_take_zone(struct target *t);
 int target_parse_arn(struct target *t, const char *s, struct buf *why);
 
 #endif

@@ -35,7 +35,7 @@ struct target {
                     * without prefix; NULL for TARGET_GRANTS */
   char *name;      /* access point or bucket name alone */
   char *account;   /* 12 digits or NULL; NULL where there are instances */
-  char *region;    /* of the ARN, or NULL */
+  char *region;    /* of the ARN, or of the zone that a directory bucket's name tells; or NULL */
   char *partition; /* of the ARN, or NULL */
   char *prefix;    /* "" or "a/b/": no leading slash, always a trailing one */
   struct target_instance *instances; /* of TARGET_GRANTS with two or more; else NULL */

@@ -121,7 +121,7 @@ Test(target, aliases) {
                                                   "x-s3alias", NULL, NULL, NULL, "a/"});
   expect_target("ap--use1-az4--xa-s3/p",
                 (struct want){TARGET_DIRECTORY_ACCESS_POINT, "ap--use1-az4--xa-s3",
-                              "ap--use1-az4--xa-s3", NULL, NULL, NULL, "p/"});
+                              "ap--use1-az4--xa-s3", NULL, "us-east-1", NULL, "p/"});
 }
 
 Test(target, buckets) {
@@ -132,7 +132,7 @@ Test(target, buckets) {
                               "Product/"});
   expect_target("s3://b--use1-az4--x-s3/d",
                 (struct want){TARGET_DIRECTORY_BUCKET, "b--use1-az4--x-s3", "b--use1-az4--x-s3",
-                              NULL, NULL, NULL, "d/"});
+                              NULL, "us-east-1", NULL, "d/"});
   expect_target("arn:aws:s3express:us-east-1:123456789012:bucket/b--use1-az4--x-s3/d",
                 (struct want){TARGET_DIRECTORY_BUCKET, "b--use1-az4--x-s3", "b--use1-az4--x-s3",
                               "123456789012", "us-east-1", "aws", "d/"});
@@ -294,4 +294,42 @@ Test(target, prefix_length_limit) {
   }
   cr_expect_not_null(strstr(buf_cstr(&why), "at most 1024"));
   buf_fini(&why);
+}
+
+/* A directory bucket is in the Region of its zone, whoever mounts it. */
+Test(target, zones_tell_regions) {
+  static const struct {
+    const char *source;
+    const char *region; /* NULL: nobody knows */
+  } all[] = {
+      {"s3://b--usw2-az1--x-s3", "us-west-2"},
+      {"s3://b--apne1-az4--x-s3", "ap-northeast-1"},
+      {"s3://b--apse2-az1--x-s3", "ap-southeast-2"},
+      {"s3://b--aps1-az1--x-s3", "ap-south-1"},
+      {"s3://b--euw1-az3--x-s3", "eu-west-1"},
+      {"s3://b--eun1-az1--x-s3", "eu-north-1"},
+      {"s3://b--sae1-az1--x-s3", "sa-east-1"},
+      {"s3://b--mec1-az2--x-s3", "me-central-1"},
+      {"s3://b--usgw1-az1--x-s3", "us-gov-west-1"},
+      {"s3://b--usw2-lax1-az1--x-s3", "us-west-2"},
+      {"a--usw2-az1--xa-s3", "us-west-2"},
+      {"s3://b--test-az1--x-s3", NULL},
+      {"s3://b--usx9-az1--x-s3", NULL},
+      {"s3://product-bucket", NULL},
+  };
+
+  for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+    struct target t;
+    struct buf why;
+
+    buf_init(&why, 0);
+    cr_assert_eq(target_parse(all[i].source, &t, &why), 0, "%s: %s", all[i].source, buf_cstr(&why));
+    if (all[i].region == NULL)
+      cr_expect_null(t.region, "%s: %s", all[i].source, t.region);
+    else
+      cr_expect(t.region != NULL && strcmp(t.region, all[i].region) == 0, "%s: %s", all[i].source,
+                t.region != NULL ? t.region : "none");
+    target_fini(&t);
+    buf_fini(&why);
+  }
 }
