@@ -255,6 +255,7 @@ static void apply(struct reload *r, struct plan *p) {
   for (size_t i = 0; i < p->config.count; i++)
     if (p->wanted[i] || p->revive[i] != NULL)
       show_one(r, p, i);
+  fs_await_vanished(r->fs);
   fs_set_deadline(r->fs, p->config.settings.deadline_ms);
   set_log_level(r, &p->config.settings);
   if (cJSON_GetArraySize(p->lines) == 0)

@@ -7,9 +7,10 @@
 
 void fs_set_vanished(struct fs *fs,
                      void (*vanished)(void *arg, uint64_t parent, const char *name, uint64_t ino),
-                     void *arg) {
+                     void (*await)(void *arg), void *arg) {
   mtx_lock(&fs->synced.lock);
   fs->synced.vanished = vanished;
+  fs->synced.await = await;
   fs->synced.vanished_arg = arg;
   mtx_unlock(&fs->synced.lock);
 }
@@ -25,6 +26,18 @@ void fs_tell_vanished(void *arg, uint64_t parent, const char *name, uint64_t ino
   mtx_unlock(&fs->synced.lock);
   if (vanished != NULL)
     vanished(vanished_arg, parent, name, ino);
+}
+
+void fs_await_vanished(struct fs *fs) {
+  void (*await)(void *arg);
+  void *arg;
+
+  mtx_lock(&fs->synced.lock);
+  await = fs->synced.await;
+  arg = fs->synced.vanished_arg;
+  mtx_unlock(&fs->synced.lock);
+  if (await != NULL)
+    await(arg);
 }
 
 void fs_changed_below(struct fs *fs, const struct store *s, const char *prefix, bool gone) {

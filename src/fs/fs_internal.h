@@ -109,6 +109,7 @@ struct fs {
     void (*changed)(void *arg, uint64_t ino);
     void *changed_arg;
     void (*vanished)(void *arg, uint64_t parent, const char *name, uint64_t ino);
+    void (*await)(void *arg);
     void *vanished_arg;
     struct fs_backing backing; /* open NULL: the kernel cannot */
     uint64_t backed_opens;

@@ -22,6 +22,7 @@
 #include "s3apfs/base/lock.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/pool.h"
+#include "settle.h"
 #include "viewers.h"
 
 /* Ten slow requests must not block everybody (libfuse's default is 10). */
@@ -33,6 +34,7 @@
 #define READ_MAX (1024 * 1024)
 /* More makes each random page fault fetch megabytes. */
 #define READAHEAD_MAX (1024 * 1024)
+#define TOLD_MS 1000 /* a look-up that waits for the store keeps the kernel from being told */
 
 /* Who tells what changed in one file system. */
 struct teller {
@@ -164,6 +166,12 @@ static void on_vanished(void *arg, uint64_t parent, const char *name, uint64_t i
     free(v);
 }
 
+static void await_told(void *arg) {
+  const struct teller *t = arg;
+
+  settle(t->mount->notifier, TOLD_MS);
+}
+
 static int mount_words(const struct fuse_mount_options *o, char **out) {
   struct buf fsname;
   char *words = NULL;
@@ -263,7 +271,7 @@ int fuse_mount_attach(struct fuse_mount *m, struct fs *fs) {
   m->synced.tellers = t;
   mtx_unlock(&m->synced.lock);
   fs_set_changed(fs, on_changed, t);
-  fs_set_vanished(fs, on_vanished, t);
+  fs_set_vanished(fs, on_vanished, await_told, t);
   fs_set_interrupted(fs, ops_interrupted, &m->context);
   return 0;
 }
@@ -272,7 +280,7 @@ int fuse_mount_attach(struct fuse_mount *m, struct fs *fs) {
 static void detach_all(struct fuse_mount *m) {
   for (const struct teller *t = m->synced.tellers; t != NULL; t = t->next) {
     fs_set_changed(t->fs, NULL, NULL);
-    fs_set_vanished(t->fs, NULL, NULL);
+    fs_set_vanished(t->fs, NULL, NULL, NULL);
     fs_set_interrupted(t->fs, NULL, NULL);
     fs_set_backing(t->fs, &(struct fs_backing){NULL, NULL, NULL});
   }

@@ -66,10 +66,13 @@ void fs_set_changed(struct fs *fs, void (*changed)(void *arg, uint64_t ino), voi
  * cannot be found again is -EACCES. Blocks. */
 void fs_changed_below(struct fs *fs, const struct store *s, const char *prefix, bool gone);
 /* vanished(arg, parent, name, ino) is told for each name that the kernel may know
- * there and must ask for again. Not on a request's thread. NULL ends it. */
+ * there and must ask for again; await(arg) waits a moment until the kernel has been told of those
+ * before. Not on a request's thread. NULL ends it. */
 void fs_set_vanished(struct fs *fs,
                      void (*vanished)(void *arg, uint64_t parent, const char *name, uint64_t ino),
-                     void *arg);
+                     void (*await)(void *arg), void *arg);
+/* For who answers that names are gone. */
+void fs_await_vanished(struct fs *fs);
 /* interrupted(arg) is asked on a request's thread, several times a second while
  * it waits: true ends the request with -EINTR. NULL: never. Set before the first
  * request and after the last. */
