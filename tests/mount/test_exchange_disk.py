@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from mounting import wait_for_what_is_under_way
+from mounting import wait_for_what_is_under_way, wait_until
 from test_exchange import Pair
 from test_state_disk import Disk
 
@@ -24,8 +24,9 @@ class FailingDisk(Disk):
         os.close(fd)
 
     def mend(self):
-        for words in (["umount", self.top], ["mount", "-o", "loop", self.image, self.top]):
-            subprocess.run(words, check=True)
+        """Once the process that was killed is gone: until then it has files open there."""
+        wait_until(lambda: subprocess.run(["umount", self.top], check=False).returncode == 0)
+        subprocess.run(["mount", "-o", "loop", self.image, self.top], check=True)
         (self.top / "filler").unlink(missing_ok=True)
 
 
