@@ -163,11 +163,15 @@ bool staged_only_grew(struct staged *f) {
   return grew;
 }
 
+static bool is_acked_locked(const struct staged *f) {
+  return f->synced.count > 0 && f->synced.layers[0]->seq <= f->synced.acked;
+}
+
 bool staged_is_acked(struct staged *f) {
   bool is;
 
   mtx_lock(&f->synced.lock);
-  is = f->synced.count > 0 && f->synced.layers[0]->seq <= f->synced.acked;
+  is = is_acked_locked(f);
   mtx_unlock(&f->synced.lock);
   return is;
 }
@@ -176,7 +180,7 @@ bool staged_may_make_room(struct staged *f) {
   bool may;
 
   mtx_lock(&f->synced.lock);
-  may = f->synced.ahead;
+  may = f->synced.ahead || only_grew_locked(f) || is_acked_locked(f);
   mtx_unlock(&f->synced.lock);
-  return may || staged_only_grew(f) || staged_is_acked(f);
+  return may;
 }
