@@ -44,26 +44,38 @@ static int check_sources(const struct settings *s, struct buf *why) {
   return -EINVAL;
 }
 
-int assume_check_files(const struct settings *s, struct buf *why) {
-  const struct companion all[] = {{"config-file", s->config_file},
-                                  {"credentials-file", s->credentials_file},
-                                  {"web-identity-token-file", s->web_identity_token_file},
-                                  {"container-token-file", s->container_token_file}};
-  const size_t tokens = 2; /* from here on */
+struct named_file {
+  const char *option;
+  const char *path; /* NULL: not given */
+  bool is_token;    /* its provider says when it cannot be read */
+};
 
-  for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-    if (all[i].value != NULL && all[i].value[0] != '/') {
-      buf_printf(why, "option '%s' takes an absolute path", all[i].name);
-      return -EINVAL;
-    }
-    if (i < tokens && all[i].value != NULL && access(all[i].value, R_OK) != 0) {
-      int rc = -errno;
+static int check_file(const struct named_file *f, struct buf *why) {
+  int rc;
 
-      buf_printf(why, "%s %s cannot be read: %s", all[i].name, all[i].value, strerror(-rc));
-      return rc;
-    }
+  if (f->path == NULL)
+    return 0;
+  if (f->path[0] != '/') {
+    buf_printf(why, "option '%s' takes an absolute path", f->option);
+    return -EINVAL;
   }
-  return 0;
+  if (f->is_token || access(f->path, R_OK) == 0)
+    return 0;
+  rc = -errno;
+  buf_printf(why, "%s %s cannot be read: %s", f->option, f->path, strerror(-rc));
+  return rc;
+}
+
+int assume_check_files(const struct settings *s, struct buf *why) {
+  const struct named_file all[] = {{"config-file", s->config_file, false},
+                                   {"credentials-file", s->credentials_file, false},
+                                   {"web-identity-token-file", s->web_identity_token_file, true},
+                                   {"container-token-file", s->container_token_file, true}};
+  int rc = 0;
+
+  for (size_t i = 0; rc == 0 && i < sizeof(all) / sizeof(all[0]); i++)
+    rc = check_file(&all[i], why);
+  return rc;
 }
 
 static void to_role(const struct settings *s, struct cred_role *out) {
