@@ -7,8 +7,6 @@
 #include "fs_internal.h"
 #include "s3apfs/base/log.h"
 
-#define WRITE_MAX ((uint64_t)1 << 20) /* what the kernel asks for at once */
-
 static int commit_for_room(struct fs *fs, struct writing *w) {
   bool released = staged_is_released(w->staged);
 
@@ -26,7 +24,7 @@ static int commit_for_room(struct fs *fs, struct writing *w) {
 /* Others have the room. A full disk is another matter: a commit needs the journal, which is there
  * too. */
 static int wait_for_others(struct fs *fs, struct writing *w) {
-  return staging_is_full(fs->staging, WRITE_MAX) && behind_make_room(fs, w) ? 0 : -ENOSPC;
+  return staging_is_full(fs->staging, FS_WRITE_MAX) && behind_make_room(fs, w) ? 0 : -ENOSPC;
 }
 
 bool writing_goes_on(struct fs *fs, struct writing *w, int *rc) {

@@ -30,7 +30,6 @@
 #define BACKGROUND_MAX 128
 /* Closes under way at once; each is little but a request that waits. */
 #define SLOW_THREADS 32
-#define WRITE_MAX (1024 * 1024)
 #define READ_MAX (1024 * 1024)
 /* More makes each random page fault fetch megabytes. */
 #define READAHEAD_MAX (1024 * 1024)
@@ -73,7 +72,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn) {
   conn->max_background = BACKGROUND_MAX;
   conn->congestion_threshold = BACKGROUND_MAX * 3 / 4;
   conn->max_read = READ_MAX;
-  conn->max_write = WRITE_MAX;
+  conn->max_write = FS_WRITE_MAX;
   conn->max_readahead = READAHEAD_MAX;
   want(conn, FUSE_CAP_ASYNC_READ);
   want(conn, FUSE_CAP_PARALLEL_DIROPS);

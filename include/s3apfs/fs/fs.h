@@ -18,6 +18,7 @@
 #include "s3apfs/store/catalog.h"
 
 #define FS_ROOT_INO 1
+#define FS_WRITE_MAX (1U << 20) /* bytes that one write brings at most */
 
 struct fs;
 
