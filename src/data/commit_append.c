@@ -8,6 +8,7 @@
 
 #include "commit_internal.h"
 #include "s3apfs/base/crc.h"
+#include "s3apfs/store/modified.h"
 
 /* The base, whole, and nothing of it behind that. */
 static bool is_base_and_more(const struct pieces *p, uint64_t base_size) {
@@ -77,15 +78,11 @@ int commit_by_append(struct attempt *a, struct store_attr *out) {
   return rc;
 }
 
-static bool tells_time(const struct kvlist *meta) {
-  return kvlist_get_ci(meta, "file-mtime") != NULL || kvlist_get_ci(meta, "mtime") != NULL;
-}
-
 void commit_prepare_appends(const struct attempt *a, struct store_attr *attr) {
   if (!a->file->store->appends || a->file->store->sums != NULL || !a->crc_known ||
       a->plan.how == PLAN_APPEND)
     return;
-  attr->timeless = !tells_time(&a->meta);
+  attr->timeless = !modified_is_told(&a->meta);
   attr->crc_kind = CRC_64NVME;
   attr->crc = a->crc;
 }

@@ -21,6 +21,7 @@
 
 #include "fs_internal.h"
 #include "s3apfs/ns/change.h"
+#include "s3apfs/store/modified.h"
 
 /* Promises ahead of the store, each with files of its own: who goes on beyond waits. */
 #define DEPTH_MAX 32
@@ -276,15 +277,8 @@ static void replaced(struct fs *fs, struct writing *w) {
   fs_notify_changed(fs, w->ino);
 }
 
-/* Where objects can be appended to, the service's own time of the version is that of the last
- * write: an append cannot change another one. */
-static int forget_time(struct kvlist *meta) {
-  int rc = kvlist_set_ci(meta, "file-mtime", "");
-
-  return rc == 0 ? kvlist_set_ci(meta, "mtime", "") : rc;
-}
-
-/* When it was written is kept with the object. */
+/* When it was written is kept with the object. Where objects can be appended to, the service's own
+ * time of the version is that of the last write: an append cannot change another one. */
 static int dress_time(struct writing *w, bool dirty) {
   struct posix p = {.has_mtime = true, .mtime_ns = atomic_load(&w->mtime_ns)};
   struct kvlist meta;
@@ -294,7 +288,7 @@ static int dress_time(struct writing *w, bool dirty) {
     return 0;
   kvlist_init(&meta);
   if (w->root->store->appends && !atomic_load(&w->timed))
-    rc = w->root->options.posix == ROOT_POSIX_OFF ? 0 : forget_time(&meta);
+    rc = w->root->options.posix == ROOT_POSIX_OFF ? 0 : modified_forget(&meta);
   else
     rc = root_dress(w->root, &p, &meta);
   if (rc == 0)

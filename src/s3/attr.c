@@ -6,6 +6,7 @@
 #include "client_internal.h"
 #include "s3apfs/aws/checksum.h"
 #include "s3apfs/base/text.h"
+#include "s3apfs/store/modified.h"
 
 int s3_etag_copy(const char *quoted, char out[STORE_ETAG_MAX]) {
   size_t n;
@@ -63,6 +64,33 @@ static void crc_from_headers(const struct kvlist *headers, struct store_attr *a)
     a->crc_kind = checksum_to_crc(&sum, &a->crc);
 }
 
+/* The name in user metadata, or NULL: the header is none of that. */
+static const char *meta_name(const struct kv *header) {
+  size_t len = sizeof(S3_META_PREFIX) - 1;
+
+  return strncasecmp(header->name, S3_META_PREFIX, len) == 0 ? header->name + len : NULL;
+}
+
+int s3_meta_from_headers(const struct kvlist *headers, struct kvlist *meta) {
+  for (size_t i = 0; i < headers->count; i++) {
+    const char *name = meta_name(&headers->items[i]);
+
+    if (name != NULL && kvlist_add(meta, name, headers->items[i].value) != 0)
+      return -ENOMEM;
+  }
+  return 0;
+}
+
+static bool tells_time(const struct kvlist *headers) {
+  for (size_t i = 0; i < headers->count; i++) {
+    const char *name = meta_name(&headers->items[i]);
+
+    if (name != NULL && modified_is_name(name))
+      return true;
+  }
+  return false;
+}
+
 int s3_attr_from_headers(const struct kvlist *headers, bool uncounted, struct store_attr *out) {
   struct store_attr a = {0};
   const char *modified = kvlist_get_ci(headers, "last-modified");
@@ -79,8 +107,7 @@ int s3_attr_from_headers(const struct kvlist *headers, bool uncounted, struct st
   if (rc != 0)
     return rc;
   a.archived = is_archived(headers);
-  a.timeless = kvlist_get_ci(headers, "x-amz-meta-file-mtime") == NULL &&
-               kvlist_get_ci(headers, "x-amz-meta-mtime") == NULL;
+  a.timeless = !tells_time(headers);
   crc_from_headers(headers, &a);
   *out = a;
   return 0;

@@ -64,7 +64,7 @@ static int add_meta(const struct kvlist *meta, struct kvlist *headers) {
 
   for (size_t i = 0; meta != NULL && i < meta->count && rc == 0; i++) {
     const struct kv *m = &meta->items[i];
-    char *name = text_printf("x-amz-meta-%s", m->name);
+    char *name = text_printf(S3_META_PREFIX "%s", m->name);
 
     if (name == NULL)
       return -ENOMEM;

@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "client_internal.h"
 #include "s3apfs/base/text.h"
@@ -272,19 +271,6 @@ int s3_client_do(struct s3_client *c, struct s3_op *op, struct http_reply *reply
     rc = op_once(c, op, reply, body, error);
   }
   return rc;
-}
-
-int s3_meta_from_headers(const struct kvlist *headers, struct kvlist *meta) {
-  static const char prefix[] = "x-amz-meta-";
-
-  for (size_t i = 0; i < headers->count; i++) {
-    const struct kv *h = &headers->items[i];
-
-    if (strncasecmp(h->name, prefix, sizeof(prefix) - 1) == 0 &&
-        kvlist_add(meta, h->name + sizeof(prefix) - 1, h->value) != 0)
-      return -ENOMEM;
-  }
-  return 0;
 }
 
 int s3_client_head(struct s3_client *c, const char *key, struct store_attr *out,

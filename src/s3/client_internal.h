@@ -82,9 +82,6 @@ struct s3_op {
  * the bucket to its Region. */
 int s3_client_do(struct s3_client *c, struct s3_op *op, struct http_reply *reply, struct buf *body,
                  struct s3_error *error);
-/* x-amz-meta-* headers, without that prefix, are added. */
-int s3_meta_from_headers(const struct kvlist *headers, struct kvlist *meta);
-
 /* Asks a lambda once whether it takes ranges, of this key; blocks. */
 void s3_client_learn_ranges(struct s3_client *c, const char *key);
 /* Size, time, etag, archive state and CRC from reply headers. -EBADMSG when a number
@@ -92,6 +89,9 @@ void s3_client_learn_ranges(struct s3_client *c, const char *key);
  * when present, else from Content-Length; uncounted: it may be missing, the
  * size is 0 then. */
 int s3_attr_from_headers(const struct kvlist *headers, bool uncounted, struct store_attr *out);
+#define S3_META_PREFIX "x-amz-meta-"
+/* User metadata is added, its names without that prefix. */
+int s3_meta_from_headers(const struct kvlist *headers, struct kvlist *meta);
 /* Asks for the object's checksum along with what a HEAD, or a GET of all bytes, tells. */
 int s3_ask_checksum(struct kvlist *headers);
 /* An etag without its quotes (and W/); -EBADMSG when it does not fit. */
