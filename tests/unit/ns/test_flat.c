@@ -6,44 +6,21 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "desk.h"
 #include "s3apfs/base/buf.h"
-#include "s3apfs/ns/ns.h"
-#include "s3apfs/store/fault_store.h"
-#include "s3apfs/store/mem_store.h"
 
-static struct store *mem;
-static struct store *faulty; /* around it */
-static struct catalog catalog;
-static struct budget *budget;
-static struct ns *ns;
-static const struct patience patient;
+static struct desk desk;
 
 static void setup(void) {
-  struct ns_options o = {.clock = NULL};
-  struct root_options defaults = {
-      .file_mode = 0644, .dir_mode = 0755, .metadata_ttl_ms = 600000, .negative_ttl_ms = 5000};
-
-  catalog_init(&catalog);
-  cr_assert_eq(mem_store_new("domain", &mem), 0);
-  cr_assert_eq(fault_store_new(mem, &faulty), 0);
-  cr_assert_eq(catalog_add(&catalog, "", faulty, &defaults), 0);
-  cr_assert_eq(budget_new((size_t)16 << 20, &budget), 0);
-  o.budget = budget;
-  cr_assert_eq(ns_new(&catalog, &o, &ns), 0);
+  desk_init(&desk, "", &desk_lasting_root);
+  desk_open(&desk, DESK_MEMORY, &(struct ns_options){.clock = NULL});
 }
 
 static void teardown(void) {
-  ns_free(ns);
-  cr_expect_eq(budget_used(budget), 0);
-  budget_free(budget);
-  catalog_fini(&catalog);
+  desk_fini(&desk);
 }
 
 TestSuite(flat, .init = setup, .fini = teardown);
-
-static void put(const char *key) {
-  cr_assert_eq(mem_store_put(mem, key, key, strlen(key)), 0);
-}
 
 static void put_tree(unsigned folders, unsigned files) {
   char key[64];
@@ -51,16 +28,9 @@ static void put_tree(unsigned folders, unsigned files) {
   for (unsigned d = 0; d < folders; d++) {
     for (unsigned f = 0; f < files; f++) {
       snprintf(key, sizeof(key), "top/d%03u/f%04u", d, f);
-      put(key);
+      desk_put(&desk, key);
     }
   }
-}
-
-static unsigned lists(void) {
-  struct mem_store_counts c;
-
-  mem_store_counts(mem, &c);
-  return c.lists;
 }
 
 /* As `find` walks: entries with attributes, then each folder in turn. */
@@ -74,7 +44,7 @@ static void walk(uint64_t ino, const char *path, struct buf *out) {
   } *folders = NULL;
   size_t count = 0;
 
-  cr_assert_eq(ns_dir_open(ns, ino, &patient, &d), 0, "%s", path);
+  cr_assert_eq(ns_dir_open(desk.ns, ino, &patient, &d), 0, "%s", path);
   for (uint64_t at = 2;; at = e.next) {
     cr_assert_eq(ns_dir_read(d, at, true, &patient, &e, &end), 0);
     if (end)
@@ -100,7 +70,7 @@ static char *walk_top(void) {
   struct ns_attr a;
   struct buf b;
 
-  cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "top", &patient, &a), 0);
+  cr_assert_eq(ns_lookup(desk.ns, NS_ROOT_INO, "top", &patient, &a), 0);
   buf_init(&b, 0);
   walk(a.ino, "", &b);
   return buf_take(&b);
@@ -119,11 +89,12 @@ Test(flat, twenty_folders_of_a_hundred_files_need_few_lists) {
   char *seen;
 
   put_tree(20, 100);
-  before = lists();
+  before = desk_counts(&desk).lists;
   seen = walk_top();
   cr_expect_eq(words(seen), 20 + 2000);
   cr_expect_not_null(strstr(seen, "/d019/f0099 "));
-  cr_expect_eq(lists() - before, 3, "%u LISTs: the look-up, and two pages", lists() - before);
+  cr_expect_eq(desk_counts(&desk).lists - before, 3, "%u LISTs: the look-up, and two pages",
+               desk_counts(&desk).lists - before);
   free(seen);
 }
 
@@ -132,10 +103,11 @@ Test(flat, large_folders_are_listed_by_themselves) {
   char *seen;
 
   put_tree(4, 2500);
-  before = lists();
+  before = desk_counts(&desk).lists;
   seen = walk_top();
   cr_expect_eq(words(seen), 4 + 10000);
-  cr_expect_leq(lists() - before, 4 * 3 + 4, "%u LISTs", lists() - before);
+  cr_expect_leq(desk_counts(&desk).lists - before, 4 * 3 + 4, "%u LISTs",
+                desk_counts(&desk).lists - before);
   free(seen);
 }
 
@@ -146,11 +118,11 @@ Test(flat, small_and_large_folders_mixed) {
   put_tree(6, 3);
   for (unsigned i = 0; i < 1500; i++) {
     snprintf(key, sizeof(key), "top/d003/x%05u", i);
-    put(key);
+    desk_put(&desk, key);
   }
   for (unsigned i = 0; i < 5; i++) {
     snprintf(key, sizeof(key), "top/d003/deep%u/leaf", i);
-    put(key);
+    desk_put(&desk, key);
   }
   seen = walk_top();
   cr_expect_eq(words(seen), 6 + 18 + 1500 + 5 + 5);
@@ -167,30 +139,31 @@ Test(flat, a_large_folder_among_small_ones_is_jumped_over) {
   put_tree(30, 50);
   for (unsigned i = 0; i < 5000; i++) {
     snprintf(key, sizeof(key), "top/d010/x%05u", i);
-    put(key);
+    desk_put(&desk, key);
   }
-  before = lists();
+  before = desk_counts(&desk).lists;
   seen = walk_top();
   cr_expect_eq(words(seen), 30 + 1500 + 5000);
   cr_expect_not_null(strstr(seen, "/d010/x04999 "));
   cr_expect_not_null(strstr(seen, "/d029/f0049 "));
   /* its own six pages, three flat ones, and the names above; not one for each of the 19 behind */
-  cr_expect_leq(lists() - before, 14, "%u LISTs", lists() - before);
+  cr_expect_leq(desk_counts(&desk).lists - before, 14, "%u LISTs",
+                desk_counts(&desk).lists - before);
   free(seen);
 }
 
 Test(flat, odd_keys_markers_and_files_between) {
   char *seen;
 
-  put("top/a/");
-  put("top/a/x");
-  put("top/a/s");
-  put("top/a/s/y");
-  put("top/a-file");
-  put("top/b//odd");
-  put("top/b/z");
-  put("top/b/./odd");
-  put("top/c/");
+  desk_put(&desk, "top/a/");
+  desk_put(&desk, "top/a/x");
+  desk_put(&desk, "top/a/s");
+  desk_put(&desk, "top/a/s/y");
+  desk_put(&desk, "top/a-file");
+  desk_put(&desk, "top/b//odd");
+  desk_put(&desk, "top/b/z");
+  desk_put(&desk, "top/b/./odd");
+  desk_put(&desk, "top/c/");
   seen = walk_top();
   cr_expect_str_eq(seen, "/a/ /a-file /b/ /c/ /a/s/ /a/x /a/s/y /b/z ");
   free(seen);
@@ -203,14 +176,14 @@ Test(flat, only_the_first_folder_begins_a_walk) {
   unsigned before;
 
   put_tree(20, 100);
-  cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "top", &patient, &top), 0);
-  cr_assert_eq(ns_dir_open(ns, top.ino, &patient, &d), 0);
+  cr_assert_eq(ns_lookup(desk.ns, NS_ROOT_INO, "top", &patient, &top), 0);
+  cr_assert_eq(ns_dir_open(desk.ns, top.ino, &patient, &d), 0);
   ns_dir_close(d);
-  cr_assert_eq(ns_lookup(ns, top.ino, "d007", &patient, &a), 0);
-  before = lists();
-  cr_assert_eq(ns_dir_open(ns, a.ino, &patient, &d), 0);
+  cr_assert_eq(ns_lookup(desk.ns, top.ino, "d007", &patient, &a), 0);
+  before = desk_counts(&desk).lists;
+  cr_assert_eq(ns_dir_open(desk.ns, a.ino, &patient, &d), 0);
   ns_dir_close(d);
-  cr_expect_eq(lists() - before, 1);
+  cr_expect_eq(desk_counts(&desk).lists - before, 1);
 }
 
 /* --- ahead of who walks --- */
@@ -223,8 +196,8 @@ static void open_top(void) {
   struct ns_entry e;
   bool end = false;
 
-  cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "top", &patient, &top), 0);
-  cr_assert_eq(ns_dir_open(ns, top.ino, &patient, &d), 0);
+  cr_assert_eq(ns_lookup(desk.ns, NS_ROOT_INO, "top", &patient, &top), 0);
+  cr_assert_eq(ns_dir_open(desk.ns, top.ino, &patient, &d), 0);
   for (uint64_t at = 2; !end; at = e.next)
     cr_assert_eq(ns_dir_read(d, at, true, &patient, &e, &end), 0);
   ns_dir_close(d);
@@ -237,35 +210,35 @@ static void open_folder(unsigned number) {
   char name[16];
 
   snprintf(name, sizeof(name), "d%03u", number);
-  cr_assert_eq(ns_lookup(ns, top.ino, name, &patient, &a), 0);
-  cr_assert_eq(ns_dir_open(ns, a.ino, &patient, &d), 0, "%s", name);
+  cr_assert_eq(ns_lookup(desk.ns, top.ino, name, &patient, &a), 0);
+  cr_assert_eq(ns_dir_open(desk.ns, a.ino, &patient, &d), 0, "%s", name);
   ns_dir_close(d);
 }
 
 static bool comes_to_wait(void) {
-  for (int ms = 0; ms < 5000 && fault_store_waiting(faulty) == 0; ms++)
+  for (int ms = 0; ms < 5000 && fault_store_waiting(desk.faulty) == 0; ms++)
     usleep(1000);
-  return fault_store_waiting(faulty) == 1;
+  return fault_store_waiting(desk.faulty) == 1;
 }
 
 Test(flat, the_next_page_is_asked_for_from_the_second_folder_on) {
   unsigned before;
 
   put_tree(30, 100);
-  before = lists();
+  before = desk_counts(&desk).lists;
   open_top();
   open_folder(0);
-  cr_expect_eq(lists() - before, 2);
-  fault_store_gate(faulty, FAULT_LIST, 0);
+  cr_expect_eq(desk_counts(&desk).lists - before, 2);
+  fault_store_gate(desk.faulty, FAULT_LIST, 0);
   open_folder(0); /* the same again is no walk */
   open_folder(1);
   cr_expect(comes_to_wait(), "nobody asks for the second page");
   for (unsigned i = 2; i < 9; i++)
     open_folder(i); /* they are here already */
-  fault_store_open(faulty);
+  fault_store_open(desk.faulty);
   for (unsigned i = 9; i < 30; i++)
     open_folder(i);
-  cr_expect_eq(lists() - before, 4);
+  cr_expect_eq(desk_counts(&desk).lists - before, 4);
 }
 
 Test(flat, one_folder_is_one_list) {
@@ -273,13 +246,13 @@ Test(flat, one_folder_is_one_list) {
 
   put_tree(20, 100);
   open_top();
-  before = lists();
+  before = desk_counts(&desk).lists;
   for (int i = 0; i < 3; i++)
     open_folder(0);
   open_folder(5);
-  ns_free(ns);
-  ns = NULL;
-  cr_expect_leq(lists() - before, 2, "not more than folders");
+  ns_free(desk.ns);
+  desk.ns = NULL;
+  cr_expect_leq(desk_counts(&desk).lists - before, 2, "not more than folders");
 }
 
 Test(flat, a_page_that_fails_ahead_ends_the_walk_and_nothing_else) {
@@ -288,16 +261,16 @@ Test(flat, a_page_that_fails_ahead_ends_the_walk_and_nothing_else) {
 
   put_tree(20, 100);
   open_top();
-  before = lists();
+  before = desk_counts(&desk).lists;
   open_folder(0);
-  fault_store_gate(faulty, FAULT_LIST, 0);
-  fault_store_fail(faulty, FAULT_LIST, 0, 1, -EIO, 0);
+  fault_store_gate(desk.faulty, FAULT_LIST, 0);
+  fault_store_fail(desk.faulty, FAULT_LIST, 0, 1, -EIO, 0);
   open_folder(1);
   cr_expect(comes_to_wait());
-  fault_store_open(faulty);
+  fault_store_open(desk.faulty);
   seen = walk_top();
   cr_expect_eq(words(seen), 20 + 2000);
-  cr_expect_leq(lists() - before, 1 + 1 + 12);
+  cr_expect_leq(desk_counts(&desk).lists - before, 1 + 1 + 12);
   free(seen);
 }
 
@@ -305,6 +278,6 @@ Test(flat, a_mount_ends_while_a_page_is_asked_for_ahead) {
   put_tree(20, 100);
   open_top();
   open_folder(0);
-  fault_store_delay(faulty, FAULT_LIST, 200);
+  fault_store_delay(desk.faulty, FAULT_LIST, 200);
   open_folder(1);
 }

@@ -6,38 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "s3apfs/ns/ns.h"
-#include "s3apfs/store/fault_store.h"
-#include "s3apfs/store/mem_store.h"
+#include "desk.h"
 
-static struct store *mem;
-static struct store *slow;
-static struct catalog catalog;
-static struct budget *budget;
-static struct ns *ns;
-static const struct patience patient;
+static struct desk desk;
 static char **names; /* as put, without the folder */
 static size_t count;
 
-static void setup(void) {
-  struct ns_options o = {.clock = NULL};
-  struct root_options defaults = {
-      .file_mode = 0644, .dir_mode = 0755, .metadata_ttl_ms = 600000, .negative_ttl_ms = 5000};
+static void open_tree(void) {
+  desk_open(&desk, (size_t)64 << 20, &(struct ns_options){.clock = NULL});
+}
 
-  catalog_init(&catalog);
-  cr_assert_eq(mem_store_new("domain", &mem), 0);
-  cr_assert_eq(fault_store_new(mem, &slow), 0);
-  cr_assert_eq(catalog_add(&catalog, "", slow, &defaults), 0);
-  cr_assert_eq(budget_new((size_t)64 << 20, &budget), 0);
-  o.budget = budget;
-  cr_assert_eq(ns_new(&catalog, &o, &ns), 0);
+static void setup(void) {
+  desk_init(&desk, "", &desk_lasting_root);
+  open_tree();
 }
 
 static void teardown(void) {
-  ns_free(ns);
-  cr_expect_eq(budget_used(budget), 0);
-  budget_free(budget);
-  catalog_fini(&catalog);
+  desk_fini(&desk);
   for (size_t i = 0; i < count; i++)
     free(names[i]);
   free(names);
@@ -52,7 +37,7 @@ static void put(const char *name) {
   char **grown = realloc(names, (count + 1) * sizeof(*names));
 
   snprintf(key, sizeof(key), "top/%s", name);
-  cr_assert_eq(mem_store_put(mem, key, "", 0), 0);
+  cr_assert_eq(mem_store_put(desk.mem, key, "", 0), 0);
   cr_assert_not_null(grown);
   names = grown;
   names[count] = strdup(name);
@@ -62,13 +47,6 @@ static void put(const char *name) {
 
 static int by_text(const void *a, const void *b) {
   return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static unsigned lists(void) {
-  struct mem_store_counts c;
-
-  mem_store_counts(mem, &c);
-  return c.lists;
 }
 
 /* How many it read, each checked against what was put. */
@@ -85,7 +63,7 @@ static size_t read_all(struct ns_dir *d, bool plus) {
     cr_assert_lt(got, count, "one too many: %s", e.name);
     seen[got++] = strdup(e.name);
     if (plus)
-      ns_forget(ns, e.attr.ino, 1);
+      ns_forget(desk.ns, e.attr.ino, 1);
   }
   qsort(seen, got, sizeof(*seen), by_text);
   qsort(names, count, sizeof(*names), by_text);
@@ -103,17 +81,17 @@ static unsigned list_folder(void) {
   struct ns_dir *d;
   unsigned before;
 
-  cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "top", &patient, &a), 0);
-  before = lists();
-  cr_assert_eq(ns_dir_open(ns, a.ino, &patient, &d), 0);
+  cr_assert_eq(ns_lookup(desk.ns, NS_ROOT_INO, "top", &patient, &a), 0);
+  before = desk_counts(&desk).lists;
+  cr_assert_eq(ns_dir_open(desk.ns, a.ino, &patient, &d), 0);
   cr_expect_eq(read_all(d, false), count);
   cr_expect_eq(read_all(d, true), count);
   ns_dir_close(d);
-  ns_forget(ns, a.ino, 1);
-  ns_free(ns); /* what is under way ends */
-  before = lists() - before;
+  ns_forget(desk.ns, a.ino, 1);
+  desk_close(&desk); /* what is under way ends */
+  before = desk_counts(&desk).lists - before;
   cr_expect_leq(before, (count + 999) / 1000 + 2, "%zu names, %u LISTs", count, before);
-  cr_assert_eq(ns_new(&catalog, &(struct ns_options){.budget = budget}, &ns), 0);
+  open_tree();
   return before;
 }
 
@@ -234,9 +212,9 @@ Test(lanes, a_load_that_fails_is_tried_again) {
   unsigned failed = 0;
 
   put_numbers("f", 5, ".csv", 9000, 1);
-  fault_store_fail(slow, FAULT_LIST, 4, 5, -EIO, 0);
-  cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "top", &patient, &a), 0);
-  cr_assert_eq(ns_dir_open(ns, a.ino, &patient, &d), 0);
+  fault_store_fail(desk.faulty, FAULT_LIST, 4, 5, -EIO, 0);
+  cr_assert_eq(ns_lookup(desk.ns, NS_ROOT_INO, "top", &patient, &a), 0);
+  cr_assert_eq(ns_dir_open(desk.ns, a.ino, &patient, &d), 0);
   while (failed < 20) {
     if (ns_dir_read(d, at, false, &patient, &e, &end) != 0) {
       failed++;

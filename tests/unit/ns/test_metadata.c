@@ -1,75 +1,44 @@
 /* User metadata: one HEAD for each version, the next ones ahead, own changes at once. */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "s3apfs/ns/change.h"
-#include "s3apfs/ns/ns.h"
-#include "s3apfs/store/mem_store.h"
+#include "desk.h"
 
-#define TTL 60000
 #define FILES 100
 
-static atomic_int_fast64_t fake_ms;
-
-static int64_t fake_now(const struct clock *c) {
-  (void)c;
-  return atomic_load(&fake_ms);
-}
-
-static const struct clock fake = {.wall_ms = fake_now, .mono_ms = fake_now};
-static const struct patience patient;
-
-static struct store *mem;
-static struct catalog catalog;
-static struct budget *budget;
-static struct ns *ns;
+static struct desk desk;
 
 static void open_with(int64_t ttl) {
-  const struct root_options o = {
-      .file_mode = 0644, .dir_mode = 0755, .metadata_ttl_ms = ttl, .negative_ttl_ms = ttl};
-  struct ns_options no = {.clock = &fake};
+  struct root_options o = desk_root;
 
-  atomic_store(&fake_ms, 1800000000000); /* long after the store's times */
-  catalog_init(&catalog);
-  cr_assert_eq(mem_store_new("domain", &mem), 0);
-  cr_assert_eq(catalog_add(&catalog, "", mem, &o), 0);
-  cr_assert_eq(budget_new((size_t)16 << 20, &budget), 0);
-  no.budget = budget;
-  cr_assert_eq(ns_new(&catalog, &no, &ns), 0);
+  o.metadata_ttl_ms = o.negative_ttl_ms = ttl;
+  desk_init(&desk, "", &o);
+  desk_later(1800000000000); /* long after the store's times */
+  desk_open(&desk, DESK_MEMORY, NULL);
 }
 
 static void setup(void) {
-  open_with(TTL);
+  open_with(DESK_TTL);
 }
 
 static void teardown(void) {
-  ns_free(ns);
-  budget_free(budget);
-  catalog_fini(&catalog);
+  desk_fini(&desk);
 }
 
 TestSuite(metadata, .init = setup, .fini = teardown);
 
 static void put(const char *key, const char *colour) {
-  cr_assert_eq(mem_store_put(mem, key, key, strlen(key)), 0);
-  cr_assert_eq(mem_store_set_meta(mem, key, "colour", colour), 0);
-}
-
-static uint64_t find(uint64_t dir, const char *name) {
-  struct ns_attr a;
-
-  cr_assert_eq(ns_lookup(ns, dir, name, &patient, &a), 0, "%s", name);
-  return a.ino;
+  desk_put(&desk, key);
+  cr_assert_eq(mem_store_set_meta(desk.mem, key, "colour", colour), 0);
 }
 
 static uint64_t heads(void) {
   struct ns_stats s;
 
-  ns_stats(ns, &s);
+  ns_stats(desk.ns, &s);
   return s.heads;
 }
 
@@ -77,7 +46,7 @@ static uint64_t heads(void) {
  */
 static uint64_t find_folder(const char *name) {
   uint64_t before = heads();
-  uint64_t ino = find(NS_ROOT_INO, name);
+  uint64_t ino = desk_find(&desk, NS_ROOT_INO, name);
 
   while (heads() == before)
     usleep(1000);
@@ -90,7 +59,8 @@ static int told(uint64_t ino, bool ask, char colour[32]) {
   int rc;
 
   kvlist_init(&meta);
-  rc = ask ? ns_get_metadata(ns, ino, &patient, &meta) : ns_known_metadata(ns, ino, &meta);
+  rc =
+      ask ? ns_get_metadata(desk.ns, ino, &patient, &meta) : ns_known_metadata(desk.ns, ino, &meta);
   snprintf(colour, 32, "%s",
            kvlist_get_ci(&meta, "colour") != NULL ? kvlist_get_ci(&meta, "colour") : "");
   kvlist_fini(&meta);
@@ -109,7 +79,7 @@ static void list(uint64_t dir) {
   struct ns_entry e;
   bool end = false;
 
-  cr_assert_eq(ns_dir_open(ns, dir, &patient, &d), 0);
+  cr_assert_eq(ns_dir_open(desk.ns, dir, &patient, &d), 0);
   cr_assert_eq(ns_dir_read(d, 0, false, &patient, &e, &end), 0);
   while (!end)
     cr_assert_eq(ns_dir_read(d, e.next, false, &patient, &e, &end), 0);
@@ -124,7 +94,7 @@ Test(metadata, costs_one_head_a_version) {
   put("d/f", "blue");
   dir = find_folder("d");
   list(dir);
-  f = find(dir, "f");
+  f = desk_find(&desk, dir, "f");
   before = heads();
   expect_told(f, false, "");
   cr_expect_eq(heads(), before, "what is not known is not asked for");
@@ -133,14 +103,15 @@ Test(metadata, costs_one_head_a_version) {
   expect_told(f, false, "blue");
   cr_expect_eq(heads(), before + 1);
   put("d/f", "red");
-  atomic_fetch_add(&fake_ms, TTL + 1);
+  desk_later(DESK_TTL + 1);
   list(dir);
-  cr_expect_eq(find(dir, "f"), f);
+  cr_expect_eq(desk_find(&desk, dir, "f"), f);
   expect_told(f, false, "");
   expect_told(f, true, "red");
   cr_expect_eq(heads(), before + 2);
-  cr_expect_eq(ns_get_metadata(ns, dir, &patient, &(struct kvlist){0}), 0, "folders have none");
-  cr_expect_eq(ns_get_metadata(ns, 4711, &patient, NULL), -ESTALE);
+  cr_expect_eq(ns_get_metadata(desk.ns, dir, &patient, &(struct kvlist){0}), 0,
+               "folders have none");
+  cr_expect_eq(ns_get_metadata(desk.ns, 4711, &patient, NULL), -ESTALE);
 }
 
 Test(metadata, files_in_a_row_are_asked_for_ahead) {
@@ -157,7 +128,7 @@ Test(metadata, files_in_a_row_are_asked_for_ahead) {
   list(dir);
   for (int i = 0; i < FILES; i++) {
     snprintf(name, sizeof(name), "%03d", i);
-    inos[i] = find(dir, name);
+    inos[i] = desk_find(&desk, dir, name);
   }
   before = heads();
   for (int i = 0; i < FILES; i++) {
@@ -179,8 +150,8 @@ Test(metadata, of_one_file_alone_no_other_is_asked_for) {
   dir = find_folder("d");
   list(dir);
   before = heads();
-  expect_told(find(dir, "b"), true, "red");
-  expect_told(find(dir, "a"), true, "blue");
+  expect_told(desk_find(&desk, dir, "b"), true, "red");
+  expect_told(desk_find(&desk, dir, "a"), true, "blue");
   cr_expect_eq(heads(), before + 2);
 }
 
@@ -190,13 +161,13 @@ Test(metadata, an_own_change_of_metadata_alone_is_seen_at_once) {
   uint64_t f;
 
   put("f", "blue");
-  f = find(NS_ROOT_INO, "f");
+  f = desk_find(&desk, NS_ROOT_INO, "f");
   expect_told(f, true, "blue");
   kvlist_init(&meta);
-  cr_assert_eq(mem->ops->head(mem, "f", &attr, &meta), 0);
+  cr_assert_eq(desk.mem->ops->head(desk.mem, "f", &attr, &meta), 0);
   kvlist_fini(&meta);
-  cr_assert_eq(mem_store_set_meta(mem, "f", "colour", "red"), 0);
-  ns_stored(ns, f, &attr, NULL); /* within one second, so the same version by its looks */
+  cr_assert_eq(mem_store_set_meta(desk.mem, "f", "colour", "red"), 0);
+  ns_stored(desk.ns, f, &attr, NULL); /* within one second, so the same version by its looks */
   expect_told(f, false, "");
   expect_told(f, true, "red");
 }
@@ -205,15 +176,15 @@ Test(metadata, what_is_younger_than_its_clock_tells_ages) {
   uint64_t f;
   uint64_t before;
 
-  mem_store_set_mtime(mem, 1800000000);
+  mem_store_set_mtime(desk.mem, 1800000000);
   put("f", "blue");
-  f = find(NS_ROOT_INO, "f");
+  f = desk_find(&desk, NS_ROOT_INO, "f");
   before = heads();
   expect_told(f, true, "blue");
   expect_told(f, true, "blue");
   cr_expect_eq(heads(), before + 1);
-  cr_assert_eq(mem_store_set_meta(mem, "f", "colour", "red"), 0); /* in that very second */
-  atomic_fetch_add(&fake_ms, TTL + 1);
+  cr_assert_eq(mem_store_set_meta(desk.mem, "f", "colour", "red"), 0); /* in that very second */
+  desk_later(DESK_TTL + 1);
   expect_told(f, true, "red");
 }
 
@@ -221,7 +192,7 @@ Test(metadata, a_file_that_is_not_in_the_store_yet_has_none) {
   const struct ns_made made = {.type = NS_FILE};
   struct ns_attr a;
 
-  cr_assert_eq(ns_made(ns, NS_ROOT_INO, "new", &made, &a), 0);
+  cr_assert_eq(ns_made(desk.ns, NS_ROOT_INO, "new", &made, &a), 0);
   expect_told(a.ino, true, "");
   expect_told(a.ino, false, "");
 }
@@ -230,11 +201,11 @@ Test(metadata_unkept, nothing_is_older_than_close_to_open_allows) {
   uint64_t f;
 
   open_with(0);
-  mem_store_set_mtime(mem, 1800000000);
+  mem_store_set_mtime(desk.mem, 1800000000);
   put("f", "blue");
-  f = find(NS_ROOT_INO, "f");
+  f = desk_find(&desk, NS_ROOT_INO, "f");
   expect_told(f, true, "blue");
-  cr_assert_eq(mem_store_set_meta(mem, "f", "colour", "red"), 0);
+  cr_assert_eq(mem_store_set_meta(desk.mem, "f", "colour", "red"), 0);
   expect_told(f, true, "red");
   teardown();
 }
@@ -244,8 +215,8 @@ Test(metadata, a_failure_is_that_of_who_asked) {
   char none[32];
 
   put("f", "blue");
-  f = find(NS_ROOT_INO, "f");
-  cr_assert_eq(mem_store_delete(mem, "f"), 0);
+  f = desk_find(&desk, NS_ROOT_INO, "f");
+  cr_assert_eq(mem_store_delete(desk.mem, "f"), 0);
   cr_expect_eq(told(f, true, none), -ENOENT);
   put("f", "red");
   expect_told(f, true, "red");

@@ -3,70 +3,27 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "s3apfs/ns/ns.h"
-#include "s3apfs/store/fault_store.h"
-#include "s3apfs/store/mem_store.h"
+#include "desk.h"
 
-#define TTL 60000
-#define NEGATIVE_TTL 5000
 #define THREADS 8
 
-static atomic_int_fast64_t fake_ms;
-
-static int64_t fake_now(const struct clock *c) {
-  (void)c;
-  return atomic_load(&fake_ms);
-}
-
-static const struct clock fake = {.wall_ms = fake_now, .mono_ms = fake_now};
-static const struct patience patient;
-
-static struct store *mem;
-static struct store *faulty;
-static struct catalog catalog;
-static struct budget *budget;
-static struct ns *ns;
+static struct desk desk;
 
 static void setup(void) {
-  const struct root_options o = {
-      .file_mode = 0644, .dir_mode = 0755, .metadata_ttl_ms = TTL, .negative_ttl_ms = NEGATIVE_TTL};
-  struct ns_options no = {.clock = &fake};
-
-  atomic_store(&fake_ms, 1000000);
-  catalog_init(&catalog);
-  cr_assert_eq(mem_store_new("domain", &mem), 0);
-  cr_assert_eq(fault_store_new(mem, &faulty), 0);
-  cr_assert_eq(catalog_add(&catalog, "", faulty, &o), 0);
-  cr_assert_eq(budget_new((size_t)16 << 20, &budget), 0);
-  no.budget = budget;
-  cr_assert_eq(ns_new(&catalog, &no, &ns), 0);
+  desk_init(&desk, "", &desk_root);
+  desk_open(&desk, DESK_MEMORY, NULL);
 }
 
 static void teardown(void) {
-  ns_free(ns);
-  cr_expect_eq(budget_used(budget), 0);
-  budget_free(budget);
-  catalog_fini(&catalog);
+  desk_fini(&desk);
 }
 
 TestSuite(ns_edges, .init = setup, .fini = teardown);
-
-static void put(const char *key) {
-  cr_assert_eq(mem_store_put(mem, key, key, strlen(key)), 0);
-}
-
-static struct mem_store_counts counts(void) {
-  struct mem_store_counts c;
-
-  mem_store_counts(mem, &c);
-  return c;
-}
 
 /* Reads a directory to its end; how often `name` was in it, or -errno. */
 static int times_listed(uint64_t ino, const char *name) {
@@ -74,7 +31,7 @@ static int times_listed(uint64_t ino, const char *name) {
   struct ns_dir *d;
   bool end = false;
   int found = 0;
-  int rc = ns_dir_open(ns, ino, &patient, &d);
+  int rc = ns_dir_open(desk.ns, ino, &patient, &d);
 
   if (rc != 0)
     return rc;
@@ -95,13 +52,13 @@ Test(ns_edges, replaced_object_is_seen_in_the_instant_of_its_412) {
   struct ns_object o;
   struct ns_attr a;
 
-  put("f");
-  cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "f", &patient, &a), 0);
+  desk_put(&desk, "f");
+  cr_assert_eq(ns_lookup(desk.ns, NS_ROOT_INO, "f", &patient, &a), 0);
   for (unsigned i = 0; i < 3; i++) {
-    cr_assert_eq(ns_get_object(ns, a.ino, &patient, &first), 0);
-    put("f");
-    ns_expire(ns, a.ino, -ESTALE);
-    cr_assert_eq(ns_get_object(ns, a.ino, &patient, &o), 0);
+    cr_assert_eq(ns_get_object(desk.ns, a.ino, &patient, &first), 0);
+    desk_put(&desk, "f");
+    ns_expire(desk.ns, a.ino, -ESTALE);
+    cr_assert_eq(ns_get_object(desk.ns, a.ino, &patient, &o), 0);
     cr_expect_str_neq(o.attr.etag, first.attr.etag, "the new version is known");
     ns_object_fini(&first);
     ns_object_fini(&o);
@@ -112,16 +69,16 @@ Test(ns_edges, expired_file_is_not_revived_by_an_older_listing) {
   struct ns_object o;
   struct ns_attr a;
 
-  put("f");
+  desk_put(&desk, "f");
   cr_assert_eq(times_listed(NS_ROOT_INO, "f"), 1);
-  cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "f", &patient, &a), 0);
-  cr_expect_eq(counts().heads, 0, "the listing answered");
-  atomic_fetch_add(&fake_ms, 1);
-  cr_assert_eq(mem_store_put(mem, "f", "longer than it was", 18), 0);
-  ns_expire(ns, a.ino, -ESTALE);
-  cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "f", &patient, &a), 0);
+  cr_assert_eq(ns_lookup(desk.ns, NS_ROOT_INO, "f", &patient, &a), 0);
+  cr_expect_eq(desk_counts(&desk).heads, 0, "the listing answered");
+  desk_later(1);
+  cr_assert_eq(mem_store_put(desk.mem, "f", "longer than it was", 18), 0);
+  ns_expire(desk.ns, a.ino, -ESTALE);
+  cr_assert_eq(ns_lookup(desk.ns, NS_ROOT_INO, "f", &patient, &a), 0);
   cr_expect_eq(a.size, 18);
-  cr_assert_eq(ns_get_object(ns, a.ino, &patient, &o), 0);
+  cr_assert_eq(ns_get_object(desk.ns, a.ino, &patient, &o), 0);
   cr_expect_eq(o.attr.size, 18);
   ns_object_fini(&o);
 }
@@ -132,15 +89,15 @@ Test(ns_edges, expired_file_is_not_revived_by_an_older_listing) {
 Test(ns_edges, absence_from_a_listing_lasts_no_longer_than_negative_ttl) {
   struct ns_attr a;
 
-  put("other");
+  desk_put(&desk, "other");
   cr_assert_eq(times_listed(NS_ROOT_INO, "new"), 0);
-  cr_expect_eq(ns_lookup(ns, NS_ROOT_INO, "new", &patient, &a), -ENOENT);
-  cr_expect_eq(counts().heads, 0, "the listing answered");
-  put("new");
-  atomic_fetch_add(&fake_ms, NEGATIVE_TTL);
-  cr_expect_eq(ns_lookup(ns, NS_ROOT_INO, "new", &patient, &a), 0,
+  cr_expect_eq(ns_lookup(desk.ns, NS_ROOT_INO, "new", &patient, &a), -ENOENT);
+  cr_expect_eq(desk_counts(&desk).heads, 0, "the listing answered");
+  desk_put(&desk, "new");
+  desk_later(DESK_NEGATIVE_TTL);
+  cr_expect_eq(ns_lookup(desk.ns, NS_ROOT_INO, "new", &patient, &a), 0,
                "another host's file is not hidden until metadata-ttl");
-  cr_expect_eq(ns_lookup(ns, NS_ROOT_INO, "other", &patient, &a), 0);
+  cr_expect_eq(ns_lookup(desk.ns, NS_ROOT_INO, "other", &patient, &a), 0);
 }
 
 /* --- one name on two pages ------------------------------------------------------------------ */
@@ -149,13 +106,13 @@ Test(ns_edges, absence_from_a_listing_lasts_no_longer_than_negative_ttl) {
 static void check_pages_apart(unsigned between) {
   char key[32];
 
-  put("a");
+  desk_put(&desk, "a");
   for (unsigned i = 0; i < between; i++) {
     snprintf(key, sizeof(key), "a-%05u", i);
-    put(key);
+    desk_put(&desk, key);
   }
-  put("a/x");
-  put("z");
+  desk_put(&desk, "a/x");
+  desk_put(&desk, "z");
   cr_expect_eq(times_listed(NS_ROOT_INO, "a"), 1, "%u keys between", between);
 }
 
@@ -191,14 +148,14 @@ static void *list_root(void *arg) {
 static void list_at_once(int results[THREADS]) {
   pthread_t threads[THREADS];
 
-  fault_store_gate(faulty, FAULT_LIST, 0);
+  fault_store_gate(desk.faulty, FAULT_LIST, 0);
   for (unsigned i = 0; i < THREADS; i++)
     cr_assert_eq(pthread_create(&threads[i], NULL, list_root, &results[i]), 0);
-  while (fault_store_waiting(faulty) == 0)
+  while (fault_store_waiting(desk.faulty) == 0)
     usleep(1000);
   usleep(200000);
-  cr_expect_eq(fault_store_waiting(faulty), 1, "one call for all of them");
-  fault_store_open(faulty);
+  cr_expect_eq(fault_store_waiting(desk.faulty), 1, "one call for all of them");
+  fault_store_open(desk.faulty);
   for (unsigned i = 0; i < THREADS; i++)
     pthread_join(threads[i], NULL);
 }
@@ -206,22 +163,22 @@ static void list_at_once(int results[THREADS]) {
 Test(ns_edges, one_denied_list_answers_all_who_waited) {
   int results[THREADS];
 
-  put("f");
-  mem_store_deny_list(mem, true);
+  desk_put(&desk, "f");
+  mem_store_deny_list(desk.mem, true);
   list_at_once(results);
   for (unsigned i = 0; i < THREADS; i++)
     cr_expect_eq(results[i], -EACCES);
-  cr_expect_eq(counts().lists, 1, "%u denied calls", counts().lists);
+  cr_expect_eq(desk_counts(&desk).lists, 1, "%u denied calls", desk_counts(&desk).lists);
 }
 
 Test(ns_edges, one_list_answers_all_who_waited) {
   int results[THREADS];
 
-  put("f");
+  desk_put(&desk, "f");
   list_at_once(results);
   for (unsigned i = 0; i < THREADS; i++)
     cr_expect_eq(results[i], 1);
-  cr_expect_eq(counts().lists, 1);
+  cr_expect_eq(desk_counts(&desk).lists, 1);
 }
 
 /* --- folders that nobody can prove
@@ -231,10 +188,10 @@ Test(ns_edges, listable_folder_far_below_denied_ones) {
   static const char *const names[] = {"a", "b", "c", "d", "e", "f"};
   struct ns_attr a = {.ino = NS_ROOT_INO};
 
-  put("a/b/c/d/e/f/file");
-  mem_store_allow_list_below(mem, "a/b/c/d/e/f/");
+  desk_put(&desk, "a/b/c/d/e/f/file");
+  mem_store_allow_list_below(desk.mem, "a/b/c/d/e/f/");
   for (unsigned i = 0; i < 6; i++)
-    cr_assert_eq(ns_lookup(ns, a.ino, names[i], &patient, &a), 0);
+    cr_assert_eq(ns_lookup(desk.ns, a.ino, names[i], &patient, &a), 0);
   cr_expect_eq(a.mode, (mode_t)(S_IFDIR | 0755), "not known to be denied, so it may be opened");
   cr_expect_eq(times_listed(a.ino, "file"), 1);
 }
@@ -277,16 +234,14 @@ static const struct store_ops circling_ops = {
     .list = circling_list, .head = circling_head, .destroy = circling_destroy};
 
 static void with_circling_store(unsigned entries) {
-  const struct root_options o = {.metadata_ttl_ms = TTL, .negative_ttl_ms = NEGATIVE_TTL};
-  struct ns_options no = {.clock = &fake, .budget = budget};
+  const struct root_options o = {.metadata_ttl_ms = DESK_TTL, .negative_ttl_ms = DESK_NEGATIVE_TTL};
   struct store *s = calloc(1, sizeof(*s));
 
-  ns_free(ns);
-  catalog_fini(&catalog);
+  desk_fini(&desk);
   circling_max = entries;
   s->ops = &circling_ops;
-  cr_assert_eq(catalog_add(&catalog, "", s, &o), 0);
-  cr_assert_eq(ns_new(&catalog, &no, &ns), 0);
+  cr_assert_eq(catalog_add(&desk.catalog, "", s, &o), 0);
+  desk_open(&desk, DESK_MEMORY, NULL);
 }
 
 Test(ns_edges, listing_that_goes_in_a_circle_ends) {
@@ -300,7 +255,7 @@ Test(ns_edges, empty_page_with_a_continuation_is_not_absence) {
   struct ns_attr a;
 
   with_circling_store(0);
-  cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "folder", &patient, &a), 0);
+  cr_assert_eq(ns_lookup(desk.ns, NS_ROOT_INO, "folder", &patient, &a), 0);
   cr_expect(S_ISDIR(a.mode));
 }
 
@@ -316,45 +271,38 @@ static void note(void *arg, uint64_t parent, const char *name, uint64_t ino) {
   strncat(told, " ", sizeof(told) - strlen(told) - 1);
 }
 
-static uint64_t find(uint64_t parent, const char *name) {
-  struct ns_attr a;
-
-  cr_assert_eq(ns_lookup(ns, parent, name, &patient, &a), 0, "%s", name);
-  return a.ino;
-}
-
 Test(ns_edges, what_was_taken_away_is_forgotten_at_once) {
   struct ns_attr a;
   uint64_t dir;
   uint64_t file;
   uint64_t beside;
 
-  put("team/a/x");
-  put("team/b");
-  dir = find(find(NS_ROOT_INO, "team"), "a");
-  file = find(dir, "x");
-  beside = find(find(NS_ROOT_INO, "team"), "b");
+  desk_put(&desk, "team/a/x");
+  desk_put(&desk, "team/b");
+  dir = desk_find(&desk, desk_find(&desk, NS_ROOT_INO, "team"), "a");
+  file = desk_find(&desk, dir, "x");
+  beside = desk_find(&desk, desk_find(&desk, NS_ROOT_INO, "team"), "b");
   cr_assert_eq(times_listed(dir, "x"), 1);
-  cr_assert_eq(mem_store_delete(mem, "team/a/x"), 0);
-  cr_assert_eq(ns_getattr(ns, file, &patient, &a), 0); /* still trusted */
+  cr_assert_eq(mem_store_delete(desk.mem, "team/a/x"), 0);
+  cr_assert_eq(ns_getattr(desk.ns, file, &patient, &a), 0); /* still trusted */
   told[0] = '\0';
-  cr_assert_eq(ns_changed_below(ns, faulty, "team/a/", true, note, NULL), 0);
+  cr_assert_eq(ns_changed_below(desk.ns, desk.faulty, "team/a/", true, note, NULL), 0);
   cr_expect(strstr(told, "team ") != NULL && strstr(told, "a ") != NULL &&
             strstr(told, "x ") != NULL && strstr(told, "b ") == NULL);
-  cr_assert_eq(ns_getattr(ns, file, &patient, &a), -EACCES);
-  cr_assert_eq(ns_lookup(ns, dir, "x", &patient, &a), -ENOENT);
-  cr_assert_eq(ns_getattr(ns, beside, &patient, &a), 0);
+  cr_assert_eq(ns_getattr(desk.ns, file, &patient, &a), -EACCES);
+  cr_assert_eq(ns_lookup(desk.ns, dir, "x", &patient, &a), -ENOENT);
+  cr_assert_eq(ns_getattr(desk.ns, beside, &patient, &a), 0);
 }
 
 Test(ns_edges, what_came_is_found_at_once) {
   struct ns_attr a;
 
-  put("b");
+  desk_put(&desk, "b");
   cr_assert_eq(times_listed(NS_ROOT_INO, "new"), 0);
-  cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "new", &patient, &a), -ENOENT);
-  put("new/x");
-  cr_assert_eq(ns_lookup(ns, NS_ROOT_INO, "new", &patient, &a), -ENOENT);
-  cr_assert_eq(ns_changed_below(ns, faulty, "new/", false, note, NULL), 0);
+  cr_assert_eq(ns_lookup(desk.ns, NS_ROOT_INO, "new", &patient, &a), -ENOENT);
+  desk_put(&desk, "new/x");
+  cr_assert_eq(ns_lookup(desk.ns, NS_ROOT_INO, "new", &patient, &a), -ENOENT);
+  cr_assert_eq(ns_changed_below(desk.ns, desk.faulty, "new/", false, note, NULL), 0);
   cr_assert_eq(times_listed(NS_ROOT_INO, "new"), 1);
-  find(find(NS_ROOT_INO, "new"), "x");
+  desk_find(&desk, desk_find(&desk, NS_ROOT_INO, "new"), "x");
 }

@@ -5,61 +5,30 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "s3apfs/ns/ns.h"
-#include "s3apfs/store/fault_store.h"
-#include "s3apfs/store/mem_store.h"
+#include "desk.h"
 
-static atomic_int_fast64_t fake_ms;
-
-static int64_t fake_now(const struct clock *c) {
-  (void)c;
-  return atomic_load(&fake_ms);
-}
-
-static const struct clock fake = {.wall_ms = fake_now, .mono_ms = fake_now};
-static const struct root_options defaults = {
-    .file_mode = 0644, .dir_mode = 0755, .metadata_ttl_ms = 60000, .negative_ttl_ms = 5000};
-static const struct patience patient;
-static struct store *mem;
-static struct store *faulty;
-static struct catalog catalog;
-static struct budget *budget;
+static struct desk desk;
 static struct outage outage;
-static struct ns *ns;
-
-static void put(const char *key) {
-  cr_assert_eq(mem_store_put(mem, key, key, strlen(key)), 0);
-}
 
 static void setup(void) {
-  struct ns_options o = {.clock = &fake};
-
-  atomic_store(&fake_ms, 1000000);
   memset(&outage, 0, sizeof(outage));
-  catalog_init(&catalog);
-  cr_assert_eq(mem_store_new("domain", &mem), 0);
-  cr_assert_eq(fault_store_new(mem, &faulty), 0);
-  faulty->outage = &outage;
-  cr_assert_eq(catalog_add(&catalog, "", faulty, &defaults), 0);
-  cr_assert_eq(budget_new((size_t)16 << 20, &budget), 0);
-  o.budget = budget;
-  cr_assert_eq(ns_new(&catalog, &o, &ns), 0);
-  put("dir/a");
-  put("dir/b");
-  put("other/c");
+  desk_init(&desk, "", &desk_root);
+  desk.faulty->outage = &outage;
+  desk_open(&desk, DESK_MEMORY, NULL);
+  desk_put(&desk, "dir/a");
+  desk_put(&desk, "dir/b");
+  desk_put(&desk, "other/c");
 }
 
 static void teardown(void) {
-  ns_free(ns);
-  budget_free(budget);
-  catalog_fini(&catalog);
+  desk_fini(&desk);
 }
 
 TestSuite(outage, .init = setup, .fini = teardown);
 
 static int look(uint64_t parent, const char *name, uint64_t *ino) {
   struct ns_attr a = {.ino = 0};
-  int rc = ns_lookup(ns, parent, name, &patient, &a);
+  int rc = ns_lookup(desk.ns, parent, name, &patient, &a);
 
   if (ino != NULL)
     *ino = a.ino;
@@ -72,7 +41,7 @@ static int names(uint64_t ino) {
   struct ns_dir *d;
   bool end = false;
   int n = 0;
-  int rc = ns_dir_open(ns, ino, &patient, &d);
+  int rc = ns_dir_open(desk.ns, ino, &patient, &d);
 
   for (uint64_t at = 2; rc == 0 && !end; at = e.next, n += !end)
     rc = ns_dir_read(d, at, false, &patient, &e, &end);
@@ -82,15 +51,15 @@ static int names(uint64_t ino) {
 }
 
 static void go_dark(void) {
-  atomic_fetch_add(&fake_ms, 3600000); /* everything is old */
-  fault_store_fail(faulty, FAULT_HEAD, 0, UINT_MAX, -ECONNREFUSED, 0);
-  fault_store_fail(faulty, FAULT_LIST, 0, UINT_MAX, -ECONNREFUSED, 0);
+  desk_later(3600000); /* everything is old */
+  fault_store_fail(desk.faulty, FAULT_HEAD, 0, UINT_MAX, -ECONNREFUSED, 0);
+  fault_store_fail(desk.faulty, FAULT_LIST, 0, UINT_MAX, -ECONNREFUSED, 0);
 }
 
 static unsigned calls(void) {
   struct ns_stats st;
 
-  ns_stats(ns, &st);
+  ns_stats(desk.ns, &st);
   return (unsigned)(st.heads + st.lists);
 }
 
@@ -108,7 +77,7 @@ Test(outage, what_is_known_stands_in) {
   cr_expect_eq(look(dir, "b", NULL), 0, "known from the listing alone");
   cr_expect_eq(look(dir, "absent", NULL), -ENOENT, "all of the folder is known");
   cr_expect_eq(names(dir), 2);
-  cr_expect_eq(ns_getattr(ns, a, &patient, &attr), 0);
+  cr_expect_eq(ns_getattr(desk.ns, a, &patient, &attr), 0);
   cr_expect_eq(attr.ttl_ms, 0, "the kernel asks again");
   cr_expect_eq(look(NS_ROOT_INO, "other", NULL), -EIO);
   cr_expect_geq(atomic_load(&outage.stood_in), 5);
@@ -128,13 +97,13 @@ Test(outage, one_request_behind_asks_every_few_seconds) {
   while (calls() == before)
     usleep(1000);
   cr_expect_eq(calls(), before + 1);
-  atomic_fetch_add(&fake_ms, 5000);
+  desk_later(5000);
   cr_expect_eq(look(dir, "a", NULL), 0);
   while (calls() == before + 1)
     usleep(1000);
   outage_end(&outage);
-  fault_store_fail(faulty, FAULT_HEAD, 0, 0, 0, 0);
-  fault_store_fail(faulty, FAULT_LIST, 0, 0, 0, 0);
+  fault_store_fail(desk.faulty, FAULT_HEAD, 0, 0, 0, 0);
+  fault_store_fail(desk.faulty, FAULT_LIST, 0, 0, 0, 0);
   cr_expect_eq(look(NS_ROOT_INO, "other", NULL), 0);
 }
 
@@ -145,9 +114,9 @@ Test(outage, what_was_denied_or_gone_does_not_stand_in) {
 
   cr_assert_eq(look(NS_ROOT_INO, "dir", &dir), 0);
   cr_assert_eq(look(dir, "a", &a), 0);
-  atomic_fetch_add(&fake_ms, 3600000);
-  cr_assert_eq(mem_store_delete(mem, "dir/a"), 0);
-  cr_expect_eq(ns_getattr(ns, a, &patient, &attr), -ENOENT);
+  desk_later(3600000);
+  cr_assert_eq(mem_store_delete(desk.mem, "dir/a"), 0);
+  cr_expect_eq(ns_getattr(desk.ns, a, &patient, &attr), -ENOENT);
   go_dark();
   outage_begin(&outage, -ETIMEDOUT);
   cr_expect_neq(look(dir, "a", NULL), 0);

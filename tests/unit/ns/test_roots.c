@@ -4,16 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "s3apfs/ns/change.h"
-#include "s3apfs/ns/ns.h"
-#include "s3apfs/store/mem_store.h"
+#include "desk.h"
 
-static const struct root_options defaults = {
-    .file_mode = 0644, .dir_mode = 0755, .metadata_ttl_ms = 60000, .negative_ttl_ms = 5000};
-static const struct patience patient;
-static struct catalog catalog;
-static struct budget *budget;
-static struct ns *ns;
+static struct desk desk;
 static char told[256];
 
 static void on_told(void *arg, uint64_t parent, const char *name, uint64_t ino) {
@@ -23,52 +16,41 @@ static void on_told(void *arg, uint64_t parent, const char *name, uint64_t ino) 
 }
 
 static struct root *add(const char *path) {
-  struct store *s;
-
-  cr_assert_eq(mem_store_new(path, &s), 0);
-  cr_assert_eq(mem_store_put(s, "dir/file", "x", 1), 0);
-  cr_assert_eq(catalog_add(&catalog, path, s, &defaults), 0);
-  return catalog.roots[catalog.count - 1];
+  cr_assert_eq(mem_store_put(desk_add(&desk, path), "dir/file", "x", 1), 0);
+  return desk.catalog.roots[desk.catalog.count - 1];
 }
 
 static void setup(void) {
-  struct ns_options o = {.told = on_told};
-
-  catalog_init(&catalog);
-  add("a/b");
+  desk_init(&desk, "a/b", &desk_root);
+  desk_put(&desk, "dir/file");
   add("d");
-  cr_assert_eq(budget_new((size_t)16 << 20, &budget), 0);
-  o.budget = budget;
-  told[0] = '\0';
-  cr_assert_eq(ns_new(&catalog, &o, &ns), 0);
+  desk_open(&desk, DESK_MEMORY, &(struct ns_options){.told = on_told});
   told[0] = '\0';
 }
 
 static void teardown(void) {
-  ns_free(ns);
-  budget_free(budget);
-  catalog_fini(&catalog);
+  desk_fini(&desk);
 }
 
 TestSuite(roots, .init = setup, .fini = teardown);
 
 static uint64_t look(uint64_t parent, const char *name) {
   struct ns_attr a;
-  int rc = ns_lookup(ns, parent, name, &patient, &a);
+  int rc = ns_lookup(desk.ns, parent, name, &patient, &a);
 
   return rc == 0 ? a.ino : 0;
 }
 
 static void hide(struct root *r) {
   atomic_store(&r->retired, true);
-  ns_hide_root(ns, r);
+  ns_hide_root(desk.ns, r);
 }
 
 Test(roots, what_is_new_is_told_by_its_highest_name) {
-  cr_expect_eq(ns_show_root(ns, add("a/c")), 0);
+  cr_expect_eq(ns_show_root(desk.ns, add("a/c")), 0);
   cr_expect_str_eq(told, "c ");
   told[0] = '\0';
-  cr_expect_eq(ns_show_root(ns, add("x/y/z")), 0);
+  cr_expect_eq(ns_show_root(desk.ns, add("x/y/z")), 0);
   cr_expect_str_eq(told, "x@top ");
   cr_expect_neq(look(look(look(look(NS_ROOT_INO, "x"), "y"), "z"), "dir"), 0);
 }
@@ -83,25 +65,25 @@ Test(roots, what_is_gone_is_told_by_its_highest_name) {
   char *key;
 
   cr_assert_neq(file, 0);
-  hide(catalog.roots[0]);
+  hide(desk.catalog.roots[0]);
   cr_expect_str_eq(told, "a@top! ");
   cr_expect_eq(look(NS_ROOT_INO, "a"), 0);
   cr_expect_neq(look(NS_ROOT_INO, "d"), 0);
   /* what is known lives on, and nothing begins in it */
-  cr_expect_eq(ns_getattr(ns, file, &patient, &a), 0);
-  cr_expect(ns_is_retired(ns, file));
-  cr_expect_eq(ns_lookup(ns, dir, "file", &patient, &a), -ENOENT);
-  cr_expect_eq(ns_dir_open(ns, dir, &patient, &d), -ENOENT);
-  cr_expect_eq(ns_place(ns, dir, "new", &r, &key), -ENOENT);
+  cr_expect_eq(ns_getattr(desk.ns, file, &patient, &a), 0);
+  cr_expect(ns_is_retired(desk.ns, file));
+  cr_expect_eq(ns_lookup(desk.ns, dir, "file", &patient, &a), -ENOENT);
+  cr_expect_eq(ns_dir_open(desk.ns, dir, &patient, &d), -ENOENT);
+  cr_expect_eq(ns_place(desk.ns, dir, "new", &r, &key), -ENOENT);
 }
 
 Test(roots, one_that_comes_back_is_found_again) {
   uint64_t dir = look(look(NS_ROOT_INO, "d"), "dir");
   uint64_t again;
 
-  hide(catalog.roots[1]);
-  atomic_store(&catalog.roots[1]->retired, false);
-  cr_expect_eq(ns_show_root(ns, catalog.roots[1]), 0);
+  hide(desk.catalog.roots[1]);
+  atomic_store(&desk.catalog.roots[1]->retired, false);
+  cr_expect_eq(ns_show_root(desk.ns, desk.catalog.roots[1]), 0);
   again = look(look(NS_ROOT_INO, "d"), "dir");
   cr_expect_neq(again, 0);
   cr_expect_neq(again, dir, "the old one is still known to somebody");
@@ -113,11 +95,11 @@ Test(roots, offsets_stay_while_roots_go) {
   struct ns_entry e;
   bool end;
 
-  cr_expect_eq(ns_show_root(ns, add("e")), 0);
-  cr_assert_eq(ns_dir_open(ns, NS_ROOT_INO, &patient, &d), 0);
+  cr_expect_eq(ns_show_root(desk.ns, add("e")), 0);
+  cr_assert_eq(ns_dir_open(desk.ns, NS_ROOT_INO, &patient, &d), 0);
   cr_assert_eq(ns_dir_read(d, 2, false, &patient, &e, &end), 0);
   cr_expect_str_eq(e.name, "a");
-  hide(catalog.roots[0]); /* takes two places before those that follow */
+  hide(desk.catalog.roots[0]); /* takes two places before those that follow */
   cr_assert_eq(ns_dir_read(d, e.next, false, &patient, &e, &end), 0);
   cr_expect_str_eq(e.name, "d");
   cr_assert_eq(ns_dir_read(d, e.next, false, &patient, &e, &end), 0);
