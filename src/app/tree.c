@@ -229,9 +229,11 @@ static int open_store(struct tree *t, const struct s3_site *site) {
                                   .describe = describe_tree,
                                   .arg = t,
                                   .writable = settings_writable(&t->dir->settings)};
+  struct s3_placing placing = {0};
   struct buf domain;
   int rc;
 
+  settings_placing(&t->dir->settings, &placing);
   buf_init(&domain, 0);
   buf_printf(&domain, "grants|%s|%s|%s|", identity_name(t->identity),
              site->endpoint_url != NULL ? site->endpoint_url : "aws", or_empty(site->region));
@@ -240,6 +242,8 @@ static int open_store(struct tree *t, const struct s3_site *site) {
   o.domain = buf_cstr(&domain);
   if (rc == 0)
     rc = route_store_new(&o, &t->store);
+  if (rc == 0) /* every scope has the same options */
+    t->store->sums = s3_sums_of(placing.checksum);
   buf_fini(&domain);
   if (rc == 0 && t->dir->settings.cache_tier_grants)
     share_tree(t, site);

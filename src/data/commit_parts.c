@@ -165,7 +165,8 @@ static void note_part(struct job *j, const struct store_part *sent) {
                            .layer = j->slot->layer,
                            .etag = (char *)sent->etag,
                            .crc64nvme = sent->crc64nvme,
-                           .has_crc64nvme = sent->has_crc64nvme};
+                           .has_crc64nvme = sent->has_crc64nvme,
+                           .sum = (char *)sent->sum};
 
   if (j->attempt != NULL && j->attempt->aside)
     return;

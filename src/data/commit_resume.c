@@ -3,8 +3,10 @@
  * Within a process the layers tell, because each part knows the topmost one that it was read
  * from, and what was written over a part in that same layer has made it invalid at once. The
  * journal does not follow every write: of what an earlier process sent, a part is of use when
- * its checksum is that of the bytes that are here now. */
+ * its checksum is that of the bytes that are here now, and was sent with one of the algorithm
+ * that the store uses now. */
 #include <errno.h>
+#include <string.h>
 
 #include "commit_internal.h"
 #include "s3apfs/base/crc.h"
@@ -68,10 +70,35 @@ static bool is_what_is_here(struct attempt *a, const struct sent_part *p) {
          commit_checksum(a, p->offset, end, true, &crc) == 0 && crc == p->part.crc64nvme;
 }
 
+/* An upload is begun for one algorithm and takes no checksums of another. Which one it was for,
+ * only its parts tell; without any, little is lost with it. */
+static bool is_of_this_algorithm(const struct staged *f) {
+  const struct upload *u = &f->synced.upload;
+  const char *name = f->store->sums != NULL ? f->store->sums->name : "";
+  bool told = false;
+
+  for (size_t i = 0; i < u->count; i++) {
+    const char *sum = u->parts[i]->part.sum;
+    size_t len = strcspn(sum, " ");
+    bool same = strlen(name) == len && strncmp(name, sum, len) == 0;
+
+    if (u->parts[i]->size == 0)
+      continue;
+    if (!same && len > 0) /* without a name: a copy by a service that does not say */
+      return false;
+    told = told || same;
+  }
+  return told;
+}
+
 int commit_check_parts(struct staged *f) {
   struct upload *u = &f->synced.upload;
   struct attempt a;
-  int rc = attempt_init(&a, f);
+  int rc;
+
+  if (u->id != NULL && !is_of_this_algorithm(f))
+    commit_abort_upload(f);
+  rc = attempt_init(&a, f);
 
   if (rc != 0) {
     attempt_fini(&a);

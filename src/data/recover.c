@@ -88,7 +88,7 @@ static int load_part(void *arg, const struct journal_part *p) {
   struct sent_part *slot;
 
   if (p->number < 1 || p->number > STORE_PARTS_MAX || p->layer > t->row->acked ||
-      strlen(p->etag) >= sizeof(slot->part.etag))
+      strlen(p->etag) >= sizeof(slot->part.etag) || strlen(p->sum) >= sizeof(slot->part.sum))
     return 0;
   if (upload_grow(u, p->number) != 0)
     return -ENOMEM;
@@ -101,6 +101,7 @@ static int load_part(void *arg, const struct journal_part *p) {
   slot->part.crc64nvme = p->crc64nvme;
   slot->part.has_crc64nvme = p->has_crc64nvme;
   memcpy(slot->part.etag, p->etag, strlen(p->etag) + 1);
+  memcpy(slot->part.sum, p->sum, strlen(p->sum) + 1);
   return 0;
 }
 

@@ -104,8 +104,6 @@ int s3_condition_headers(const struct store_condition *cond, struct kvlist *head
 int s3_sum_header(const struct checksum *sum, struct kvlist *headers);
 /* As the store layer has it; "" for CRC64NVME, which it has as a number. */
 void s3_sum_text(const struct checksum *sum, char out[STORE_SUM_MAX]);
-/* For who has to foresee them; NULL for CRC64NVME. */
-const struct store_sums *s3_sums_of(enum checksum_kind kind);
 /* The type of an upload's checksum: of all its bytes where S3 can join those of parts. */
 enum checksum_type s3_sum_type(enum checksum_kind kind);
 /* op with t's limits and results; the reply's error is in t->error. */

@@ -318,7 +318,7 @@ static int s3_complete_upload(struct store *st, const char *name, const char *up
   sum_up(&w);
   s3_try_init(&t);
   rc = join_sums(s->writer, &w);
-  /* Each part has to be named with its own, and an earlier process sent some: begin anew. */
+  /* Each part has to be named with its own: what was sent without one is sent again. */
   if (rc == 0 && !w.has_sum && s3_sum_type(s->writer->placing.checksum) == CHECKSUM_COMPOSITE)
     rc = -EAGAIN;
   if (rc == 0)

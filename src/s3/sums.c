@@ -9,6 +9,7 @@
 
 #include "change.h"
 #include "s3apfs/base/crc.h"
+#include "s3apfs/s3/store.h"
 
 int s3_bytes_init(const struct s3_client *c, const void *data, size_t len, struct s3_bytes *out) {
   *out = (struct s3_bytes){.data = data, .len = len, .crc64nvme = crc64nvme(0, data, len)};
@@ -58,10 +59,10 @@ static void text_of(const struct store_sums *s, const void *data, size_t len, ch
 
 const struct store_sums *s3_sums_of(enum checksum_kind kind) {
   static const struct store_sums all[CHECKSUM_KINDS] = {
-      [CHECKSUM_CRC32] = {.kind = CHECKSUM_CRC32, .text = text_of},
-      [CHECKSUM_CRC32C] = {.kind = CHECKSUM_CRC32C, .text = text_of},
-      [CHECKSUM_SHA256] = {.kind = CHECKSUM_SHA256, .text = text_of},
-      [CHECKSUM_SHA1] = {.kind = CHECKSUM_SHA1, .text = text_of},
+      [CHECKSUM_CRC32] = {.kind = CHECKSUM_CRC32, .name = "CRC32", .text = text_of},
+      [CHECKSUM_CRC32C] = {.kind = CHECKSUM_CRC32C, .name = "CRC32C", .text = text_of},
+      [CHECKSUM_SHA256] = {.kind = CHECKSUM_SHA256, .name = "SHA256", .text = text_of},
+      [CHECKSUM_SHA1] = {.kind = CHECKSUM_SHA1, .name = "SHA1", .text = text_of},
   };
 
   return kind != CHECKSUM_CRC64NVME ? &all[kind] : NULL;

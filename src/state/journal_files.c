@@ -194,7 +194,7 @@ struct part_task {
 
 static int put_part(struct db *d, void *arg) {
   static const char sql[] = "INSERT OR REPLACE INTO part(file, number, offset, size, layer, etag, "
-                            "crc, has_crc) VALUES(?, ?, ?, ?, ?, ?, ?, ?)";
+                            "crc, has_crc, sum) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)";
   const struct part_task *t = arg;
   sqlite3_stmt *st;
   int rc = db_prepare(d, sql, &st);
@@ -209,6 +209,7 @@ static int put_part(struct db *d, void *arg) {
   db_bind_text(st, 6, t->part->etag);
   db_bind_int(st, 7, (int64_t)t->part->crc64nvme);
   db_bind_int(st, 8, t->part->has_crc64nvme);
+  db_bind_text(st, 9, t->part->sum != NULL ? t->part->sum : "");
   return db_finish(d, st);
 }
 
@@ -324,13 +325,14 @@ static int read_part(sqlite3_stmt *st, struct journal_part *p) {
                              .layer = (uint32_t)sqlite3_column_int64(st, 3),
                              .etag = db_column(st, 4),
                              .crc64nvme = (uint64_t)sqlite3_column_int64(st, 5),
-                             .has_crc64nvme = sqlite3_column_int(st, 6) != 0};
-  return p->etag != NULL ? 0 : -ENOMEM;
+                             .has_crc64nvme = sqlite3_column_int(st, 6) != 0,
+                             .sum = db_column(st, 7)};
+  return p->etag != NULL && p->sum != NULL ? 0 : -ENOMEM;
 }
 
 static int collect_parts(struct db *d, void *arg) {
-  static const char sql[] = "SELECT number, offset, size, layer, etag, crc, has_crc FROM part "
-                            "WHERE file = ? ORDER BY number";
+  static const char sql[] = "SELECT number, offset, size, layer, etag, crc, has_crc, sum "
+                            "FROM part WHERE file = ? ORDER BY number";
   struct parts *l = arg;
   sqlite3_stmt *st;
   int rc = db_prepare(d, sql, &st);
@@ -360,6 +362,7 @@ int journal_each_part(struct state *s, int64_t file, journal_part_fn fn, void *a
     if (rc == 0)
       rc = fn(arg, &l.items[i]);
     free(l.items[i].etag);
+    free(l.items[i].sum);
   }
   free(l.items);
   return rc;

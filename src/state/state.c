@@ -53,11 +53,14 @@ static const char schema_3[] =
     " data BLOB NOT NULL, PRIMARY KEY(file, seq));"
     "PRAGMA user_version=3;";
 
-#define SET_VERSION "PRAGMA user_version=4" /* of the newest */
-static const char schema_4[] =
-    "ALTER TABLE file ADD COLUMN dressed INTEGER NOT NULL DEFAULT 0;" SET_VERSION ";";
+static const char schema_4[] = "ALTER TABLE file ADD COLUMN dressed INTEGER NOT NULL DEFAULT 0;"
+                               "PRAGMA user_version=4;";
 
-static const char *const schemas[] = {schema_1, schema_2, schema_3, schema_4};
+#define SET_VERSION "PRAGMA user_version=5" /* of the newest */
+static const char schema_5[] =
+    "ALTER TABLE part ADD COLUMN sum TEXT NOT NULL DEFAULT '';" SET_VERSION ";";
+
+static const char *const schemas[] = {schema_1, schema_2, schema_3, schema_4, schema_5};
 #define SCHEMA_VERSION ((int64_t)(sizeof(schemas) / sizeof(schemas[0])))
 
 static const char *home_dir(void) {

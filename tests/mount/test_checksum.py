@@ -8,7 +8,7 @@ import subprocess
 import zlib
 
 import pytest
-from mounting import options
+from mounting import GRANTS_BUCKET, options, wait_until
 
 BUCKET = "test-bucket-1"
 KINDS = ["crc64nvme", "crc32", "crc32c", "sha1", "sha256"]
@@ -83,27 +83,94 @@ def test_lost_replies(emu, admin, kind):
     assert admin.status(where)["pending"] == []
 
 
-def test_an_upload_of_an_earlier_process(emu, admin):
-    """SHA-256 needs each part's checksum at the end: what an earlier process sent is sent again."""
-    prefix = "checksum-again"
-    how = words(emu, admin, "writeback", "checksum=sha256")
-    where = mount(emu, admin, prefix, "writeback", "checksum=sha256")
-    (where / "first").write_text("x")
-    assert admin.run("sync", where).returncode == 0
-    emu.admin("POST", "faults", {"operation": "CompleteMultipartUpload", "effect": "error", "count": -1,
-                                 "status": 503, "code": "SlowDown"})
-    data = os.urandom(20 << 20)
-    (where / "large").write_bytes(data)
-    os.kill(admin.status(where)["pid"], signal.SIGKILL)
+def parts_of(emu, key):
+    """What the unfinished upload has: number -> (size, checksum)."""
+    uploads = emu.owner.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+    upload, = [u["UploadId"] for u in uploads if u["Key"] == key]
+    told = emu.owner.list_parts(Bucket=BUCKET, Key=key, UploadId=upload)["Parts"]
+    return {p["PartNumber"]: (p["Size"], *[v for k, v in p.items() if k.startswith("Checksum")]) for p in told}
+
+
+def cut_upload(emu, place, where, data, fault, folder=""):
+    """A file that was promised, whose upload failed half done as the process ended."""
+    (where / folder / "first").write_text("x")
+    assert place.run("sync", where).returncode == 0
+    emu.admin("POST", "faults", {"effect": "error", "count": -1, "status": 403, "code": "AccessDenied", **fault})
+    (where / folder / "large").write_bytes(data)
+    wait_until(lambda: any(p.get("error") for p in place.status(where)["pending"]))
+    os.kill(place.status(where)["pid"], signal.SIGKILL)
     subprocess.run(["umount", "-l", str(where)], check=True)
     emu.admin("DELETE", "faults")
-    result = admin.run("mount", f"s3://{BUCKET}/{prefix}", where, "-o", ",".join([*how, f"log={admin.dir}/log"]))
-    assert result.returncode == 0, result.stderr + admin.log()
+
+
+def again(emu, place, source, where, how):
+    """Mounts it; what the mount asked S3 for."""
+    emu.admin("DELETE", "requests")
+    result = place.run("mount", source, where, "-o", ",".join([*how, f"log={place.dir}/log"]))
+    assert result.returncode == 0, result.stderr + place.log()
+    assert place.status(where)["pending"] == []
+    return [r["operation"] for r in emu.admin("GET", "requests")]
+
+
+CUTS = {"at-the-end": {"operation": "CompleteMultipartUpload"}, "between": {"operation": "UploadPart", "skip": 2}}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_upload_of_an_earlier_process_goes_on(emu, admin, kind, cut):
+    """Not a part is sent twice, and S3 joins their checksums, whatever the algorithm is."""
+    prefix = f"checksum-again-{kind}-{cut}"
+    how = words(emu, admin, "writeback", f"checksum={kind}")
+    where = mount(emu, admin, prefix, "writeback", f"checksum={kind}")
+    data = os.urandom(40 << 20)
+    cut_upload(emu, admin, where, data, CUTS[cut])
+    sent = parts_of(emu, f"{prefix}/large")
+    did = again(emu, admin, f"s3://{BUCKET}/{prefix}", where, how)
+    assert len(sent) == (2 if cut == "between" else 5)
+    assert did.count("UploadPart") == 5 - len(sent) and "CreateMultipartUpload" not in did
+    assert did.count("CompleteMultipartUpload") == 1
     assert emu.owner.get_object(Bucket=BUCKET, Key=f"{prefix}/large")["Body"].read() == data
-    assert sums(emu, f"{prefix}/large")[1] == "COMPOSITE"
+    found, how = sums(emu, f"{prefix}/large")
+    assert list(found) == [kind] and how == ("COMPOSITE" if kind in ("sha1", "sha256") else "FULL_OBJECT")
+    if kind in ("sha1", "sha256"):
+        digest = getattr(hashlib, kind)
+        whole = b"".join(digest(data[at:at + (8 << 20)]).digest() for at in range(0, len(data), 8 << 20))
+        assert found[kind] == text(digest(whole).digest()) + "-5"
+    if kind == "crc32":
+        assert found[kind] == SMALL[kind](data)
+    if kind in SMALL:
+        for number, (size, told) in sent.items():
+            assert told == SMALL[kind](data[(number - 1) << 23:][:size])
+
+
+def test_an_upload_into_a_grant_goes_on(emu, place):
+    how = options(emu, "profile=usera", f"state-dir={place.dir}/state", "writeback", "checksum=sha1")
+    where = pathlib.Path(place.mount("grants", how))
+    data = os.urandom(40 << 20)
+    cut_upload(emu, place, where, data, CUTS["at-the-end"], f"{GRANTS_BUCKET}/UserA")
+    did = again(emu, place, "grants", where, how)
+    assert did.count("UploadPart") == 0 and did.count("CompleteMultipartUpload") == 1
+    for name, told in (("large", data), ("first", b"x")):
+        key = {"Bucket": GRANTS_BUCKET, "Key": f"UserA/{name}"}
+        assert emu.grants_owner.get_object(**key)["Body"].read() == told
+        emu.grants_owner.delete_object(**key)
+
+
+@pytest.mark.parametrize("first, then", [("sha256", "crc64nvme"), ("crc64nvme", "sha1"), ("crc32", "crc32c"),
+                                         ("crc32c", "sha256")])
+@pytest.mark.parametrize("cut", CUTS)
+def test_an_upload_of_another_algorithm_begins_anew(emu, admin, first, then, cut):
+    """The option was changed since: S3 would take neither the parts nor the whole."""
+    prefix = f"checksum-changed-{first}-{cut}"
+    where = mount(emu, admin, prefix, "writeback", f"checksum={first}")
+    data = os.urandom(40 << 20)
+    cut_upload(emu, admin, where, data, CUTS[cut])
+    did = again(emu, admin, f"s3://{BUCKET}/{prefix}", where, words(emu, admin, "writeback", f"checksum={then}"))
+    assert did.count("CreateMultipartUpload") == 1 and did.count("UploadPart") == 5
+    assert emu.owner.get_object(Bucket=BUCKET, Key=f"{prefix}/large")["Body"].read() == data
+    assert list(sums(emu, f"{prefix}/large")[0]) == [then]
     uploads = emu.owner.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
     assert [u for u in uploads if u["Key"].startswith(prefix)] == []
-    assert admin.status(where)["pending"] == []
 
 
 def test_a_wrong_word(emu, place):

@@ -38,6 +38,9 @@ int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct s
  * still possible: the caller decides); else -errno. Detail in *error. */
 int s3_store_probe(struct store *s, struct store_page *first, struct s3_error *error);
 
+/* For who has to foresee the checksums of a client's objects: static; NULL for CRC64NVME. */
+const struct store_sums *s3_sums_of(enum checksum_kind kind);
+
 /* Where requests go and what Region they are signed for; appended. */
 void s3_store_endpoint(struct store *s, struct buf *out);
 void s3_store_region(struct store *s, struct buf *out);

@@ -53,6 +53,7 @@ struct journal_part {
   char *etag;     /* owned */
   uint64_t crc64nvme;
   bool has_crc64nvme;
+  char *sum; /* owned: struct store_part's; "", or NULL when it is put: none */
 };
 
 /* Notes a new file; f->id is set. */

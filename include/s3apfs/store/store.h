@@ -123,7 +123,8 @@ struct store_write_ops; /* store/write.h */
 
 /* Another algorithm that objects are checked with. */
 struct store_sums {
-  int kind; /* the back end's */
+  int kind;         /* the back end's */
+  const char *name; /* what stands before the blank in texts of it */
   /* What a HEAD of an object of these bytes will tell (store_detail.sum); "": not known. */
   void (*text)(const struct store_sums *s, const void *data, size_t len, char *out);
 };

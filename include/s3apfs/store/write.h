@@ -68,8 +68,8 @@ struct store_part {
   uint64_t size;
   uint64_t crc64nvme;      /* of the part's bytes */
   bool has_crc64nvme;      /* not for parts copied on a service that does not say */
-  char sum[STORE_SUM_MAX]; /* of the algorithm that the store uses in its place; "": not known,
-                            * as of parts that an earlier process sent */
+  char sum[STORE_SUM_MAX]; /* of the algorithm that the store uses in its place, which may want it
+                            * at the end; "": none, or not known */
 };
 
 struct store_source {

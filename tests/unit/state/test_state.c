@@ -84,6 +84,7 @@ static int see_part(void *arg, const struct journal_part *p) {
   s->count++;
   s->part = *p;
   cr_expect_str_eq(p->etag, "p2");
+  cr_expect_str_eq(p->sum, "SHA1 AA==");
   return 0;
 }
 
@@ -132,7 +133,8 @@ Test(state, parts_follow_their_upload) {
                            .layer = 2,
                            .etag = (char *)"p1",
                            .crc64nvme = UINT64_C(0xfedcba9876543210),
-                           .has_crc64nvme = true};
+                           .has_crc64nvme = true,
+                           .sum = (char *)"SHA1 AA=="};
   struct journal_file f;
   struct seen seen = {0};
 
