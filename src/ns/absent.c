@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "ns.h"
+#include "tree_internal.h"
 
 int absent_new(struct ns *n) {
   n->synced.absent = calloc(ABSENT_SLOTS, sizeof(*n->synced.absent));

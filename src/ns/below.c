@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ns.h"
+#include "listing_internal.h"
 #include "s3apfs/base/text.h"
+#include "s3apfs/ns/ns.h"
 
 struct place {
   uint64_t parent;

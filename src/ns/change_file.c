@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ns.h"
+#include "listing_internal.h"
+#include "memo_internal.h"
 #include "s3apfs/ns/change.h"
 
 /* Metadata that is known, made when there is none. */

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "ns.h"
+#include "tree_internal.h"
 
 /* What a file costs besides its name: its etag, and what the allocator takes. */
 #define NODE_COST (sizeof(struct node) + 96)

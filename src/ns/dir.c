@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ns.h"
+#include "listing_internal.h"
+#include "s3apfs/ns/ns.h"
 #include "s3apfs/store/escape.h"
 
 #define OFFSET_ITEMS 2 /* behind "." and ".." */

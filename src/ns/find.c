@@ -20,7 +20,9 @@
 #include <string.h>
 
 #include "find_question.h"
+#include "memo_internal.h"
 #include "s3apfs/base/text.h"
+#include "s3apfs/ns/ns.h"
 #include "s3apfs/store/escape.h"
 
 #define RESTARTS_MAX 8

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "memo_internal.h"
+#include "remote.h"
 #include "s3apfs/base/text.h"
 
 #define DENIED_LISTS_MAX 3

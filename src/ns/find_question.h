@@ -2,7 +2,7 @@
 #ifndef S3APFS_SRC_NS_FIND_QUESTION_H
 #define S3APFS_SRC_NS_FIND_QUESTION_H
 
-#include "ns.h"
+#include "listing_internal.h"
 
 struct question {
   struct ns *ns;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ns.h"
+#include "memo_internal.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
 #include "s3apfs/state/known.h"

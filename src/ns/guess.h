@@ -2,7 +2,8 @@
 #ifndef S3APFS_SRC_NS_GUESS_H
 #define S3APFS_SRC_NS_GUESS_H
 
-#include "ns.h"
+#include "listing_internal.h"
+#include "s3apfs/ns/ns.h"
 
 /* Names that count: "part-00017.csv". */
 struct series {

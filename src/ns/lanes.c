@@ -19,7 +19,8 @@
 #include <string.h>
 
 #include "guess.h"
-#include "ns.h"
+#include "listing_internal.h"
+#include "s3apfs/ns/ns.h"
 
 #define PAGE_MAX 1000
 #define PAGES_MIN 3              /* before the first guess */

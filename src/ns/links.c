@@ -2,7 +2,7 @@
  * and young, as in one that was made or listed just now. Else 1, which promises nothing: 2 would
  * tell programs like find(1) that there are no subfolders. No request is made for it, and
  * nothing kept: names are counted, when they are few. */
-#include "ns.h"
+#include "listing_internal.h"
 
 #define NAMES_MAX 256
 

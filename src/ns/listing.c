@@ -16,7 +16,7 @@
 #include <string.h>
 #include <utlist.h>
 
-#include "ns.h"
+#include "listing_internal.h"
 #include "s3apfs/base/text.h"
 
 static void close_names_locked(struct listing *l) {

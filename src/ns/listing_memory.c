@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#include "ns.h"
+#include "listing_internal.h"
 
 void listing_drop_page_locked(struct listing *l, struct slot *s) {
   if (s->page == NULL)

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ns.h"
+#include "listing_internal.h"
+#include "memo_internal.h"
+#include "remote.h"
 #include "s3apfs/base/text.h"
 
 #define PAGE_MAX 1000

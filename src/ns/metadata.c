@@ -16,8 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ns.h"
+#include "listing_internal.h"
 #include "s3apfs/base/text.h"
+#include "s3apfs/ns/ns.h"
 
 #define BYTES_MAX ((size_t)4 << 20) /* 20,000 objects without metadata */
 #define NEAR 8                      /* behind another one: places in between may be folders */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ns.h"
+#include "listing_internal.h"
 
 static struct note *note_new(const char *name) {
   size_t len = strlen(name) + 1;

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "ns.h"
+#include "remote.h"
 
 /* The answer is not needed: the store notes that there is one. */
 static void ask_behind_locked(struct ns *n, const struct node *at) {

@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ns.h"
+#include "listing_internal.h"
 #include "s3apfs/base/text.h"
+#include "s3apfs/ns/ns.h"
 
 #define PAGE_ITEMS_MAX 1000
 /* Kept in buckets by Jupyter's contents manager so that folders exist. */

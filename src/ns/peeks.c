@@ -9,7 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "ns.h"
+#include "listing_internal.h"
 
 #define PEEKS 8
 

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ns.h"
+#include "listing_internal.h"
+#include "memo_internal.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
 #include "s3apfs/ns/change.h"
+#include "s3apfs/ns/ns.h"
 #include "s3apfs/state/known.h"
 
 #define NO_ID ((uint32_t)-1)

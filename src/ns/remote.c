@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ns.h"
+#include "remote.h"
 #include "s3apfs/base/log.h"
 
 struct remote {

@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ns.h"
+#include "listing_internal.h"
+#include "memo_internal.h"
 #include "s3apfs/base/text.h"
+#include "s3apfs/ns/ns.h"
 
 /* What the kernel is to be told, once the lock is not held: the highest name of a root's
  * path that is new, or gone. */

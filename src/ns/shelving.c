@@ -16,7 +16,8 @@
 #include <string.h>
 #include <utlist.h>
 
-#include "ns.h"
+#include "listing_internal.h"
+#include "memo_internal.h"
 #include "s3apfs/base/buf.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"

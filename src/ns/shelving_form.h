@@ -3,7 +3,7 @@
 #ifndef S3APFS_SRC_NS_SHELVING_FORM_H
 #define S3APFS_SRC_NS_SHELVING_FORM_H
 
-#include "ns.h"
+#include "listing_internal.h"
 #include "s3apfs/base/buf.h"
 
 struct form_input {

@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ns.h"
+#include "listing_internal.h"
 #include "s3apfs/base/text.h"
+#include "s3apfs/ns/ns.h"
 
 /* A page holds at most 1,000 items. */
 #define PAGE_BITS 10

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ns.h"
+#include "listing_internal.h"
+#include "memo_internal.h"
+#include "remote.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
 
