@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3apfs/base/array.h"
 #include "s3apfs/base/buf.h"
 #include "s3apfs/base/text.h"
 #include "xml_scan.h"
@@ -73,26 +74,10 @@ static enum field field_of(enum container container, const char *name) {
   return FIELD_NONE;
 }
 
-/* Room for one more item of `size` bytes behind `count`. */
-static int grow(void **items, size_t count, size_t *cap, size_t size) {
-  size_t wanted = *cap == 0 ? 64 : *cap * 2;
-  void *moved;
-
-  if (count < *cap)
-    return 0;
-  moved = reallocarray(*items, wanted, size);
-  if (moved == NULL)
-    return -ENOMEM;
-  *items = moved;
-  *cap = wanted;
-  return 0;
-}
-
 static int object_begin(struct reader *r) {
-  void *items = r->out.objects;
-  int rc = grow(&items, r->out.object_count, &r->object_cap, sizeof(*r->out.objects));
+  int rc =
+      array_room(&r->out.objects, r->out.object_count, &r->object_cap, sizeof(*r->out.objects));
 
-  r->out.objects = items;
   if (rc == 0)
     r->out.objects[r->out.object_count++] = (struct listing_object){0};
   return rc;
@@ -159,10 +144,9 @@ static int take_etag(const struct buf *text, char **out) {
 }
 
 static int take_prefix(struct reader *r) {
-  void *items = r->out.prefixes;
-  int rc = grow(&items, r->out.prefix_count, &r->prefix_cap, sizeof(*r->out.prefixes));
+  int rc =
+      array_room(&r->out.prefixes, r->out.prefix_count, &r->prefix_cap, sizeof(*r->out.prefixes));
 
-  r->out.prefixes = items;
   if (rc == 0)
     rc = take_text(buf_cstr(&r->text), r->text.len, &r->out.prefixes[r->out.prefix_count]);
   if (rc == 0)

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "s3apfs/base/array.h"
+
 void kvlist_init(struct kvlist *l) {
   memset(l, 0, sizeof(*l));
 }
@@ -26,21 +28,11 @@ void kvlist_fini(struct kvlist *l) {
   kvlist_init(l);
 }
 
-static int kvlist_grow(struct kvlist *l) {
-  size_t cap = l->cap != 0 ? l->cap * 2 : 8;
-  struct kv *items = realloc(l->items, cap * sizeof(*items));
-
-  if (items == NULL)
-    return -ENOMEM;
-  l->items = items;
-  l->cap = cap;
-  return 0;
-}
-
 int kvlist_add(struct kvlist *l, const char *name, const char *value) {
   struct kv kv = {strdup(name), strdup(value)};
 
-  if (kv.name == NULL || kv.value == NULL || (l->count == l->cap && kvlist_grow(l) != 0)) {
+  if (kv.name == NULL || kv.value == NULL ||
+      array_room(&l->items, l->count, &l->cap, sizeof(kv)) != 0) {
     kv_drop(&kv);
     return -ENOMEM;
   }

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "s3apfs/base/array.h"
 #include "s3apfs/base/ini.h"
 #include "s3apfs/base/text.h"
 #include "words.h"
@@ -63,20 +64,6 @@ static char *dup_lower(const char *s) {
   return copy;
 }
 
-static int grow(struct aws_profile *p) {
-  size_t cap = p->cap != 0 ? p->cap * 2 : 32;
-  struct setting *settings;
-
-  if (p->count < p->cap)
-    return 0;
-  settings = realloc(p->settings, cap * sizeof(*settings));
-  if (settings == NULL)
-    return -ENOMEM;
-  p->settings = settings;
-  p->cap = cap;
-  return 0;
-}
-
 static int add_setting(struct reader *r, const struct ini_entry *e) {
   struct setting s = {.file = r->file, .kind = strdup(r->kind), .section = strdup(r->section)};
   bool whole = s.kind != NULL && s.section != NULL;
@@ -87,7 +74,8 @@ static int add_setting(struct reader *r, const struct ini_entry *e) {
     whole = (s.key = dup_lower(e->name)) != NULL && whole;
     whole = (s.value = strdup(e->value)) != NULL && whole;
   }
-  if (!whole || grow(r->profile) != 0) {
+  if (!whole ||
+      array_room(&r->profile->settings, r->profile->count, &r->profile->cap, sizeof(s)) != 0) {
     setting_fini(&s);
     return -ENOMEM;
   }

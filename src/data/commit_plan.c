@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3apfs/base/array.h"
+
 #define MIB ((uint64_t)1 << 20)
 #define GROWTH 96
 
@@ -97,15 +99,8 @@ static void fill_short_runs(struct runs *r, uint64_t part_min) {
 /* --- parts --- */
 
 static int add_part(struct plan *p, size_t *cap, uint64_t from, uint64_t to, bool copy) {
-  if (p->count == *cap) {
-    size_t grown_cap = *cap != 0 ? *cap * 2 : 16;
-    struct plan_part *grown = realloc(p->parts, grown_cap * sizeof(*grown));
-
-    if (grown == NULL)
-      return -ENOMEM;
-    p->parts = grown;
-    *cap = grown_cap;
-  }
+  if (array_room(&p->parts, p->count, cap, sizeof(*p->parts)) != 0)
+    return -ENOMEM;
   p->parts[p->count++] = (struct plan_part){from, to, copy};
   return 0;
 }

@@ -26,6 +26,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "s3apfs/base/array.h"
 #include "s3apfs/base/clock.h"
 #include "s3apfs/base/file.h"
 
@@ -141,15 +142,8 @@ struct tally {
 static int tally_add(void *arg, const struct disk_entry *e) {
   struct tally *t = arg;
 
-  if (t->count == t->cap) {
-    size_t cap = t->cap != 0 ? t->cap * 2 : 256;
-    struct disk_entry *grown = realloc(t->items, cap * sizeof(*grown));
-
-    if (grown == NULL)
-      return -ENOMEM;
-    t->items = grown;
-    t->cap = cap;
-  }
+  if (array_room(&t->items, t->count, &t->cap, sizeof(*t->items)) != 0)
+    return -ENOMEM;
   t->items[t->count++] = *e;
   t->bytes += e->bytes;
   if (e->head.queue == DISK_SMALL)

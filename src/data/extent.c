@@ -15,6 +15,7 @@
 #include <utlist.h>
 
 #include "disk.h"
+#include "s3apfs/base/array.h"
 #include "s3apfs/base/text.h"
 
 #define PAGE ((size_t)4096)
@@ -93,15 +94,8 @@ size_t version_find_locked(const struct version *v, uint64_t offset) {
 }
 
 static int map_locked(struct version *v, size_t at, struct extent *e) {
-  if (v->count == v->cap) {
-    size_t cap = v->cap != 0 ? v->cap * 2 : 4;
-    struct extent **grown = realloc(v->extents, cap * sizeof(struct extent *));
-
-    if (grown == NULL)
-      return -ENOMEM;
-    v->extents = grown;
-    v->cap = cap;
-  }
+  if (array_room(&v->extents, v->count, &v->cap, sizeof(struct extent *)) != 0)
+    return -ENOMEM;
   memmove(&v->extents[at + 1], &v->extents[at], (v->count - at) * sizeof(struct extent *));
   v->extents[at] = e;
   v->count++;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3apfs/base/array.h"
+
 void ranges_fini(struct ranges *r) {
   free(r->items);
   *r = (struct ranges){0};
@@ -25,20 +27,6 @@ static size_t first_ending(const struct ranges *r, uint64_t at) {
       hi = mid;
   }
   return lo;
-}
-
-static int make_room(struct ranges *r) {
-  size_t cap = r->cap != 0 ? r->cap * 2 : 8;
-  struct range *grown;
-
-  if (r->count < r->cap)
-    return 0;
-  grown = realloc(r->items, cap * sizeof(*grown));
-  if (grown == NULL)
-    return -ENOMEM;
-  r->items = grown;
-  r->cap = cap;
-  return 0;
 }
 
 /* Puts `count` ranges in place of those at [at, end). */
@@ -61,7 +49,7 @@ int ranges_add(struct ranges *r, uint64_t from, uint64_t to) {
 
   if (from >= to)
     return 0;
-  if (make_room(r) != 0)
+  if (array_room(&r->items, r->count, &r->cap, sizeof(*r->items)) != 0)
     return -ENOMEM;
   while (end < r->count && r->items[end].from <= to) {
     if (r->items[end].from < all.from)
@@ -82,7 +70,7 @@ int ranges_remove(struct ranges *r, uint64_t from, uint64_t to) {
 
   if (from >= to)
     return 0;
-  if (make_room(r) != 0)
+  if (array_room(&r->items, r->count, &r->cap, sizeof(*r->items)) != 0)
     return -ENOMEM;
   if (at < r->count && r->items[at].to == from)
     at++;

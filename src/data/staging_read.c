@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "s3apfs/base/array.h"
 #include "staging_internal.h"
 
 #define TRIES 3
@@ -87,15 +88,8 @@ static int add_piece(struct pieces *p, struct piece piece) {
     last->to = piece.to;
     return 0;
   }
-  if (p->count == p->cap) {
-    size_t cap = p->cap != 0 ? p->cap * 2 : 8;
-    struct piece *grown = realloc(p->items, cap * sizeof(*grown));
-
-    if (grown == NULL)
-      return -ENOMEM;
-    p->items = grown;
-    p->cap = cap;
-  }
+  if (array_room(&p->items, p->count, &p->cap, sizeof(*p->items)) != 0)
+    return -ENOMEM;
   p->items[p->count++] = piece;
   return 0;
 }

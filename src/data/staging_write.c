@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3apfs/base/array.h"
 #include "staging_internal.h"
 
 /* S3's largest object, and what offsets in this code may reach. */
@@ -51,20 +52,10 @@ void staged_seal(struct staged *f) {
 /* --- the active layer --- */
 
 static int push_layer(struct staged *f, struct layer *l) {
-  int rc = 0;
+  int rc;
 
   mtx_lock(&f->synced.lock);
-  if (f->synced.count == f->synced.cap) {
-    size_t cap = f->synced.cap != 0 ? f->synced.cap * 2 : 4;
-    struct layer **grown = realloc(f->synced.layers, cap * sizeof(struct layer *));
-
-    if (grown == NULL) {
-      rc = -ENOMEM;
-    } else {
-      f->synced.layers = grown;
-      f->synced.cap = cap;
-    }
-  }
+  rc = array_room(&f->synced.layers, f->synced.count, &f->synced.cap, sizeof(struct layer *));
   if (rc == 0) {
     f->synced.layers[f->synced.count++] = l;
     f->synced.next_seq = l->seq + 1;

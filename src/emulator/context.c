@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3apfs/base/array.h"
 #include "s3apfs/base/text.h"
 
 void context_init(struct context *c) {
@@ -24,21 +25,12 @@ void context_fini(struct context *c) {
 }
 
 static struct policy_context_key *find_or_add(struct context *c, const char *name) {
-  struct policy_context_key *grown;
-
   for (size_t i = 0; i < c->count; i++) {
     if (strcasecmp(c->keys[i].name, name) == 0)
       return &c->keys[i];
   }
-  if (c->count == c->cap) {
-    size_t cap = c->cap == 0 ? 32 : c->cap * 2;
-
-    grown = realloc(c->keys, cap * sizeof(*grown));
-    if (grown == NULL)
-      return NULL;
-    c->keys = grown;
-    c->cap = cap;
-  }
+  if (array_room(&c->keys, c->count, &c->cap, sizeof(*c->keys)) != 0)
+    return NULL;
   memset(&c->keys[c->count], 0, sizeof(*c->keys));
   c->keys[c->count].name = strdup(name);
   if (c->keys[c->count].name == NULL)

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "names_tree_internal.h"
+#include "s3apfs/base/array.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/text.h"
 #include "s3apfs/data/later.h"
@@ -28,15 +29,8 @@ static void tree_fini(struct tree *t) {
 static int tree_add(struct tree *t, const struct store_entry *e) {
   struct moved *m;
 
-  if (t->count == t->cap) {
-    size_t cap = t->cap != 0 ? t->cap * 2 : 64;
-    struct moved *grown = realloc(t->items, cap * sizeof(*grown));
-
-    if (grown == NULL)
-      return -ENOMEM;
-    t->items = grown;
-    t->cap = cap;
-  }
+  if (array_room(&t->items, t->count, &t->cap, sizeof(*t->items)) != 0)
+    return -ENOMEM;
   m = &t->items[t->count];
   *m = (struct moved){.size = e->attr.size, .name = strdup(e->name + strlen(t->from))};
   if (m->name == NULL)

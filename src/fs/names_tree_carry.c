@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "names_tree_internal.h"
+#include "s3apfs/base/array.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/base/pool.h"
 #include "s3apfs/base/text.h"
@@ -59,15 +60,8 @@ static int move_item(struct tree *t, struct moved *m, const char *from, const ch
 }
 
 static int note_carried(struct carried *c, const struct moved *m) {
-  if (c->count == c->cap) {
-    size_t cap = c->cap != 0 ? c->cap * 2 : 64;
-    void *grown = realloc(c->items, cap * sizeof(*c->items));
-
-    if (grown == NULL)
-      return -ENOMEM;
-    c->items = grown;
-    c->cap = cap;
-  }
+  if (array_room(&c->items, c->count, &c->cap, sizeof(*c->items)) != 0)
+    return -ENOMEM;
   c->items[c->count].name = strdup(m->name);
   if (c->items[c->count].name == NULL)
     return -ENOMEM;

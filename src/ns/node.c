@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "listing_internal.h"
+#include "s3apfs/base/array.h"
 #include "s3apfs/ns/ns.h"
 
 #define FIRST_BUCKETS 1024
@@ -204,16 +205,9 @@ static struct node *node_new(struct node *parent, const char *name, enum node_ki
 }
 
 static bool note_displaced_locked(struct ns *n, struct node *i) {
-  size_t cap = n->synced.displaced_cap != 0 ? n->synced.displaced_cap * 2 : 16;
-  struct node **grown;
-
-  if (n->synced.displaced_count == n->synced.displaced_cap) {
-    grown = realloc(n->synced.displaced, cap * sizeof(struct node *));
-    if (grown == NULL)
-      return false;
-    n->synced.displaced = grown;
-    n->synced.displaced_cap = cap;
-  }
+  if (array_room(&n->synced.displaced, n->synced.displaced_count, &n->synced.displaced_cap,
+                 sizeof(struct node *)) != 0)
+    return false;
   n->synced.displaced[n->synced.displaced_count++] = i;
   i->displaced = true;
   return true;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "journal_internal.h"
+#include "s3apfs/base/array.h"
 
 void journal_change_fini(struct journal_change *c) {
   free(c->domain);
@@ -129,16 +130,9 @@ static int collect(struct db *d, void *arg) {
   int rc = db_prepare(d, sql, &st);
 
   while (rc == 0 && (rc = db_step(d, st)) == 1) {
-    if (l->count == l->cap) {
-      size_t cap = l->cap != 0 ? l->cap * 2 : 16;
-      struct journal_change *grown = realloc(l->items, cap * sizeof(*grown));
-
-      if (grown == NULL)
-        return -ENOMEM;
-      l->items = grown;
-      l->cap = cap;
-    }
-    rc = read_change(st, &l->items[l->count++]);
+    rc = array_room(&l->items, l->count, &l->cap, sizeof(*l->items));
+    if (rc == 0)
+      rc = read_change(st, &l->items[l->count++]);
   }
   return rc;
 }

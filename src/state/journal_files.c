@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "journal_internal.h"
+#include "s3apfs/base/array.h"
 
 void journal_file_init(struct journal_file *f) {
   memset(f, 0, sizeof(*f));
@@ -284,16 +285,9 @@ static int collect_files(struct db *d, void *arg) {
   int rc = db_prepare(d, sql, &st);
 
   while (rc == 0 && (rc = db_step(d, st)) == 1) {
-    if (l->count == l->cap) {
-      size_t cap = l->cap != 0 ? l->cap * 2 : 16;
-      struct journal_file *grown = realloc(l->items, cap * sizeof(*grown));
-
-      if (grown == NULL)
-        return -ENOMEM;
-      l->items = grown;
-      l->cap = cap;
-    }
-    rc = read_file(st, &l->items[l->count++]);
+    rc = array_room(&l->items, l->count, &l->cap, sizeof(*l->items));
+    if (rc == 0)
+      rc = read_file(st, &l->items[l->count++]);
   }
   return rc;
 }
@@ -340,16 +334,9 @@ static int collect_parts(struct db *d, void *arg) {
   if (rc == 0)
     db_bind_int(st, 1, l->file);
   while (rc == 0 && (rc = db_step(d, st)) == 1) {
-    if (l->count == l->cap) {
-      size_t cap = l->cap != 0 ? l->cap * 2 : 64;
-      struct journal_part *grown = realloc(l->items, cap * sizeof(*grown));
-
-      if (grown == NULL)
-        return -ENOMEM;
-      l->items = grown;
-      l->cap = cap;
-    }
-    rc = read_part(st, &l->items[l->count++]);
+    rc = array_room(&l->items, l->count, &l->cap, sizeof(*l->items));
+    if (rc == 0)
+      rc = read_part(st, &l->items[l->count++]);
   }
   return rc;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "journal_internal.h"
+#include "s3apfs/base/array.h"
 
 int journal_add_layer(struct db *d, int64_t file, const struct journal_layer *l) {
   static const char sql[] = "INSERT OR REPLACE INTO layer(file, seq, map, data) VALUES(?, ?, ?, ?)";
@@ -65,16 +66,9 @@ static int collect(struct db *d, void *arg) {
   if (rc == 0)
     db_bind_int(st, 1, l->file);
   while (rc == 0 && (rc = db_step(d, st)) == 1) {
-    if (l->count == l->cap) {
-      size_t cap = l->cap != 0 ? l->cap * 2 : 4;
-      struct journal_layer *grown = realloc(l->items, cap * sizeof(*grown));
-
-      if (grown == NULL)
-        return -ENOMEM;
-      l->items = grown;
-      l->cap = cap;
-    }
-    rc = read_layer(st, &l->items[l->count++]);
+    rc = array_room(&l->items, l->count, &l->cap, sizeof(*l->items));
+    if (rc == 0)
+      rc = read_layer(st, &l->items[l->count++]);
   }
   return rc;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3apfs/base/array.h"
 #include "s3apfs/base/text.h"
 #include "state_internal.h"
 
@@ -211,15 +212,8 @@ struct search {
 static int add_found(struct search *l, sqlite3_stmt *st) {
   struct found *f;
 
-  if (l->count == l->cap) {
-    size_t cap = l->cap != 0 ? l->cap * 2 : 64;
-    struct found *grown = realloc(l->items, cap * sizeof(*grown));
-
-    if (grown == NULL)
-      return -ENOMEM;
-    l->items = grown;
-    l->cap = cap;
-  }
+  if (array_room(&l->items, l->count, &l->cap, sizeof(*l->items)) != 0)
+    return -ENOMEM;
   f = &l->items[l->count++];
   *f = (struct found){.key = db_column(st, 0), .etag = db_column(st, 1)};
   return f->key != NULL && f->etag != NULL ? read_known(st, 2, &f->known) : -ENOMEM;

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "mem_store.h"
+#include "s3apfs/base/array.h"
 #include "s3apfs/base/crc.h"
 
 #define FIRST_MTIME 1767225600 /* 2026-01-01T00:00:00Z */
@@ -63,23 +64,13 @@ struct object *objects_get_locked(struct mem_store *ms, const char *key) {
   return &ms->synced.objects[at];
 }
 
-static bool grow_locked(struct mem_store *ms) {
-  size_t cap = ms->synced.cap != 0 ? ms->synced.cap * 2 : 16;
-  struct object *o = realloc(ms->synced.objects, cap * sizeof(*o));
-
-  if (o == NULL)
-    return false;
-  ms->synced.objects = o;
-  ms->synced.cap = cap;
-  return true;
-}
-
 static struct object *insert_locked(struct mem_store *ms, const char *key) {
   size_t at = objects_find_locked(ms, key);
   char *copy = strdup(key);
   struct object *o;
 
-  if (copy == NULL || (ms->synced.count == ms->synced.cap && !grow_locked(ms))) {
+  if (copy == NULL ||
+      array_room(&ms->synced.objects, ms->synced.count, &ms->synced.cap, sizeof(*o)) != 0) {
     free(copy);
     return NULL;
   }
