@@ -36,38 +36,43 @@ static int s3_ready(struct store *st) {
   return rc;
 }
 
-static int s3_detail(struct store *st, const char *name, struct store_detail *out) {
-  struct s3_store *s = s3_store_self(st);
-  struct s3_try t;
+/* A call about one key, from its name to its error. */
+struct key_call {
+  struct s3_store *s;
   char *key;
-  int rc = s3_store_full_key(s, name, &key);
+  struct s3_try t;
+};
 
-  if (rc != 0)
-    return rc;
-  s3_try_init(&t);
-  rc = s3_change_detail(s->client, key, out, &t);
-  if (rc != 0)
-    rc = s3_store_map_error(s, "HEAD", key, rc, &t.error);
-  s3_try_fini(&t);
-  free(key);
+static int call_begin(struct key_call *c, struct store *st, const char *name) {
+  int rc;
+
+  *c = (struct key_call){.s = s3_store_self(st)};
+  rc = s3_store_full_key(c->s, name, &c->key);
+  if (rc == 0)
+    s3_try_init(&c->t);
   return rc;
 }
 
-static int s3_tags(struct store *st, const char *name, struct buf *out) {
-  struct s3_store *s = s3_store_self(st);
-  struct s3_try t;
-  char *key;
-  int rc = s3_store_full_key(s, name, &key);
-
+static int call_end(struct key_call *c, const char *what, int rc) {
   if (rc != 0)
-    return rc;
-  s3_try_init(&t);
-  rc = s3_change_tags(s->client, key, out, &t);
-  if (rc != 0)
-    rc = s3_store_map_error(s, "GET ?tagging", key, rc, &t.error);
-  s3_try_fini(&t);
-  free(key);
+    rc = s3_store_map_error(c->s, what, c->key, rc, &c->t.error);
+  s3_try_fini(&c->t);
+  free(c->key);
   return rc;
+}
+
+static int s3_detail(struct store *st, const char *name, struct store_detail *out) {
+  struct key_call c;
+  int rc = call_begin(&c, st, name);
+
+  return rc != 0 ? rc : call_end(&c, "HEAD", s3_change_detail(c.s->client, c.key, out, &c.t));
+}
+
+static int s3_tags(struct store *st, const char *name, struct buf *out) {
+  struct key_call c;
+  int rc = call_begin(&c, st, name);
+
+  return rc != 0 ? rc : call_end(&c, "GET ?tagging", s3_change_tags(c.s->client, c.key, out, &c.t));
 }
 
 static bool wants_match(const struct store_condition *cond) {
@@ -138,69 +143,49 @@ static int put_key(struct s3_store *s, const char *key, const struct s3_bytes *b
   return judge(rc, send);
 }
 
+static int bytes_of(struct store *st, const void *data, size_t len, struct s3_bytes *out) {
+  return len > STORE_PART_MAX ? -EFBIG : s3_bytes_init(s3_store_self(st)->writer, data, len, out);
+}
+
 static int s3_put(struct store *st, const char *name, const void *data, size_t len,
                   const struct store_dress *dress, const struct store_condition *cond,
                   struct store_attr *out) {
-  struct s3_store *s = s3_store_self(st);
   struct s3_bytes bytes;
-  struct s3_try t;
-  char *key;
-  int rc = len > STORE_PART_MAX ? -EFBIG : s3_bytes_init(s->writer, data, len, &bytes);
+  struct key_call c;
+  int rc = bytes_of(st, data, len, &bytes);
 
   if (rc == 0)
-    rc = s3_store_full_key(s, name, &key);
-
+    rc = call_begin(&c, st, name);
   if (rc != 0)
     return rc;
-  s3_try_init(&t);
-  rc = put_key(s, key, &bytes, dress, cond, out, &t);
-  if (rc != 0)
-    rc = s3_store_map_error(s, "PUT", key, rc, &t.error);
-  s3_try_fini(&t);
-  free(key);
-  return rc;
+  return call_end(&c, "PUT", put_key(c.s, c.key, &bytes, dress, cond, out, &c.t));
 }
 
 /* --- uploads ------------------------------------------------------------------------ */
 
 static int s3_create_upload(struct store *st, const char *name, const struct store_dress *dress,
                             char **upload) {
-  struct s3_store *s = s3_store_self(st);
-  struct s3_try t;
-  char *key;
-  int rc = s3_store_full_key(s, name, &key);
+  struct key_call c;
+  int rc = call_begin(&c, st, name);
 
   if (rc != 0)
     return rc;
-  s3_try_init(&t);
-  rc = s3_change_create_upload(s->writer, key, dress, upload, &t);
-  if (rc != 0)
-    rc = s3_store_map_error(s, "CreateMultipartUpload", key, rc, &t.error);
-  s3_try_fini(&t);
-  free(key);
-  return rc;
+  rc = s3_change_create_upload(c.s->writer, c.key, dress, upload, &c.t);
+  return call_end(&c, "CreateMultipartUpload", rc);
 }
 
 static int s3_put_part(struct store *st, const char *name, const char *upload, unsigned number,
                        const void *data, size_t len, struct store_part *out) {
-  struct s3_store *s = s3_store_self(st);
   struct s3_bytes bytes;
-  struct s3_try t;
-  char *key;
-  int rc = len > STORE_PART_MAX ? -EFBIG : s3_bytes_init(s->writer, data, len, &bytes);
+  struct key_call c;
+  int rc = bytes_of(st, data, len, &bytes);
 
   if (rc == 0)
-    rc = s3_store_full_key(s, name, &key);
-
+    rc = call_begin(&c, st, name);
   if (rc != 0)
     return rc;
-  s3_try_init(&t);
-  rc = s3_change_put_part(s->writer, key, upload, number, &bytes, out, &t);
-  if (rc != 0)
-    rc = s3_store_map_error(s, "UploadPart", key, rc, &t.error);
-  s3_try_fini(&t);
-  free(key);
-  return rc;
+  rc = s3_change_put_part(c.s->writer, c.key, upload, number, &bytes, out, &c.t);
+  return call_end(&c, "UploadPart", rc);
 }
 
 /* The part's checksum of the client's kind; false: not known. */
@@ -307,46 +292,30 @@ static int complete_key(struct s3_store *s, const char *key, const struct s3_com
 static int s3_complete_upload(struct store *st, const char *name, const char *upload,
                               const struct store_part *parts, size_t count,
                               const struct store_condition *cond, struct store_attr *out) {
-  struct s3_store *s = s3_store_self(st);
   struct s3_completion w = {.upload = upload, .parts = parts, .count = count};
-  struct s3_try t;
-  char *key;
-  int rc = count == 0 || count > STORE_PARTS_MAX ? -EINVAL : s3_store_full_key(s, name, &key);
+  struct key_call c;
+  int rc = count == 0 || count > STORE_PARTS_MAX ? -EINVAL : call_begin(&c, st, name);
 
   if (rc != 0)
     return rc;
   sum_up(&w);
-  s3_try_init(&t);
-  rc = join_sums(s->writer, &w);
+  rc = join_sums(c.s->writer, &w);
   /* Each part has to be named with its own: what was sent without one is sent again. */
-  if (rc == 0 && !w.has_sum && s3_sum_type(s->writer->placing.checksum) == CHECKSUM_COMPOSITE)
+  if (rc == 0 && !w.has_sum && s3_sum_type(c.s->writer->placing.checksum) == CHECKSUM_COMPOSITE)
     rc = -EAGAIN;
   if (rc == 0)
-    rc = complete_key(s, key, &w, cond, out, &t);
-  if (rc != 0)
-    rc = s3_store_map_error(s, "CompleteMultipartUpload", key, rc, &t.error);
-  s3_try_fini(&t);
-  free(key);
-  return rc;
+    rc = complete_key(c.s, c.key, &w, cond, out, &c.t);
+  return call_end(&c, "CompleteMultipartUpload", rc);
 }
 
 static int s3_abort_upload(struct store *st, const char *name, const char *upload) {
-  struct s3_store *s = s3_store_self(st);
-  struct s3_try t;
-  char *key;
-  int rc = s3_store_full_key(s, name, &key);
+  struct key_call c;
+  int rc = call_begin(&c, st, name);
 
   if (rc != 0)
     return rc;
-  s3_try_init(&t);
-  rc = s3_change_abort(s->writer, key, upload, &t);
-  if (rc == -EPIPE && t.repeated)
-    rc = 0;
-  if (rc != 0)
-    rc = s3_store_map_error(s, "AbortMultipartUpload", key, rc, &t.error);
-  s3_try_fini(&t);
-  free(key);
-  return rc;
+  rc = s3_change_abort(c.s->writer, c.key, upload, &c.t);
+  return call_end(&c, "AbortMultipartUpload", rc == -EPIPE && c.t.repeated ? 0 : rc);
 }
 
 #define WRITE_OPS                                                                                  \
