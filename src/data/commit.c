@@ -305,6 +305,7 @@ int commit_settle(struct attempt *a, const struct store_attr *attr) {
   rc = note_rest(f, a->state.top);
   staged_drop_layers(f, attr != NULL ? a->state.top : UINT32_MAX);
   change_end(f);
+  staging_drop_over(f->staging);
   return rc;
 }
 

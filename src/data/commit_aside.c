@@ -130,11 +130,10 @@ int staged_is_in_store(struct staged *f, bool *is, struct store_attr *attr) {
 
 /* --- other ends --- */
 
-int staged_discard(struct staged *f) {
-  int rc = commit_begin(f);
+/* Inside a commit. What the journal still has is for the next mount. */
+static int discard(struct staged *f) {
+  int rc = change_begin(f);
 
-  if (rc == 0)
-    rc = change_begin(f);
   if (rc != 0)
     return rc;
   commit_abort_upload(f);
@@ -142,8 +141,29 @@ int staged_discard(struct staged *f) {
   f->synced.lost = true;
   mtx_unlock(&f->synced.lock);
   rc = staged_id(f) != 0 ? staged_forget(f) : 0;
-  staged_drop_layers(f, UINT32_MAX);
+  if (rc == 0)
+    staged_drop_layers(f, UINT32_MAX);
   change_end(f);
+  staging_drop_over(f->staging);
+  return rc;
+}
+
+int staged_discard(struct staged *f) {
+  int rc = commit_begin(f);
+
+  if (rc != 0)
+    return rc;
+  rc = discard(f);
+  commit_end(f);
+  return rc;
+}
+
+int staged_give_up(struct staged *f) {
+  int rc = commit_begin(f) == 0 ? 0 : -ENOENT;
+
+  if (rc != 0)
+    return rc;
+  rc = staged_is_dirty(f) ? discard(f) : -ENOENT;
   commit_end(f);
   return rc;
 }

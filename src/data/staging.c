@@ -211,8 +211,6 @@ void staged_free(struct staged *f) {
     return;
   if (f->synced.key[0] == '\0' && staged_discard(f) != 0)
     log_debug("a file without a name is left to the next mount");
-  if (f->synced.over && staged_id(f) != 0)
-    staging_over_add(f->staging, staged_id(f));
   staged_release(f);
 }
 
@@ -283,7 +281,6 @@ static int note_begin(struct staged *f, struct journal_file *row) {
     cond_wait(&f->synced.turn, &f->synced.lock);
   rc = staged_describe_locked(f, row);
   f->synced.noting = rc == 0;
-  f->synced.over = false;
   mtx_unlock(&f->synced.lock);
   return rc;
 }
@@ -319,6 +316,8 @@ int staged_note(struct staged *f, enum state_sync sync) {
     rc = journal_add_file(f->staging->state, &row, sync);
   note_end(f, rc == 0 ? row.id : before);
   journal_file_fini(&row);
+  if (rc == 0)
+    staging_drop_over(f->staging);
   return rc;
 }
 
@@ -348,6 +347,8 @@ int staged_note_promise(struct staged *f, const struct journal_layer *layers, si
   rc = journal_promise_file(f->staging->state, &row, layers, count);
   note_end(f, rc == 0 ? row.id : before);
   journal_file_fini(&row);
+  if (rc == 0)
+    staging_drop_over(f->staging);
   return rc;
 }
 
@@ -359,11 +360,10 @@ int staged_forget(struct staged *f) {
     return rc;
   if (row.id != 0)
     rc = journal_drop_file(f->staging->state, row.id, STATE_LAZY);
+  if (rc != 0)
+    rc = staging_over_add(f->staging, row.id);
   note_end(f, rc == 0 ? 0 : row.id);
   journal_file_fini(&row);
-  mtx_lock(&f->synced.lock);
-  f->synced.over = rc != 0;
-  mtx_unlock(&f->synced.lock);
   return rc;
 }
 

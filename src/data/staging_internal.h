@@ -103,7 +103,6 @@ struct staged {
     int err;     /* of the last commit */
     bool ahead;  /* it was committed before a close, because bytes had been released */
     bool synced; /* whoever writes it has synced it */
-    bool over;   /* the row should be gone, and could not be dropped */
     bool lost;   /* replaced by somebody else: nothing works any more */
   } synced;
 };
@@ -119,7 +118,7 @@ void base_unref(struct base *b);
 int staged_note(struct staged *f, enum state_sync sync);
 /* The same, durably, with the content of small layers. */
 int staged_note_promise(struct staged *f, const struct journal_layer *layers, size_t count);
-/* Takes it out of the journal. */
+/* Takes it out of the journal; where that cannot be written its row is over for now. */
 int staged_forget(struct staged *f);
 /* The file as the journal should have it; the lock is held. */
 int staged_describe_locked(const struct staged *f, struct journal_file *out);
@@ -130,7 +129,7 @@ void upload_fini(struct upload *u);
 /* --- staging_over.c --- */
 void staging_over_init(struct staging *g);
 void staging_over_fini(struct staging *g);
-void staging_over_add(struct staging *g, int64_t row);
+int staging_over_add(struct staging *g, int64_t row); /* 0 or -ENOMEM */
 
 /* --- staging_write.c --- */
 /* Only one thread changes a file at a time. */

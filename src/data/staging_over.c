@@ -1,7 +1,9 @@
 /* Rows of the journal that are over, and could not be dropped: its disk was full, or failed. The
- * store has all of it, so nothing of them is pending; they go once the journal can be
- * written again. A later process that still finds one sees by what the commit expected that it
- * is over. */
+ * store has all of it, or it was given up, so nothing of them is pending; they go once the journal
+ * can be written again, which is tried whenever something else was written to it and when their
+ * own content made room on that disk. The file has no row any more, and gets another one. A later
+ * process that still finds one sees by what the commit expected that it is over. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +19,7 @@ void staging_over_fini(struct staging *g) {
   free(g->over.rows);
 }
 
-void staging_over_add(struct staging *g, int64_t row) {
+int staging_over_add(struct staging *g, int64_t row) {
   int64_t *grown;
 
   mtx_lock(&g->over.lock);
@@ -27,6 +29,7 @@ void staging_over_add(struct staging *g, int64_t row) {
     grown[g->over.count++] = row;
   }
   mtx_unlock(&g->over.lock);
+  return grown != NULL ? 0 : -ENOMEM;
 }
 
 static int64_t take(struct staging *g) {
@@ -45,8 +48,8 @@ void staging_drop_over(struct staging *g) {
 
   while (rc == 0 && (row = take(g)) != 0) {
     rc = journal_drop_file(g->state, row, STATE_LAZY);
-    if (rc != 0)
-      staging_over_add(g, row);
+    if (rc != 0 && staging_over_add(g, row) != 0)
+      log_debug("a row that is over is left to the next mount");
   }
   if (rc != 0)
     log_debug("the journal still has files that are in the store: %s", strerror(-rc));

@@ -127,12 +127,12 @@ bool behind_make_room(struct fs *fs, const struct writing *but) {
   size_t count;
   int rc = -ENOSPC;
 
-  if (writings_get(fs, &all, &count) != 0)
+  if (writings_borrow(fs, &all, &count) != 0)
     return false;
   for (size_t i = 0; i < count; i++) {
     if (rc != 0 && !may_pass(rc) && all[i] != but && staged_is_acked(all[i]->staged))
       rc = behind_finish(fs, all[i]);
-    writing_put(fs, all[i]);
+    writing_give_back(fs, all[i]);
   }
   free(all);
   return rc == 0;
@@ -155,7 +155,7 @@ static void follow_run(void *arg) {
   }
   if (rc != 0 && !may_pass(rc) && rc != -ESTALE)
     log_error("a file that was written is only in the journal: %s", strerror(-rc));
-  writing_put(fs, f->writing);
+  writing_give_back(fs, f->writing);
   free(f);
 }
 
@@ -170,14 +170,16 @@ void behind_queue(struct fs *fs, struct writing *w) {
   mtx_lock(&fs->synced.lock);
   mine = !w->queued;
   w->queued = true;
-  if (mine)
+  if (mine) {
     w->refs++;
+    w->lent++;
+  }
   mtx_unlock(&fs->synced.lock);
   if (mine && pool_submit(fs->behind->pool, follow_run, f) == 0)
     return;
   if (mine) {
     unqueue(fs, w);
-    writing_put(fs, w);
+    writing_give_back(fs, w);
   }
   free(f);
 }

@@ -82,7 +82,7 @@ static int export_as(const struct exporting *e, const struct journal_file *row,
     if (rc != 0)
       unlinkat(dir, name, 0);
   }
-  writing_put(e->fs, w);
+  writing_give_back(e->fs, w);
   return rc;
 }
 
@@ -115,7 +115,7 @@ static int export_row(void *arg, struct journal_file *row) {
   char *path;
   int rc;
 
-  if (row->id != e->id || row->key[0] == '\0')
+  if (row->id != e->id || row->key[0] == '\0' || staging_is_over(e->fs->staging, row->id))
     return 0;
   e->found = true;
   path = text_printf("%s%s%s", place, *place != '\0' ? "/" : "", row->key);

@@ -56,6 +56,7 @@ struct writing {
   atomic_bool mapped; /* changed by a mapping since it was saved last: any release commits */
   /* under the file system's lock: */
   unsigned refs; /* handles and calls under way */
+  unsigned lent; /* of those: who only looks, or commits what there is */
   bool known;    /* found by its inode */
   bool queued;   /* behind.c will commit it */
   UT_hash_handle hh;
@@ -223,14 +224,19 @@ int writing_keep_bytes(struct fs *fs, uint64_t ino);
 const struct root *fs_root_of(struct fs *fs, const char *domain);
 /* All of them, each with a reference; the array is the caller's. */
 int writings_get(struct fs *fs, struct writing ***out, size_t *count);
-/* The one whose content has that row in the journal, with a reference; or NULL. */
+/* The same for who only looks at them, or commits; each goes back by writing_give_back(). Nobody's
+ * file is open because of that. */
+int writings_borrow(struct fs *fs, struct writing ***out, size_t *count);
+void writing_give_back(struct fs *fs, struct writing *w);
+/* The one whose content has that row in the journal, borrowed; or NULL. */
 struct writing *writing_of_row(struct fs *fs, int64_t id);
 /* What an object is to carry for these attributes: nothing with posix-metadata=off. */
 static inline int root_dress(const struct root *r, const struct posix *p, struct kvlist *meta) {
   return r->options.posix == ROOT_POSIX_OFF ? 0 : posix_to_meta(p, meta);
 }
-/* Gives up what is staged when nobody else has it, and it has that depth still: the name
- * shows what the store has then. Else -EBUSY. */
+/* Gives up what is staged when nobody has it open, and it has that depth still: the name
+ * shows what the store has then. Else -EBUSY; -ENOENT: it is not staged any more. Who is sending it
+ * is waited for. */
 int writing_give_up(struct fs *fs, struct writing *w, size_t depth);
 /* Something was written just now. */
 void writing_touch(struct fs *fs, struct writing *w);

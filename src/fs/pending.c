@@ -157,27 +157,6 @@ void pending_recover_root(struct fs *fs, const struct root *r) {
 
 /* --- this one --- */
 
-/* All writings, with a reference to each. */
-static int take_all(struct fs *fs, struct writing ***out, size_t *count) {
-  struct writing **all;
-  struct writing *w;
-  struct writing *next;
-  size_t n = 0;
-
-  mtx_lock(&fs->synced.lock);
-  all = calloc(HASH_COUNT(fs->synced.writings) + 1, sizeof(struct writing *));
-  if (all != NULL) {
-    HASH_ITER (hh, fs->synced.writings, w, next) {
-      w->refs++;
-      all[n++] = w;
-    }
-  }
-  mtx_unlock(&fs->synced.lock);
-  *out = all;
-  *count = n;
-  return all != NULL ? 0 : -ENOMEM;
-}
-
 int fs_sync(struct fs *fs, unsigned *failed) {
   struct writing **all;
   size_t count;
@@ -185,12 +164,12 @@ int fs_sync(struct fs *fs, unsigned *failed) {
   int rc;
 
   *failed = 0;
-  first = take_all(fs, &all, &count);
+  first = writings_borrow(fs, &all, &count);
   for (size_t i = 0; i < count; i++) {
     rc = writing_commit(fs, all[i]);
     *failed += rc != 0;
     first = first != 0 ? first : rc;
-    writing_put(fs, all[i]);
+    writing_give_back(fs, all[i]);
   }
   free(all);
   rc = flush_names(fs, failed);
@@ -230,7 +209,7 @@ static int failure_of(struct fs *fs, const struct root *root, const struct journ
   w = writing_of_row(fs, row->id);
   if (w == NULL)
     return -EIO;
-  writing_put(fs, w);
+  writing_give_back(fs, w);
   return 0;
 }
 

@@ -86,12 +86,12 @@ static int add(struct fs *fs, const char *path, struct store *s, const struct ro
 static int flush(struct fs *fs, const struct root *r) {
   struct writing **all;
   size_t count;
-  int rc = writings_get(fs, &all, &count);
+  int rc = writings_borrow(fs, &all, &count);
 
   for (size_t i = 0; rc == 0 && i < count; i++) {
     if (all[i]->root == r && writing_commit(fs, all[i]) != 0)
       log_debug("a file of %s waits on", r->path);
-    writing_put(fs, all[i]);
+    writing_give_back(fs, all[i]);
   }
   if (rc == 0)
     free(all);

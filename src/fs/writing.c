@@ -97,16 +97,18 @@ void writing_put(struct fs *fs, struct writing *w) {
     writing_free(fs, w);
 }
 
-int writings_get(struct fs *fs, struct writing ***out, size_t *count) {
+static int collect(struct fs *fs, bool lend, struct writing ***out, size_t *count) {
   struct writing **all;
   struct writing *w;
   size_t n = 0;
 
+  *out = NULL;
   *count = 0;
   mtx_lock(&fs->synced.lock);
   all = calloc(HASH_COUNT(fs->synced.writings) + 1, sizeof(struct writing *));
   for (w = fs->synced.writings; all != NULL && w != NULL; w = w->hh.next) {
     w->refs++;
+    w->lent += lend;
     all[n++] = w;
   }
   mtx_unlock(&fs->synced.lock);
@@ -115,6 +117,21 @@ int writings_get(struct fs *fs, struct writing ***out, size_t *count) {
   *out = all;
   *count = n;
   return 0;
+}
+
+int writings_get(struct fs *fs, struct writing ***out, size_t *count) {
+  return collect(fs, false, out, count);
+}
+
+int writings_borrow(struct fs *fs, struct writing ***out, size_t *count) {
+  return collect(fs, true, out, count);
+}
+
+void writing_give_back(struct fs *fs, struct writing *w) {
+  mtx_lock(&fs->synced.lock);
+  w->lent--;
+  mtx_unlock(&fs->synced.lock);
+  writing_put(fs, w);
 }
 
 /* Takes w's place in the table, or finds that somebody was faster. */
@@ -269,12 +286,20 @@ int writing_begin_new(struct fs *fs, uint64_t ino, const struct root *r, const c
 /* --- committing --- */
 
 /* New opens show what stands there now. */
-static void replaced(struct fs *fs, struct writing *w) {
-  mtx_lock(&fs->synced.lock);
-  unknow_locked(fs, w);
-  mtx_unlock(&fs->synced.lock);
+static void show_store(struct fs *fs, const struct writing *w) {
   ns_dropped(fs->ns, w->ino);
   fs_notify_changed(fs, w->ino);
+}
+
+static void replaced(struct fs *fs, struct writing *w) {
+  bool known;
+
+  mtx_lock(&fs->synced.lock);
+  known = w->known;
+  unknow_locked(fs, w);
+  mtx_unlock(&fs->synced.lock);
+  if (known)
+    show_store(fs, w);
 }
 
 /* When it was written is kept with the object. Where objects can be appended to, the service's own
@@ -355,13 +380,13 @@ struct writing *writing_of_row(struct fs *fs, int64_t id) {
   struct writing **all;
   size_t count;
 
-  if (writings_get(fs, &all, &count) != 0)
+  if (writings_borrow(fs, &all, &count) != 0)
     return NULL;
   for (size_t i = 0; i < count; i++) {
     if (found == NULL && staged_id(all[i]->staged) == id)
       found = all[i];
     else
-      writing_put(fs, all[i]);
+      writing_give_back(fs, all[i]);
   }
   free(all);
   return found;
@@ -372,15 +397,17 @@ int writing_give_up(struct fs *fs, struct writing *w, size_t depth) {
   bool alone;
   int rc;
 
+  if (!staged_is_dirty(w->staged))
+    return -ENOENT;
   mtx_lock(&fs->synced.lock);
-  alone = w->refs == 1 && staged_depth(w->staged) == depth;
+  alone = w->refs == w->lent && staged_depth(w->staged) == depth;
   if (alone)
     unknow_locked(fs, w); /* who opens it from now on begins anew */
   mtx_unlock(&fs->synced.lock);
   if (!alone)
-    return -EBUSY;
-  rc = staged_discard(w->staged);
-  replaced(fs, w);
+    return staged_is_dirty(w->staged) ? -EBUSY : -ENOENT;
+  rc = staged_give_up(w->staged);
+  show_store(fs, w);
   return rc;
 }
 

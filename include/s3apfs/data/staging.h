@@ -127,5 +127,7 @@ int staged_note_with(struct staged *f, struct journal_change *c);
 
 /* Drops what is staged, and its journal; an upload under way is aborted. */
 int staged_discard(struct staged *f);
+/* The same, unless there is nothing of it any more (-ENOENT): a commit under way is waited for. */
+int staged_give_up(struct staged *f);
 
 #endif
