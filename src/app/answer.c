@@ -213,17 +213,26 @@ static bool any_writable(struct app *app) {
   return writable;
 }
 
+void answer_begin(cJSON *doc, const char *dir, const char *source, int64_t started_ms) {
+  cJSON_AddStringToObject(doc, "mount", dir);
+  cJSON_AddStringToObject(doc, "source", source);
+  cJSON_AddStringToObject(doc, "version", S3APFS_VERSION);
+  cJSON_AddNumberToObject(doc, "pid", getpid());
+  cJSON_AddNumberToObject(doc, "uptime_s",
+                          (double)(clock_mono_ms(&clock_system) - started_ms) / 1000.0);
+}
+
+void answer_pid(cJSON *doc, int64_t umount_timeout_ms) {
+  cJSON_AddNumberToObject(doc, "pid", getpid());
+  cJSON_AddNumberToObject(doc, "umount_timeout_ms", (double)umount_timeout_ms);
+}
+
 cJSON *answer_status(struct answer *a) {
   cJSON *doc = cJSON_CreateObject();
   struct source *s;
   cJSON *dirs;
 
-  cJSON_AddStringToObject(doc, "mount", a->dir);
-  cJSON_AddStringToObject(doc, "source", a->source);
-  cJSON_AddStringToObject(doc, "version", S3APFS_VERSION);
-  cJSON_AddNumberToObject(doc, "pid", getpid());
-  cJSON_AddNumberToObject(doc, "uptime_s",
-                          (double)(clock_mono_ms(&clock_system) - a->started_ms) / 1000.0);
+  answer_begin(doc, a->dir, a->source, a->started_ms);
   cJSON_AddBoolToObject(doc, "read_only", !any_writable(a->app));
   if (*a->app->read_only_because != '\0')
     cJSON_AddStringToObject(doc, "read_only_because", a->app->read_only_because);
@@ -289,12 +298,10 @@ static cJSON *answer(struct answer *a, const char *request) {
   if (text_has_prefix(request, EXPORT_REQUEST))
     return exporting_answer(a->fs, request + strlen(EXPORT_REQUEST), NULL);
   doc = cJSON_CreateObject();
-  if (strcmp(request, "pid") == 0) {
-    cJSON_AddNumberToObject(doc, "pid", getpid());
-    cJSON_AddNumberToObject(doc, "umount_timeout_ms", (double)a->umount_timeout_ms);
-  } else {
+  if (strcmp(request, "pid") == 0)
+    answer_pid(doc, a->umount_timeout_ms);
+  else
     cJSON_AddStringToObject(doc, "error", "unknown request");
-  }
   return doc;
 }
 

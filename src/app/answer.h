@@ -22,6 +22,10 @@ void answer_init(struct answer *a, struct app *app, struct fs *fs, const char *s
                  const char *dir);
 /* Nothing is asked any more; waits for what is being brought to S3. */
 void answer_fini(struct answer *a);
+/* What a document about a mount begins with, whoever answers. */
+void answer_begin(struct cJSON *doc, const char *dir, const char *source, int64_t started_ms);
+/* The answer to "pid". */
+void answer_pid(struct cJSON *doc, int64_t umount_timeout_ms);
 /* The documents of two of its answers. */
 struct cJSON *answer_status(struct answer *a);
 struct cJSON *answer_sync(struct answer *a);

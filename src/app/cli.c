@@ -1,10 +1,14 @@
-/* Messages and exit codes that the commands share. */
+/* What the commands share: messages, exit codes, documents, mounts by their names. */
 #include "cli.h"
 
+#include <cjson/cJSON.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "mounts.h"
 #include "s3apfs/base/buf.h"
 #include "s3apfs/base/log.h"
 
@@ -29,4 +33,38 @@ int cli_fail(enum exit_code code, const char *fmt, ...) {
 
 enum exit_code cli_code(int err) {
   return err == -EACCES ? EXIT_DENIED : EXIT_FAILED;
+}
+
+int cli_print_json(const cJSON *doc) {
+  char *text = cJSON_Print(doc);
+
+  if (text == NULL)
+    return cli_fail(EXIT_FAILED, "out of memory");
+  puts(text);
+  cJSON_free(text);
+  return EXIT_OK;
+}
+
+static int at_path(const char *path, int (*fn)(const struct mount_entry *e)) {
+  struct mounts m;
+  const struct mount_entry *e;
+  int rc = mounts_load(&m);
+
+  if (rc != 0)
+    return cli_fail(EXIT_FAILED, "cannot read the mount table: %s", strerror(-rc));
+  e = mounts_holding(&m, path);
+  rc = e != NULL ? fn(e) : cli_fail(EXIT_FAILED, "%s: no s3apfs mount is there", path);
+  mounts_fini(&m);
+  return rc;
+}
+
+int cli_at_mount(const char *arg, int (*fn)(const struct mount_entry *e)) {
+  char *path = mount_point_path(arg);
+  int rc;
+
+  if (path == NULL)
+    return cli_fail(EXIT_FAILED, "%s: %s", arg, strerror(errno));
+  rc = at_path(path, fn);
+  free(path);
+  return rc;
 }

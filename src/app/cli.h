@@ -11,6 +11,13 @@ enum mount_exit { MOUNT_EX_USAGE = 1, MOUNT_EX_FAIL = 32 };
 int cli_fail(enum exit_code code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* 3 for -EACCES, else 1. */
 enum exit_code cli_code(int err);
+struct cJSON;
+/* Prints the document for --json; the exit code. */
+int cli_print_json(const struct cJSON *doc);
+struct mount_entry;
+/* Runs fn on the s3apfs mount that `arg` is on or below; its exit code, or EXIT_FAILED after one
+ * line was said. */
+int cli_at_mount(const char *arg, int (*fn)(const struct mount_entry *e));
 
 int cmd_mount(int argc, char **argv);
 int cmd_mount_helper(int argc, char **argv); /* as mount.s3apfs */

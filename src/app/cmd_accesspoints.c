@@ -55,17 +55,13 @@ static cJSON *describe(const struct access_point_info *p) {
 
 static int print_json(const struct access_points *a) {
   cJSON *all = cJSON_CreateArray();
-  char *text;
+  int rc;
 
   for (size_t i = 0; i < a->count; i++)
     cJSON_AddItemToArray(all, describe(&a->items[i]));
-  text = cJSON_Print(all);
+  rc = cli_print_json(all);
   cJSON_Delete(all);
-  if (text == NULL)
-    return cli_fail(EXIT_FAILED, "out of memory");
-  puts(text);
-  cJSON_free(text);
-  return EXIT_OK;
+  return rc;
 }
 
 static int list(struct control *control, const char *account, void *out, struct s3_error *error) {

@@ -37,7 +37,7 @@ static int print_table(const struct caller_grants *g) {
 
 static int print_json(const struct caller_grants *g) {
   cJSON *all = cJSON_CreateArray();
-  char *text;
+  int rc;
 
   for (size_t i = 0; i < g->count; i++) {
     cJSON *o = cJSON_CreateObject();
@@ -51,13 +51,9 @@ static int print_json(const struct caller_grants *g) {
     free(line);
     cJSON_AddItemToArray(all, o);
   }
-  text = cJSON_Print(all);
+  rc = cli_print_json(all);
   cJSON_Delete(all);
-  if (text == NULL)
-    return cli_fail(EXIT_FAILED, "out of memory");
-  puts(text);
-  cJSON_free(text);
-  return EXIT_OK;
+  return rc;
 }
 
 static int list(struct control *control, const char *account, void *out, struct s3_error *error) {

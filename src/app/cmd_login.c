@@ -97,25 +97,8 @@ static int login_all(const struct mount_entry *e) {
 }
 
 int cmd_login(int argc, char **argv) {
-  struct mounts m;
-  const struct mount_entry *e;
-  char *path;
-  int rc;
-
   if (argc != 2 || argv[1][0] == '-')
     return cli_fail(EXIT_USAGE, "usage: s3apfs login DIR");
   prompt_open();
-  path = mount_point_path(argv[1]);
-  if (path == NULL)
-    return cli_fail(EXIT_FAILED, "%s: %s", argv[1], strerror(errno));
-  rc = mounts_load(&m);
-  if (rc != 0) {
-    free(path);
-    return cli_fail(EXIT_FAILED, "cannot read the mount table: %s", strerror(-rc));
-  }
-  e = mounts_holding(&m, path);
-  rc = e != NULL ? login_all(e) : (int)cli_fail(EXIT_FAILED, "%s: no s3apfs mount is there", path);
-  mounts_fini(&m);
-  free(path);
-  return rc;
+  return cli_at_mount(argv[1], login_all);
 }

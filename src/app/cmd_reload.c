@@ -34,29 +34,8 @@ static int reload(const struct mount_entry *e) {
   return rc;
 }
 
-static int reload_dir(const char *dir) {
-  struct mounts m;
-  const struct mount_entry *e;
-  int rc = mounts_load(&m);
-
-  if (rc != 0)
-    return cli_fail(EXIT_FAILED, "cannot read the mount table: %s", strerror(-rc));
-  e = mounts_holding(&m, dir);
-  rc = e != NULL ? reload(e) : (int)cli_fail(EXIT_FAILED, "%s: no s3apfs mount is there", dir);
-  mounts_fini(&m);
-  return rc;
-}
-
 int cmd_reload(int argc, char **argv) {
-  char *dir;
-  int rc;
-
   if (argc != 2 || argv[1][0] == '-')
     return cli_fail(EXIT_USAGE, "usage: s3apfs reload DIR");
-  dir = mount_point_path(argv[1]);
-  if (dir == NULL)
-    return cli_fail(EXIT_FAILED, "%s: %s", argv[1], strerror(errno));
-  rc = reload_dir(dir);
-  free(dir);
-  return rc;
+  return cli_at_mount(argv[1], reload);
 }

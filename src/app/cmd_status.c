@@ -144,16 +144,6 @@ static int show_all(const struct mounts *m, const char *dir, cJSON *all) {
   return worst;
 }
 
-static int print_json(const cJSON *all) {
-  char *text = cJSON_Print(all);
-
-  if (text == NULL)
-    return cli_fail(EXIT_FAILED, "out of memory");
-  puts(text);
-  cJSON_free(text);
-  return EXIT_OK;
-}
-
 static int status(const char *arg, bool json) {
   char *dir = arg != NULL ? mount_point_path(arg) : NULL;
   cJSON *all = json ? cJSON_CreateArray() : NULL;
@@ -168,7 +158,7 @@ static int status(const char *arg, bool json) {
   } else {
     rc = show_all(&m, dir, all);
     if (all != NULL && rc == EXIT_OK)
-      rc = print_json(all);
+      rc = cli_print_json(all);
     mounts_fini(&m);
   }
   cJSON_Delete(all);

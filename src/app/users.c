@@ -378,12 +378,7 @@ static cJSON *all_status(struct users *u, bool sync) {
   cJSON *list;
   cJSON *pending;
 
-  cJSON_AddStringToObject(doc, "mount", u->dir);
-  cJSON_AddStringToObject(doc, "source", u->source);
-  cJSON_AddStringToObject(doc, "version", S3APFS_VERSION);
-  cJSON_AddNumberToObject(doc, "pid", getpid());
-  cJSON_AddNumberToObject(doc, "uptime_s",
-                          (double)(clock_mono_ms(&clock_system) - u->started_ms) / 1000.0);
+  answer_begin(doc, u->dir, u->source, u->started_ms);
   cJSON_AddStringToObject(doc, "per_user", u->file);
   list = cJSON_AddArrayToObject(doc, "users");
   pending = cJSON_AddArrayToObject(doc, "pending");
@@ -434,12 +429,10 @@ void users_answer(void *arg, const char *request, struct buf *reply) {
       cJSON_AddStringToObject(doc, "error",
                               "a mount with per-user cannot be changed while mounted: umount it "
                               "and mount it again");
-    else if (strcmp(request, "pid") == 0) {
-      cJSON_AddNumberToObject(doc, "pid", getpid());
-      cJSON_AddNumberToObject(doc, "umount_timeout_ms", (double)u->umount_timeout_ms);
-    } else {
+    else if (strcmp(request, "pid") == 0)
+      answer_pid(doc, u->umount_timeout_ms);
+    else
       cJSON_AddStringToObject(doc, "error", "a mount with per-user does not answer that");
-    }
   }
   text = cJSON_PrintUnformatted(doc);
   if (text != NULL) {
