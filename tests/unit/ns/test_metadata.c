@@ -16,7 +16,7 @@ static void open_with(int64_t ttl) {
 
   o.metadata_ttl_ms = o.negative_ttl_ms = ttl;
   desk_init(&desk, "", &o);
-  desk_later(1800000000000); /* long after the store's times */
+  desk_later(1800000000000 - clock_mono_ms(&desk_clock)); /* long after the store's times */
   desk_open(&desk, DESK_MEMORY, NULL);
 }
 
