@@ -19,18 +19,30 @@ struct row {
   const char *key;
   const char *etag;
   const struct known *in;
+  bool durable;
   const char *to_key;
   const char *to_etag;
   struct known out;
 };
 
+#define PUT(how)                                                                                   \
+  "INSERT " how "INTO known(domain, key, etag, mode, uid, gid, mtime, atime, ctime, link) "        \
+  "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define VERSION "(etag, mode, uid, gid, mtime, atime, ctime, link)"
+#define TOLD                                                                                       \
+  "(excluded.etag, excluded.mode, excluded.uid, excluded.gid, excluded.mtime, excluded.atime, "    \
+  "excluded.ctime, excluded.link)"
+
+/* What the row says already is not written again: of most commits the same is told before the
+ * journal forgets them and, with all that the tree knows, after that. Where it has to be durable
+ * there must be something to sync. */
 static int put(struct db *d, void *arg) {
-  static const char sql[] =
-      "INSERT OR REPLACE INTO known(domain, key, etag, mode, uid, gid, mtime, "
-      "atime, ctime, link) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+  static const char durable[] = PUT("OR REPLACE ");
+  static const char lazy[] = PUT("") " ON CONFLICT(domain, key) DO UPDATE SET " VERSION " = " TOLD
+                                     " WHERE " VERSION " IS NOT " TOLD;
   const struct row *r = arg;
   sqlite3_stmt *st;
-  int rc = db_prepare(d, sql, &st);
+  int rc = db_prepare(d, r->durable ? durable : lazy, &st);
 
   if (rc != 0)
     return rc;
@@ -50,7 +62,8 @@ static int put(struct db *d, void *arg) {
 
 int known_put(struct state *s, const char *domain, const char *key, const char *etag,
               const struct known *k, enum state_sync sync) {
-  struct row r = {.domain = domain, .key = key, .etag = etag, .in = k};
+  struct row r = {
+      .domain = domain, .key = key, .etag = etag, .in = k, .durable = sync == STATE_DURABLE};
 
   return db_run(s->db, sync, put, &r);
 }

@@ -31,6 +31,25 @@ struct state *desk_state(struct desk *d) {
   return s;
 }
 
+char *desk_path(struct desk *d, const char *name) {
+  struct buf command;
+  struct buf path;
+  FILE *p;
+  char line[512];
+
+  buf_init(&command, 0);
+  buf_init(&path, 0);
+  buf_printf(&command, "ls -d %s/*/%s", d->dir, name);
+  p = popen(buf_cstr(&command), "r"); /* NOLINT */
+  cr_assert_not_null(p);
+  cr_assert_not_null(fgets(line, sizeof(line), p));
+  pclose(p);
+  line[strcspn(line, "\n")] = '\0';
+  buf_puts(&path, line);
+  buf_fini(&command);
+  return buf_take(&path);
+}
+
 void desk_make_file(struct journal_file *f, const char *key) {
   journal_file_init(f);
   f->domain = strdup("d");

@@ -15,6 +15,8 @@ void desk_open(struct desk *d);
 void desk_close(struct desk *d);
 /* The mount point's state, which can be opened; the caller's. */
 struct state *desk_state(struct desk *d);
+/* Where a file of the only state is; the caller's. */
+char *desk_path(struct desk *d, const char *name);
 
 /* A file to be noted under that key; the caller's (journal_file_fini). */
 void desk_make_file(struct journal_file *f, const char *key);

@@ -1,6 +1,8 @@
 /* What is remembered of own versions. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 #include "desk.h"
 #include "s3apfs/state/known.h"
@@ -47,6 +49,42 @@ Test(known, metadata_belongs_to_one_version) {
   cr_expect_eq(known_get(s, "d", "f/a", "e1", &got), -ENOENT);
   state_close(s);
   buf_fini(&text);
+}
+
+static off_t log_size(void) {
+  char *path = desk_path(&desk, "journal.db-wal");
+  struct stat st;
+
+  cr_assert_eq(stat(path, &st), 0);
+  free(path);
+  return st.st_size;
+}
+
+Test(known, the_same_is_written_once) {
+  struct state *s = desk_state(&desk);
+  struct known k = {.mode = 0100640, .uid = 7, .gid = 8, .mtime_ns = -5};
+  struct known got = {0};
+  off_t before;
+
+  cr_assert_eq(known_put(s, "d", "f", "e1", &k, STATE_LAZY), 0);
+  before = log_size();
+  cr_assert_eq(known_put(s, "d", "f", "e1", &k, STATE_LAZY), 0);
+  cr_expect_eq(log_size(), before);
+  k.link = (char *)"to";
+  cr_assert_eq(known_put(s, "d", "f", "e1", &k, STATE_LAZY), 0);
+  cr_expect_gt(log_size(), before, "more is known");
+  cr_assert_eq(known_get(s, "d", "f", "e1", &got), 0);
+  cr_expect_str_eq(got.link, "to");
+  known_fini(&got);
+  cr_assert_eq(known_put(s, "d", "f", "e2", &k, STATE_LAZY), 0);
+  cr_expect_eq(known_get(s, "d", "f", "e1", &got), -ENOENT);
+  cr_assert_eq(known_get(s, "d", "f", "e2", &got), 0);
+  cr_expect_eq(got.uid, 7);
+  known_fini(&got);
+  before = log_size();
+  cr_assert_eq(known_put(s, "d", "f", "e2", &k, STATE_DURABLE), 0);
+  cr_expect_gt(log_size(), before, "what was written lazily has to be synced");
+  state_close(s);
 }
 
 Test(known, folders_move_with_the_one_they_are_in) {

@@ -119,25 +119,6 @@ Test(state, is_private_and_has_one_owner) {
   state_close(s);
 }
 
-static char *in_state(const char *name) {
-  struct buf command;
-  struct buf path;
-  FILE *p;
-  char line[512];
-
-  buf_init(&command, 0);
-  buf_init(&path, 0);
-  buf_printf(&command, "ls -d %s/*/%s", desk.dir, name);
-  p = popen(buf_cstr(&command), "r"); /* NOLINT */
-  cr_assert_not_null(p);
-  cr_assert_not_null(fgets(line, sizeof(line), p));
-  pclose(p);
-  line[strcspn(line, "\n")] = '\0';
-  buf_puts(&path, line);
-  buf_fini(&command);
-  return buf_take(&path);
-}
-
 Test(state, refuses_a_damaged_journal) {
   struct state *s = desk_state(&desk);
   struct journal_file f;
@@ -149,7 +130,7 @@ Test(state, refuses_a_damaged_journal) {
   cr_assert_eq(journal_add_file(s, &f, STATE_DURABLE), 0);
   state_close(s);
   journal_file_fini(&f);
-  path = in_state("journal.db");
+  path = desk_path(&desk, "journal.db");
   fd = open(path, O_WRONLY | O_CLOEXEC);
   memset(junk, 'x', sizeof(junk));
   cr_assert_eq(pwrite(fd, junk, sizeof(junk), 0), (ssize_t)sizeof(junk));
@@ -168,7 +149,7 @@ Test(state, refuses_staged_files_without_a_journal) {
 
   cr_assert_eq(file_write_atomic(file, "x", 1, 0600), 0);
   state_close(s);
-  db = in_state("journal.db");
+  db = desk_path(&desk, "journal.db");
   cr_assert_eq(unlink(db), 0);
   s = NULL;
   cr_expect_eq(state_open(desk.dir, DESK_MOUNT, &desk.why, &s), -EUCLEAN);
