@@ -159,6 +159,30 @@ static void follow_run(void *arg) {
   free(f);
 }
 
+struct again {
+  struct behind *behind;
+  int (*fn)(struct fs *fs);
+};
+
+static void again_run(void *arg) {
+  struct again *a = arg;
+  int64_t pause = PAUSE_MS;
+
+  while (pause_for(a->behind, pause) && a->fn(a->behind->fs) != 0)
+    pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
+  free(a);
+}
+
+void behind_again(struct fs *fs, int (*fn)(struct fs *fs)) {
+  struct again *a = malloc(sizeof(*a));
+
+  if (a == NULL)
+    return;
+  *a = (struct again){fs->behind, fn};
+  if (pool_submit(fs->behind->pool, again_run, a) != 0)
+    free(a);
+}
+
 void behind_queue(struct fs *fs, struct writing *w) {
   struct follow *f = malloc(sizeof(*f));
   bool mine;

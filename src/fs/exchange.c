@@ -6,7 +6,8 @@
  * ends, the next one knows where either side is: while the first goes aside, under its name and the
  * one aside together, and it is brought back; later, the second is under its old and its new name
  * together, or the first aside and under its new one, and the rest is done. The same is done at
- * once when a move fails: what cannot go on goes back. What another host put under a name
+ * once when a move fails: what cannot go on goes back; while the journal cannot be written, it is
+ * tried again (unnoted.c). What another host put under a name
  * meanwhile stays there; then the side that was to have it goes to a conflict copy. */
 #include <errno.h>
 #include <stdlib.h>
@@ -42,6 +43,8 @@ struct exchange {
   char *aside;
   char *etag;  /* of the first, when it is a file */
   bool beside; /* something of the first went to a conflict copy */
+  bool home;   /* nothing of the second has the first's name any more, whatever the journal says */
+  int err;     /* why it could not be finished */
 };
 
 /* The key as that of a file, or of a folder. */
@@ -66,7 +69,7 @@ static char *key_aside(const char *key, bool folder) {
                      folder ? "/" : "");
 }
 
-static void exchange_fini(struct exchange *x) {
+static void exchange_fini(const struct exchange *x) {
   free(x->first);
   free(x->second);
   free(x->first_to);
@@ -184,6 +187,11 @@ static int go_on(struct exchange *x, struct store_attr *out) {
   return rc;
 }
 
+/* By this process: what is left to do moves nothing that another name has got meanwhile. */
+static bool can_finish(const struct exchange *x) {
+  return x->step != STEP_SECOND || x->home;
+}
+
 /* A move failed. `left`: something of the second may have the first's name. 0: it was done all the
  * same. */
 static int go_back(struct exchange *x, bool left, int err, struct store_attr *first,
@@ -195,15 +203,18 @@ static int go_back(struct exchange *x, bool left, int err, struct store_attr *fi
   if (x->step == STEP_SECOND) {
     if (left)
       rc = names_carry_on(x->fs, x->root, x->second_to, x->second, NULL, second);
-    if (rc == 0 || rc == -EEXIST)
+    x->home = rc == 0 || rc == -EEXIST;
+    if (x->home)
       rc = begin_step(x, STEP_ASIDE);
   }
   if (rc == 0)
     rc = go_on(x, first);
+  x->err = rc;
   if (rc != 0)
-    log_error("'%s' and '%s' were to swap their names (%s); the next mount finishes that, until "
-              "then the first may be '%s'",
-              x->first, x->second, strerror(-err), x->aside);
+    log_error("'%s' and '%s' were to swap their names (%s); %s finishes that, until then the first "
+              "may be '%s'",
+              x->first, x->second, strerror(-err), can_finish(x) ? "another try" : "the next mount",
+              x->aside);
   if (rc == 0 && x->step == STEP_FIRST && !x->beside)
     return 0;
   if (rc != 0 || x->step != STEP_ASIDE || x->beside)
@@ -234,6 +245,19 @@ static int three_moves(struct exchange *x, const struct ns_child *a, const struc
   return rc == 0 ? names_carry(x->fs, x->root, &home, &aside, attr_a, left) : rc;
 }
 
+/* It could not be finished; taken. */
+static void leave(const struct exchange *x) {
+  struct exchange *own = can_finish(x) ? malloc(sizeof(*own)) : NULL;
+
+  if (own == NULL) {
+    unnoted_left(x->fs, x->id, x->err);
+    exchange_fini(x);
+    return;
+  }
+  *own = *x;
+  unnoted_exchange(x->fs, x->id, own, x->err);
+}
+
 int exchange_names(struct fs *fs, const struct ns_child *a, const struct ns_child *b,
                    struct store_attr *attr_a, struct store_attr *attr_b) {
   struct exchange x = {.fs = fs, .root = a->root, .at = clock_wall_ms(&clock_system) / 1000};
@@ -251,7 +275,10 @@ int exchange_names(struct fs *fs, const struct ns_child *a, const struct ns_chil
     else
       rc = go_back(&x, left, rc, attr_a, attr_b);
   }
-  exchange_fini(&x);
+  if (x.err != 0)
+    leave(&x);
+  else
+    exchange_fini(&x);
   return rc;
 }
 
@@ -277,6 +304,11 @@ static void remember(const struct exchange *x, const char *key) {
   ns_unkeep(x->fs->ns, r, key);
 }
 
+static void remember_both(const struct exchange *x) {
+  remember(x, x->step == STEP_ASIDE ? x->first : x->first_to);
+  remember(x, x->step == STEP_ASIDE ? x->second : x->second_to);
+}
+
 static int finish_one(void *arg, struct journal_change *row) {
   const struct finishing *f = arg;
   struct exchange x = {.fs = f->fs, .root = finishing_root(f, row->domain), .id = row->id};
@@ -293,14 +325,14 @@ static int finish_one(void *arg, struct journal_change *row) {
   if (rc == 0)
     rc = go_on(&x, &attr);
   if (rc == 0) {
-    remember(&x, x.step == STEP_ASIDE ? x.first : x.first_to);
-    remember(&x, x.step == STEP_ASIDE ? x.second : x.second_to);
+    remember_both(&x);
     log_warn("'%s' and '%s' were swapping their names when an earlier s3apfs ended: they %s",
              row->key, row->target, x.step == STEP_ASIDE ? "have their own again" : "did");
   } else {
     log_warn("'%s' and '%s' were swapping their names when an earlier s3apfs ended, and not all "
              "is in its place yet: %s",
              row->key, row->target, strerror(-rc));
+    unnoted_left(f->fs, row->id, rc);
   }
   exchange_fini(&x);
   return 0;
@@ -310,4 +342,39 @@ int exchange_finish(struct fs *fs, const struct root *only) {
   struct finishing f = {fs, only};
 
   return journal_each_change(fs->state, finish_one, &f);
+}
+
+/* --- of this process, later ------------------------------------------------------------ */
+
+/* What has the name the store knows. */
+static void look_again(const struct exchange *x, const char *key) {
+  char *name = key_as(key, false);
+
+  if (name != NULL)
+    fs_changed_below(x->fs, x->root->store, name, false);
+  free(name);
+}
+
+int exchange_again(struct exchange *x) {
+  struct store_attr attr;
+  int rc = x->step == STEP_SECOND ? begin_step(x, STEP_ASIDE) : 0;
+
+  if (rc == 0)
+    rc = go_on(x, &attr);
+  if (rc != 0)
+    return rc;
+  remember_both(x);
+  look_again(x, x->aside);
+  look_again(x, x->first);
+  look_again(x, x->second);
+  log_warn("'%s' and '%s' were to swap their names: they %s", x->first, x->second,
+           x->step == STEP_ASIDE ? "have their own again" : "did");
+  return 0;
+}
+
+void exchange_free(struct exchange *x) {
+  if (x == NULL)
+    return;
+  exchange_fini(x);
+  free(x);
 }

@@ -57,6 +57,7 @@ static int fs_parts(struct fs *fs, const struct fs_options *o) {
 
 static void fs_release_parts(struct fs *fs) {
   behind_free(fs->behind);
+  unnoted_free(fs);
   siblings_free(fs->siblings);
   writings_free(fs);
   staging_free(fs->staging);

@@ -104,7 +104,9 @@ struct fs {
     size_t writes_count;
     struct fs_handle *handles; /* given to the kernel and not released yet */
     struct writing *writings;  /* by ino */
-    struct version *versions;  /* by ino; dropped when the kernel forgets the inode */
+    struct unnoted *unnoted;   /* unnoted.c; and whether behind.c tries it */
+    bool unnoted_tried;
+    struct version *versions; /* by ino; dropped when the kernel forgets the inode */
     uint64_t generation;
     uint64_t open_files;
     void (*changed)(void *arg, uint64_t ino);
@@ -272,6 +274,11 @@ int behind_finish(struct fs *fs, struct writing *w);
 /* Commits what was acknowledged of one other writing, for its room; false: there is none that can
  * be. */
 bool behind_make_room(struct fs *fs, const struct writing *but);
+/* Calls it at growing intervals, until it returns 0 or the mount ends. */
+void behind_again(struct fs *fs, int (*fn)(struct fs *fs));
+
+/* --- unnoted.c: the rest in names_internal.h --- */
+void unnoted_free(struct fs *fs);
 
 /* --- siblings.c --- */
 int siblings_new(struct fs *fs, struct siblings **out);

@@ -35,10 +35,12 @@ int moves_begin(struct fs *fs, const struct root *r, const char *from, const cha
 void moves_end(struct fs *fs, int64_t id) {
   int rc = id != 0 ? journal_drop_change(fs->state, id, STATE_DURABLE) : 0;
 
-  if (rc != 0)
-    log_error("the journal still has a move that is over (%s); the next mount would move what is "
-              "made under the old name",
-              strerror(-rc));
+  if (rc == 0)
+    return;
+  log_error("the journal still has a move that is over (%s); until it can be written, the next "
+            "mount would move what is made under the old name",
+            strerror(-rc));
+  unnoted_over(fs, id, rc);
 }
 
 static int finish_one(void *arg, struct journal_change *row) {
@@ -63,6 +65,7 @@ static int finish_one(void *arg, struct journal_change *row) {
     log_warn("'%s' was being moved to '%s' when an earlier s3apfs ended, and is not all there yet: "
              "%s",
              row->key, to, strerror(-rc));
+    unnoted_left(fs, row->id, rc);
   }
   return 0;
 }

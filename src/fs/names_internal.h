@@ -91,6 +91,22 @@ char *exchange_key(const struct ns_child *c, const struct ns_child *name_of);
 /* Finishes what an earlier process began. What fails stays in the journal. only NULL: of all
  * roots. */
 int exchange_finish(struct fs *fs, const struct root *only);
+struct exchange;
+/* Finishes one of this process that was on its way back when the journal could not be written. */
+int exchange_again(struct exchange *x);
+void exchange_free(struct exchange *x);
+
+/* --- unnoted.c --- */
+/* A row of the journal that is over could not be dropped: tried again. */
+void unnoted_over(struct fs *fs, int64_t id, int err);
+/* An exchange could not be finished: tried again. Takes it. */
+void unnoted_exchange(struct fs *fs, int64_t id, struct exchange *x, int err);
+/* What a row is about waits for the next mount, because of err. */
+void unnoted_left(struct fs *fs, int64_t id, int err);
+/* Tries all of it once. 0: nothing is left of it. */
+int unnoted_retry(struct fs *fs);
+/* False: nothing is known of that row, other than that it is there. */
+bool unnoted_find(struct fs *fs, int64_t id, bool *over, int *err);
 
 /* --- moves.c --- */
 /* A folder is about to be moved; *id: for moves_end(). */

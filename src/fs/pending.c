@@ -163,7 +163,7 @@ int fs_sync(struct fs *fs, unsigned *failed) {
   int first;
   int rc;
 
-  *failed = 0;
+  *failed = unnoted_retry(fs) != 0;
   first = writings_borrow(fs, &all, &count);
   for (size_t i = 0; i < count; i++) {
     rc = writing_commit(fs, all[i]);
@@ -228,11 +228,13 @@ static int tell_file(void *arg, struct journal_file *row) {
 static int tell_change(void *arg, struct journal_change *c) {
   struct telling *t = arg;
   const struct root *root = fs_root_of(t->fs, c->domain);
-  const struct fs_pending_item item = {.root = root != NULL ? root->path : c->domain,
-                                       .key = c->key,
-                                       .err = root != NULL ? c->err : -ENODEV};
+  bool over = false;
+  int err = c->err;
+  struct fs_pending_item item = {.root = root != NULL ? root->path : c->domain, .key = c->key};
 
-  return t->fn(t->arg, &item);
+  (void)unnoted_find(t->fs, c->id, &over, &err);
+  item.err = root != NULL ? err : -ENODEV;
+  return over ? 0 : t->fn(t->arg, &item);
 }
 
 int fs_pending(struct fs *fs, fs_pending_fn fn, void *arg) {
