@@ -62,8 +62,10 @@ static int open_locked(struct ns_dir *d, const struct patience *p) {
   shelving_restore_locked(n, d->node, true);
   if (outage_at_locked(n, d->node) != 0)
     return listing_fresh_locked(n, d->node) != NULL ? begin_locked(d, p) : -EIO;
-  if (d->node->dir.listing == NULL || !d->node->dir.listing->restored)
+  if (d->node->dir.listing == NULL || !d->node->dir.listing->restored) {
     flat_fill_locked(n, d->node, p);
+    walks_note_locked(n, d->node);
+  }
   rc = begin_locked(d, p);
   if (outage_is_no_answer(rc) && outage_at_locked(n, d->node) != 0 &&
       listing_fresh_locked(n, d->node) != NULL)

@@ -357,11 +357,19 @@ static bool is_of_last_page(const struct flat *f, const char *prefix) {
   return f->begun == NULL || strcmp(f->begun, prefix) < 0 || text_has_prefix(f->begun, prefix);
 }
 
+static bool gave_locked(const struct flat *f, const struct node *dir) {
+  return dir->dir.listing != NULL && dir->dir.listing->asof == f->asof;
+}
+
+bool flat_serves_locked(const struct listing *above, const struct node *dir) {
+  return above->flat != NULL && !above->flat->off && gave_locked(above->flat, dir);
+}
+
 static void go_ahead_locked(struct listing *above, const struct node *dir, const char *prefix) {
   struct ns *n = above->ns;
   struct flat *f = above->flat;
 
-  if (dir->dir.listing == NULL || dir->dir.listing->asof != f->asof)
+  if (!gave_locked(f, dir))
     return; /* it was listed by itself */
   f->opened += f->opener != dir->ino;
   f->opener = dir->ino;

@@ -1,6 +1,7 @@
 /* Listings of directories. page.c: one page; listing.c: the pages of a directory; load.c: how they
  * come; lanes.c: several at a time; flat.c: those of many folders at once; peeks.c: small folders
- * that a look-up saw; shelving.c: what earlier mounts kept; siblings.c: files in their order. */
+ * that a look-up saw; walks.c: large folders, ahead of who walks; shelving.c: what earlier mounts
+ * kept; siblings.c: files and folders in their order. */
 #ifndef S3APFS_SRC_NS_LISTING_INTERNAL_H
 #define S3APFS_SRC_NS_LISTING_INTERNAL_H
 
@@ -169,6 +170,8 @@ void lanes_free_locked(struct listing *l);
  * on entry and return, not in between. */
 void flat_fill_locked(struct ns *n, struct node *dir, const struct patience *p);
 void flat_free(struct flat *f);
+/* The directory's listing came from the walk through the folder above, which goes on. */
+bool flat_serves_locked(const struct listing *above, const struct node *dir);
 
 /* --- peeks.c --- */
 int peeks_new(struct ns *n);
@@ -184,9 +187,15 @@ void peeks_use_locked(struct ns *n, struct node *dir);
 void peeks_drop_locked(struct ns *n, const struct node *dir);
 void peeks_forget_locked(struct ns *n); /* all of them */
 
+/* --- walks.c --- */
+int walks_new(struct ns *n);
+void walks_free(struct ns *n);
+/* The directory is about to be listed, for a reader: those that follow it may be, too. */
+void walks_note_locked(struct ns *n, struct node *dir);
+
 /* --- siblings.c --- */
-/* Where a file of that name stands in what is here of the listing: 0 or -ENOENT. */
-int siblings_place_locked(const struct listing *l, const char *name, uint32_t *index);
+/* Where a file or folder of that name stands in what is here of the listing: 0 or -ENOENT. */
+int siblings_place_locked(const struct listing *l, const char *name, bool is_dir, uint32_t *index);
 /* The next item at or behind the index that is here; NULL: none. */
 const struct item *siblings_item_locked(const struct listing *l, uint32_t *index);
 

@@ -265,7 +265,7 @@ static void ahead_locked(struct ns *n, const struct node *i) {
   unsigned count;
   uint32_t index;
 
-  if (l == NULL || siblings_place_locked(l, i->name, &index) != 0)
+  if (l == NULL || siblings_place_locked(l, i->name, false, &index) != 0)
     return;
   if (m->dir != i->parent->ino || m->listing != l->asof || index < m->index ||
       index - m->index > NEAR)

@@ -9,7 +9,7 @@
 #include "s3apfs/ns/ns.h"
 
 #define DEFAULT_THREADS 32
-#define AHEAD_THREADS 8
+#define AHEAD_THREADS 16           /* half of them for walks (walks.c) */
 #define ABOVE_NEGATIVE_TTL_MS 1000 /* the catalog may be another after a reload */
 
 static int ns_init(struct ns *n, const struct catalog *c, const struct ns_options *o) {
@@ -19,6 +19,8 @@ static int ns_init(struct ns *n, const struct catalog *c, const struct ns_option
     rc = absent_new(n);
   if (rc == 0)
     rc = peeks_new(n);
+  if (rc == 0)
+    rc = walks_new(n);
   if (rc == 0)
     rc = metadata_new(n);
   if (rc == 0)
@@ -78,6 +80,7 @@ void ns_free(struct ns *n) {
   free(n->synced.roots);
   free(n->synced.absent);
   peeks_free(n);
+  walks_free(n);
   metadata_free(n);
   cond_fini(&n->synced.loaded);
   mtx_fini(&n->synced.lock);

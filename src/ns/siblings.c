@@ -15,14 +15,14 @@ static bool in_page(const struct page *p, const char *name) {
          strcmp(name, p->items[p->count - 1].name) <= 0;
 }
 
-int siblings_place_locked(const struct listing *l, const char *name, uint32_t *index) {
+int siblings_place_locked(const struct listing *l, const char *name, bool is_dir, uint32_t *index) {
   for (size_t i = 0; i < l->count; i++) {
     const struct page *page = l->slots[i].page;
     const struct item *it;
 
     if (page == NULL || !in_page(page, name))
       continue;
-    it = page_find(page, name, false);
+    it = page_find(page, name, is_dir);
     if (it == NULL)
       continue;
     *index = (uint32_t)(i << PAGE_BITS | (size_t)(it - page->items));
@@ -41,7 +41,7 @@ int ns_position(struct ns *n, uint64_t ino, struct ns_position *out) {
   if (i != NULL && i->kind == NODE_FILE && i->parent != NULL && node_is_dir(i->parent))
     l = listing_fresh_locked(n, i->parent);
   if (l != NULL)
-    rc = siblings_place_locked(l, i->name, &out->index);
+    rc = siblings_place_locked(l, i->name, false, &out->index);
   if (rc == 0) {
     out->dir = i->parent->ino;
     out->listing = (uint64_t)l->asof;

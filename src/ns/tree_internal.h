@@ -157,6 +157,7 @@ struct ns {
     struct absent *absent;
     struct told told;
     struct peeks *peeks;
+    struct walks *walks;
     struct metadata *metadata;
     int64_t tick; /* orders what was learned: calls are stamped when they start */
   } synced;

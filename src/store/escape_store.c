@@ -253,6 +253,7 @@ int escape_store_new(struct store *inner, struct store **out) {
                             .realm = text_printf("%s|escaped", store_realm(inner)),
                             .outage = inner->outage,
                             .sums = inner->sums,
+                            .scoped = inner->scoped,
                             .read_only = inner->read_only,
                             .appends = inner->appends};
   if (e->store.domain == NULL || e->store.realm == NULL) {

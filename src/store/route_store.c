@@ -395,6 +395,7 @@ int route_store_new(const struct route_store_options *o, struct store **out) {
     return -ENOMEM;
   mtx_init(&r->synced.lock, RANK_STORE);
   r->store.ops = &route_ops;
+  r->store.scoped = true;
   r->store.read_only = !o->writable;
   if (o->writable)
     r->store.write = &route_write_ops;

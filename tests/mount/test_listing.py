@@ -52,6 +52,28 @@ def test_a_big_folder_is_whole_and_costs_its_pages(place, lister, names):
     assert not [r for r in server.requests if r["method"] == "HEAD" and r["key"] != "top"]
 
 
+def test_large_folders_are_listed_ahead_of_who_walks(place, lister):
+    """As a loader of a data set does that has a folder for each class."""
+    server = lister([f"top/class{d:03}/f{f:04}" for d in range(24) for f in range(600)], delay=0.1)
+    point = mount(place, server)
+    seen = {os.path.basename(d): len(files) for d, _, files in os.walk(point / "top") if files}
+    assert seen == {f"class{d:03}": 600 for d in range(24)}
+    assert server.most > 4
+    place.umount(point)
+    assert len(server.lists("top/")) <= 24 + 2
+    assert not [r for r in server.requests if r["method"] == "HEAD" and r["key"] != "top"]
+
+
+def test_large_folders_are_not_listed_ahead_of_who_picks_some(place, lister):
+    server = lister([f"top/class{d:03}/f{f:04}" for d in range(24) for f in range(600)])
+    point = mount(place, server)
+    for d in (20, 3, 11, 3, 7):
+        assert len(os.listdir(point / "top" / f"class{d:03}")) == 600
+    place.umount(point)
+    below = {r["prefix"] for r in server.lists("top/class")}
+    assert below == {f"top/class{d:03}/" for d in (3, 7, 11, 20)}
+
+
 @pytest.mark.parametrize("kind", ["counting", "digests"])
 def test_its_pages_are_asked_for_side_by_side(place, lister, kind):
     server = lister([f"top/{n}" for n in FOLDERS[kind]], delay=0.2)

@@ -139,6 +139,8 @@ struct store {
                  * "https://b.host/a/";    NULL: what is read here is not to be shared */
   struct outage *outage; /* borrowed; told by the back end when nobody answers and when somebody
                           * does again. NULL: nobody wants to know (offline=strict) */
+  bool scoped;           /* its keys need credentials of their own, by prefix, fetched when one is
+                          * asked for */
   bool read_only;        /* no scope or option allows writing */
   bool appends;          /* write->append may work, as long as metadata does not tell the time of
                           * modification, which an append cannot change */
