@@ -1,7 +1,5 @@
 /* s3apfs reload: a live mount takes up its changed configuration file. */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "ask.h"
