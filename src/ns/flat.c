@@ -362,7 +362,9 @@ static bool gave_locked(const struct flat *f, const struct node *dir) {
 }
 
 bool flat_serves_locked(const struct listing *above, const struct node *dir) {
-  return above->flat != NULL && !above->flat->off && gave_locked(above->flat, dir);
+  const struct flat *f = above->flat;
+
+  return f != NULL && !f->off && (!f->ended || gave_locked(f, dir));
 }
 
 static void go_ahead_locked(struct listing *above, const struct node *dir, const char *prefix) {

@@ -170,7 +170,7 @@ void lanes_free_locked(struct listing *l);
  * on entry and return, not in between. */
 void flat_fill_locked(struct ns *n, struct node *dir, const struct patience *p);
 void flat_free(struct flat *f);
-/* The directory's listing came from the walk through the folder above, which goes on. */
+/* The walk through the folder above gave the directory its listing, or goes on behind it. */
 bool flat_serves_locked(const struct listing *above, const struct node *dir);
 
 /* --- peeks.c --- */
