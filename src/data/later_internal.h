@@ -33,6 +33,7 @@ struct later_change {
   bool copied;                  /* a copy that is there, and waits for the journal */
   bool late;                    /* a copy that an earlier process was asked for */
   bool ends_move;               /* a removal that follows a copy */
+  bool gone;                    /* a removal that was made, and waits for the journal */
   int64_t at;                   /* when it was asked for, seconds since 1970; 0: not known */
   int64_t id;                   /* in the journal */
   uint64_t seq;

@@ -9,9 +9,9 @@
 #include "later_internal.h"
 #include "s3apfs/base/log.h"
 
-/* Before this returns. */
-static int remove_at_once(struct later *l, const struct later_change *c,
-                          const struct later_noter *n) {
+/* Before this returns. Takes the change: one that was made and is still in the journal is dropped
+ * there when that can be written. */
+static int remove_at_once(struct later *l, struct later_change *c, const struct later_noter *n) {
   struct store_doomed d = {.key = c->key, .etag = c->etag};
   int rc = later_remove_now(&l->store, &d, 1);
   int forgotten;
@@ -22,6 +22,11 @@ static int remove_at_once(struct later *l, const struct later_change *c,
   if (forgotten != 0)
     log_error("the journal still has a removal of '%s' that is over: %s", c->key,
               strerror(-forgotten));
+  c->gone = rc == 0;
+  if (c->gone && forgotten != 0)
+    later_push(l, c);
+  else
+    later_change_free(c);
   return rc;
 }
 
@@ -56,7 +61,5 @@ int later_remove_noted(struct store *s, const char *key, const char *etag,
     later_push(l, c);
     return 0;
   }
-  rc = remove_at_once(l, c, n);
-  later_change_free(c);
-  return rc;
+  return remove_at_once(l, c, n);
 }

@@ -153,15 +153,21 @@ static int remove_newer(struct later *l, struct later_change *c) {
 
 static void send_removals(struct later *l, struct later_change **batch, size_t count) {
   struct store_doomed *items = calloc(count, sizeof(*items));
+  size_t n = 0;
 
   for (size_t i = 0; items != NULL && i < count; i++)
-    items[i] = (struct store_doomed){.key = batch[i]->key, .etag = batch[i]->etag};
-  if (items != NULL)
-    l->inner->write->remove(l->inner, items, count);
+    if (!batch[i]->gone)
+      items[n++] = (struct store_doomed){.key = batch[i]->key, .etag = batch[i]->etag};
+  if (n > 0)
+    l->inner->write->remove(l->inner, items, n);
+  n = 0;
   for (size_t i = 0; i < count; i++) {
-    batch[i]->err = items != NULL ? items[i].err : -ENOMEM;
-    if (batch[i]->err == -ESTALE)
-      batch[i]->err = remove_newer(l, batch[i]);
+    struct later_change *c = batch[i];
+
+    c->err = c->gone ? 0 : items != NULL ? items[n++].err : -ENOMEM;
+    if (c->err == -ESTALE)
+      c->err = remove_newer(l, c);
+    c->gone = c->err == 0;
   }
   free(items);
 }

@@ -88,3 +88,29 @@ def test_a_move_that_is_over_is_not_made_again(emu, admin, disk, request):
     pair.kill()
     pair.again()
     assert (old / "f").read_text() == "made since" and (new / "f").read_text() == "moved"
+
+
+def test_a_removal_that_is_over_is_not_made_again(emu, admin, disk, request):
+    """Of a file that was being written, where each change of a name is in S3 when its call returns."""
+    prefix = request.node.name
+    pair = DiskPair(emu, admin, prefix, ("consistency=close-to-open",), state="disk/state")
+    name = pair.point / "f"
+    name.write_text("same")
+    f = name.open("a")
+    f.write(" and more")
+    f.flush()
+    emu.admin("POST", "faults", {"operation": "DeleteObject*", "effect": "none", "ms": 2000, "count": -1})
+    thread = threading.Thread(target=os.unlink, args=(name,))
+    thread.start()
+    wait_until(lambda: emu.admin("GET", "faults")[0]["hits"] > 0)
+    disk.fill_up()
+    thread.join()
+    emu.admin("DELETE", "faults")
+    f.close()
+    assert not name.exists()
+    make_room(disk)
+    assert admin.run("sync", pair.point, timeout=60).returncode == 0
+    emu.owner.put_object(Bucket=pair.bucket, Key=f"{prefix}/f", Body=b"same")
+    pair.kill()
+    pair.again()
+    assert name.read_text() == "same"
