@@ -232,14 +232,30 @@ size_t staged_depth(struct staged *f) {
   return count;
 }
 
+static bool is_kept_locked(const struct staged *f) {
+  return f->synced.key[0] != '\0' && !f->synced.lost;
+}
+
+static bool differs_locked(const struct staged *f) {
+  return f->synced.count > 0 || f->synced.dressed || !f->synced.base->present;
+}
+
 bool staged_is_dirty(struct staged *f) {
   bool dirty;
 
   mtx_lock(&f->synced.lock);
-  dirty = f->synced.key[0] != '\0' && !f->synced.lost &&
-          (f->synced.count > 0 || f->synced.dressed || !f->synced.base->present);
+  dirty = is_kept_locked(f) && differs_locked(f);
   mtx_unlock(&f->synced.lock);
   return dirty;
+}
+
+bool staged_is_stored(struct staged *f) {
+  bool stored;
+
+  mtx_lock(&f->synced.lock);
+  stored = is_kept_locked(f) && !differs_locked(f);
+  mtx_unlock(&f->synced.lock);
+  return stored;
 }
 
 /* --- the journal --- */

@@ -248,7 +248,7 @@ static int open_writing(struct fs *fs, uint64_t ino, int flags, struct fs_opened
   if (rc == 0 && (flags & O_TRUNC) != 0) {
     rc = staged_truncate(w->staged, 0);
     if (rc == 0)
-      rc = writing_touch_alone(fs, w);
+      rc = writing_touch(fs, w);
     if (rc != 0)
       writing_put(fs, w);
   }

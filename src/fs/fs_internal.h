@@ -240,10 +240,9 @@ static inline int root_dress(const struct root *r, const struct posix *p, struct
  * shows what the store has then. Else -EBUSY; -ENOENT: it is not staged any more. Who is sending it
  * is waited for. */
 int writing_give_up(struct fs *fs, struct writing *w, size_t depth);
-/* Something was written just now. */
-void writing_touch(struct fs *fs, struct writing *w);
-/* The same where no byte may have changed: the time alone is something to bring to the store. */
-int writing_touch_alone(struct fs *fs, struct writing *w);
+/* Something was written just now. Where no byte has changed, or all are in the store by now, the
+ * time alone is something to bring there. */
+int writing_touch(struct fs *fs, struct writing *w);
 /* Brings what was written to the store. */
 int writing_commit(struct fs *fs, struct writing *w);
 /* Size and times of an inode that is written to take the place of the store's. */

@@ -168,9 +168,9 @@ static int write_staged(struct fs *fs, struct writing *w, bool append, uint64_t 
   while (writing_goes_on(fs, w, &rc));
   if (rc != 0)
     return rc;
-  writing_touch(fs, w);
+  rc = writing_touch(fs, w); /* a commit may have ended in between */
   staged_stream(w->staged);
-  return 0;
+  return rc;
 }
 
 int fs_write(struct fs *fs, uint64_t handle, uint64_t off, const void *data, size_t size) {
@@ -259,14 +259,14 @@ int fs_truncate(struct fs *fs, uint64_t ino, uint64_t handle, uint64_t size) {
       return -EINVAL;
     atomic_store(&fs_file_of(handle)->owes, true);
     rc = truncate_staged(fs, w, size);
-    return rc == 0 ? writing_touch_alone(fs, w) : rc;
+    return rc == 0 ? writing_touch(fs, w) : rc;
   }
   rc = writing_begin(fs, ino, &w);
   if (rc != 0)
     return rc;
   rc = truncate_staged(fs, w, size);
   if (rc == 0)
-    rc = writing_touch_alone(fs, w);
+    rc = writing_touch(fs, w);
   if (rc == 0)
     rc = writing_promise(fs, w);
   writing_put(fs, w);
@@ -283,8 +283,8 @@ int fs_allocate(struct fs *fs, uint64_t handle, int mode, uint64_t off, uint64_t
   do
     rc = staged_allocate(w->staged, mode, off, size);
   while (writing_goes_on(fs, w, &rc));
-  if (rc == 0)
-    writing_touch(fs, w);
+  if (rc == 0 && !staged_is_stored(w->staged)) /* where nothing changed, no time does either */
+    rc = writing_touch(fs, w);
   return rc;
 }
 

@@ -44,14 +44,6 @@ int writing_allowed(struct fs *fs, const struct root *r) {
   return denied_lately(fs, r) ? -EACCES : r->store->write->ready(r->store);
 }
 
-void writing_touch(struct fs *fs, struct writing *w) {
-  int64_t now = clock_wall_ms(&clock_system) * 1000000;
-
-  atomic_store(&w->timed, false);
-  atomic_store(&w->mtime_ns, now);
-  ns_written(fs->ns, w->ino, staged_size(w->staged), now);
-}
-
 /* --- the table --- */
 
 static struct writing *find_locked(struct fs *fs, uint64_t ino) {
@@ -322,9 +314,14 @@ static int dress_time(struct writing *w, bool dirty) {
   return rc;
 }
 
-int writing_touch_alone(struct fs *fs, struct writing *w) {
-  writing_touch(fs, w);
-  return staged_is_dirty(w->staged) ? 0 : dress_time(w, true);
+/* From now on the tree shows what is staged, until it is stored: then there has to be a commit. */
+int writing_touch(struct fs *fs, struct writing *w) {
+  int64_t now = clock_wall_ms(&clock_system) * 1000000;
+
+  atomic_store(&w->timed, false);
+  atomic_store(&w->mtime_ns, now);
+  ns_written(fs->ns, w->ino, staged_size(w->staged), now);
+  return staged_is_stored(w->staged) ? dress_time(w, true) : 0;
 }
 
 void writing_stored(void *arg, const struct store *s, const char *key, const char *etag,
