@@ -128,7 +128,7 @@ static int file_new(struct fs *fs, uint64_t ino, struct view *v, bool changed,
   int rc;
 
   out->backing = backing;
-  rc = versions_open(fs, ino, &v->attr, changed, out, &v->generation);
+  rc = versions_open(fs, ino, &v->attr, 0, changed, out, &v->generation);
   if (rc != 0 || out->backing != backing)
     backing_drop(fs, backing); /* somebody else was faster */
   if (rc != 0)
@@ -152,7 +152,7 @@ int fs_file_open_writing(struct fs *fs, struct writing *w, int flags, struct fs_
 
   memcpy(attr.etag, w->base_etag, sizeof(attr.etag));
   out->backing = 0;
-  rc = versions_open(fs, w->ino, &attr, false, out, &generation);
+  rc = versions_open(fs, w->ino, &attr, w->serial, false, out, &generation);
   if (rc != 0)
     return rc;
   f = file_alloc(w->ino, flags, out);

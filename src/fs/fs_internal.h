@@ -23,6 +23,7 @@ struct version {
   bool paged;          /* bytes were given to such a handle: pages may be there */
   unsigned opens;      /* all that are open now, also around the page cache */
   int backing;         /* what the kernel reads from instead of asking; 0: it asks */
+  uint64_t writing;    /* whose changes go through these pages: its serial; 0: nobody's */
   UT_hash_handle hh;
 };
 
@@ -48,6 +49,7 @@ struct view {
 /* An inode that is written to, or was not committed yet (writing.c). */
 struct writing {
   uint64_t ino;
+  uint64_t serial; /* never 0 */
   const struct root *root;
   struct staged *staged;
   char base_etag[STORE_ETAG_MAX]; /* it was opened over this version */
@@ -104,6 +106,7 @@ struct fs {
     size_t writes_count;
     struct fs_handle *handles; /* given to the kernel and not released yet */
     struct writing *writings;  /* by ino */
+    uint64_t serial;           /* of the last one */
     struct unnoted *unnoted;   /* unnoted.c; and whether behind.c tries it */
     bool unnoted_tried;
     struct version *versions; /* by ino; dropped when the kernel forgets the inode */
@@ -161,9 +164,11 @@ void versions_forget(struct fs *fs, uint64_t ino);
  * in another size: keep_cache, direct_io and backing of *how are decided, and
  * unless it is direct, *generation says which version it belongs to. how->backing
  * comes in as what the kernel could read this version from, 0: nothing; it is the
- * inode's afterwards when it was taken, else still the caller's. */
-int versions_open(struct fs *fs, uint64_t ino, const struct store_attr *attr, bool around,
-                  struct fs_opened *how, uint64_t *generation);
+ * inode's afterwards when it was taken, else still the caller's. writing: the serial of the
+ * one that the handle belongs to, whose handles all see what is in the pages, saved or not; 0: the
+ * handle only reads this version. */
+int versions_open(struct fs *fs, uint64_t ino, const struct store_attr *attr, uint64_t writing,
+                  bool around, struct fs_opened *how, uint64_t *generation);
 /* Nobody has the inode open. */
 bool versions_unopened(struct fs *fs, uint64_t ino);
 /* Bytes of that generation are about to be given to a handle that uses the page

@@ -7,7 +7,9 @@
  *     inode moves to the new version and every handle follows at its next read;
  *   - bytes were given out: the inode stays with its version. Its handles read
  *     that one or fail with ESTALE, and an open that finds a newer version goes
- *     around the page cache (direct).
+ *     around the page cache (direct);
+ *   - it is written to: what is written goes through the pages, so they are right for every handle
+ *     of that writing, whatever was saved of it meanwhile.
  * Everything is under the file system's lock. */
 #include <errno.h>
 #include <stdlib.h>
@@ -73,6 +75,7 @@ static void become_locked(struct fs *fs, struct version *v, const struct store_a
   v->size = a->size;
   v->generation = ++fs->synced.generation;
   v->paged = false;
+  v->writing = 0;
 }
 
 /* The first open decides whether the kernel reads by itself; direct handles, which
@@ -87,8 +90,8 @@ static void back_locked(struct fs *fs, struct version *v, struct fs_opened *how)
 }
 
 static void open_locked(struct fs *fs, struct version *v, const struct store_attr *attr,
-                        bool around, struct fs_opened *how) {
-  bool same = is_same(v, attr);
+                        uint64_t writing, bool around, struct fs_opened *how) {
+  bool same = is_same(v, attr) || (writing != 0 && v->writing == writing);
 
   how->direct_io = around || (v->handles > 0 && v->paged && !same);
   /* Direct handles leave alone the pages that others use. */
@@ -98,13 +101,15 @@ static void open_locked(struct fs *fs, struct version *v, const struct store_att
     return;
   if (!same)
     become_locked(fs, v, attr);
+  if (writing != 0)
+    v->writing = writing;
   if (v->backing != 0)
     v->paged = true;
   v->handles++;
 }
 
-int versions_open(struct fs *fs, uint64_t ino, const struct store_attr *attr, bool around,
-                  struct fs_opened *how, uint64_t *generation) {
+int versions_open(struct fs *fs, uint64_t ino, const struct store_attr *attr, uint64_t writing,
+                  bool around, struct fs_opened *how, uint64_t *generation) {
   struct version *v;
 
   mtx_lock(&fs->synced.lock);
@@ -112,7 +117,7 @@ int versions_open(struct fs *fs, uint64_t ino, const struct store_attr *attr, bo
   if (v == NULL)
     v = make_locked(fs, ino);
   if (v != NULL) {
-    open_locked(fs, v, attr, around, how);
+    open_locked(fs, v, attr, writing, around, how);
     *generation = v->generation;
     fs->synced.open_files++;
   }
@@ -168,9 +173,11 @@ void versions_own(struct fs *fs, uint64_t ino, const struct store_attr *attr) {
   v = find_locked(fs, ino);
   if (v != NULL) {
     bool paged = v->paged;
+    uint64_t writing = v->writing;
 
     become_locked(fs, v, attr);
     v->paged = paged;
+    v->writing = writing;
   }
   mtx_unlock(&fs->synced.lock);
 }

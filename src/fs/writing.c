@@ -135,6 +135,7 @@ static struct writing *writing_add(struct fs *fs, struct writing *w) {
   if (other != NULL) {
     other->refs++;
   } else {
+    w->serial = ++fs->synced.serial;
     HASH_ADD(hh, fs->synced.writings, ino, sizeof(w->ino), w);
     w->known = true;
     fs_files_join_locked(fs, w);

@@ -52,6 +52,43 @@ def test_files_become_objects(emu, point):
         open(where / "new.txt", "x")
 
 
+def map_shared(path):
+    """Changes the first byte by way of a mapping."""
+    with open(path, "r+b", buffering=0) as f, mmap.mmap(f.fileno(), 0) as m:
+        m[0:1] = b"M"
+
+
+@pytest.mark.parametrize("saver", ["another descriptor", "its own fsync", "nobody yet"])
+def test_a_file_that_is_open_is_mapped_after_it_was_saved(emu, point, saver):
+    where, prefix = point
+    (where / "f").write_bytes(b"a" * 100000)
+    for turn in range(5):
+        with open(where / "f", "r+b", buffering=0) as hold:
+            os.posix_fadvise(hold.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            hold.read(5000)
+            if saver == "another descriptor":
+                with open(where / "f", "r+b", buffering=0) as f:
+                    f.write(b"w%d" % turn)
+            else:
+                os.pwrite(hold.fileno(), b"w%d" % turn, 0)
+            if saver == "its own fsync":
+                os.fsync(hold.fileno())
+            map_shared(where / "f")
+            assert os.pread(hold.fileno(), 3, 0) == b"M%da" % turn
+    assert body(emu, f"{prefix}/f")[:3] == b"M4a"
+
+
+def test_a_new_file_is_mapped_before_it_was_saved(emu, point):
+    where, prefix = point
+    with open(where / "g", "w+b", buffering=0) as hold:
+        hold.write(b"a" * 100000)
+        os.posix_fadvise(hold.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        assert os.pread(hold.fileno(), 5000, 0) == b"a" * 5000
+        map_shared(where / "g")
+        assert os.pread(hold.fileno(), 2, 0) == b"Ma"
+    assert body(emu, f"{prefix}/g")[:2] == b"Ma"
+
+
 def test_random_writes_are_read_back(emu, point):
     where, prefix = point
     chance = random.Random(5)
