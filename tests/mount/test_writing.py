@@ -59,11 +59,13 @@ def map_shared(path):
 
 
 @pytest.mark.parametrize("saver", ["another descriptor", "its own fsync", "nobody yet"])
-def test_a_file_that_is_open_is_mapped_after_it_was_saved(emu, point, saver):
+def test_a_file_that_is_open_is_mapped_after_it_was_saved(emu, admin, point, saver):
     where, prefix = point
     (where / "f").write_bytes(b"a" * 100000)
     for turn in range(5):
-        with open(where / "f", "r+b", buffering=0) as hold:
+        wait_until(lambda: admin.status(where)["open_files"] == 0)
+        mode = "rb" if saver == "another descriptor" else "r+b"
+        with open(where / "f", mode, buffering=0) as hold:
             os.posix_fadvise(hold.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             hold.read(5000)
             if saver == "another descriptor":
