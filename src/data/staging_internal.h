@@ -140,6 +140,8 @@ void change_end(struct staged *f);
 bool staged_may_make_room(struct staged *f);
 /* The layer to write to, made when there is none. */
 int staged_active_layer(struct staged *f, struct layer **out);
+/* Bytes of the active layer; data NULL: zeroes. The turn is the caller's. */
+int staged_put_bytes(struct staged *f, uint64_t offset, const void *data, uint64_t len);
 /* The layer that is written to now will not be written to again. Between
  * change_begin() and change_end(). */
 void staged_seal(struct staged *f);

@@ -126,7 +126,7 @@ static int check_end(uint64_t offset, uint64_t len) {
   return len > SIZE_LIMIT || offset > SIZE_LIMIT - len ? -EFBIG : 0;
 }
 
-static int put_bytes(struct staged *f, uint64_t offset, const void *data, uint64_t len) {
+int staged_put_bytes(struct staged *f, uint64_t offset, const void *data, uint64_t len) {
   struct layer *l;
   uint64_t charged;
   int rc = staged_is_here(f, offset, offset + len);
@@ -163,7 +163,7 @@ static int write_at(struct staged *f, bool at_end, uint64_t offset, const void *
     offset = f->synced.size;
   rc = check_end(offset, len);
   if (rc == 0)
-    rc = put_bytes(f, offset, data, len);
+    rc = staged_put_bytes(f, offset, data, len);
   change_end(f);
   return rc;
 }
@@ -226,7 +226,7 @@ static int zero_range(struct staged *f, int mode, uint64_t offset, uint64_t len)
     end = size;
   if (offset >= end)
     return 0;
-  rc = put_bytes(f, offset, NULL, end - offset);
+  rc = staged_put_bytes(f, offset, NULL, end - offset);
   return rc;
 }
 
@@ -245,56 +245,6 @@ int staged_allocate(struct staged *f, int mode, uint64_t offset, uint64_t len) {
     rc = zero_range(f, mode, offset, len);
   else if ((mode & FALLOC_FL_KEEP_SIZE) == 0 && offset + len > f->synced.size)
     rc = set_size(f, offset + len);
-  change_end(f);
-  return rc;
-}
-
-/* --- without the object --- */
-
-static int localize_piece(struct staged *f, const struct snapshot *s, const struct piece *piece,
-                          void *room, const struct patience *p) {
-  int rc = 0;
-
-  for (uint64_t at = piece->from; rc == 0 && at < piece->to; at += DATA_READ_MAX) {
-    uint64_t end = piece->to - at > DATA_READ_MAX ? at + DATA_READ_MAX : piece->to;
-    struct piece part = {.kind = PIECE_BASE, .from = at, .to = end};
-    struct pieces one = {.items = &part, .count = 1};
-
-    rc = pieces_read(&one, s, room, p);
-    if (rc == 0)
-      rc = put_bytes(f, at, room, end - at);
-  }
-  return rc;
-}
-
-static int localize(struct staged *f, const struct patience *p) {
-  struct snapshot s = {0};
-  struct pieces pieces = {0};
-  void *room = malloc(DATA_READ_MAX);
-  int rc = room != NULL ? 0 : -ENOMEM;
-
-  mtx_lock(&f->synced.lock);
-  if (rc == 0)
-    rc = snapshot_take_locked(f, &s);
-  if (rc == 0)
-    rc = snapshot_pieces(&s, 0, s.size, &pieces);
-  mtx_unlock(&f->synced.lock);
-  for (size_t i = 0; rc == 0 && i < pieces.count; i++)
-    if (pieces.items[i].kind == PIECE_BASE)
-      rc = localize_piece(f, &s, &pieces.items[i], room, p);
-  pieces_fini(&pieces);
-  if (s.layers != NULL)
-    snapshot_fini(&s);
-  free(room);
-  return rc;
-}
-
-int staged_localize(struct staged *f, const struct patience *p) {
-  int rc = change_begin(f);
-
-  if (rc != 0)
-    return rc;
-  rc = localize(f, p);
   change_end(f);
   return rc;
 }

@@ -38,3 +38,10 @@ bool writing_goes_on(struct fs *fs, struct writing *w, int *rc) {
     *rc = -ENOSPC;
   return *rc == 0;
 }
+
+bool writing_keeps_on(struct fs *fs, struct writing *w, int *rc) {
+  if (*rc != -EREMOTE)
+    return false;
+  *rc = behind_make_room(fs, w) ? 0 : -ENOSPC;
+  return *rc == 0;
+}

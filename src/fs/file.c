@@ -208,6 +208,20 @@ uint64_t fs_files_next(struct fs *fs, uint64_t ino) {
   return next;
 }
 
+bool fs_files_use(struct fs *fs, const struct writing *w) {
+  struct fs_handle *h;
+  bool used = false;
+
+  mtx_lock(&fs->synced.lock);
+  DL_FOREACH (fs->synced.handles, h) {
+    struct fs_file *f = (struct fs_file *)h;
+
+    used |= h->end == file_end && atomic_load(&f->writing) == w && !atomic_load(&f->released);
+  }
+  mtx_unlock(&fs->synced.lock);
+  return used;
+}
+
 void fs_files_join_locked(struct fs *fs, struct writing *w) {
   struct fs_handle *h;
 

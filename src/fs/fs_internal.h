@@ -72,7 +72,8 @@ struct fs_file {
   bool direct;
   atomic_uint refs;                /* the handle and every call under way */
   struct writing *_Atomic writing; /* once set it stays */
-  atomic_bool owes; /* changed by it since its opener closed or synced it: release commits */
+  atomic_bool released; /* nobody reads it any more; what it owes may still be on its way */
+  atomic_bool owes;     /* changed by it since its opener closed or synced it: release commits */
   struct {
     struct mtx lock;
     struct view *view; /* NULL: opened when it was written to already */
@@ -201,6 +202,8 @@ int fs_file_open_writing(struct fs *fs, struct writing *w, int flags, struct fs_
 bool fs_files_view(struct fs *fs, uint64_t ino, struct store_attr *attr);
 /* The next inode after `ino` that is open and not written to; 0: none. */
 uint64_t fs_files_next(struct fs *fs, uint64_t ino);
+/* Somebody has it open. */
+bool fs_files_use(struct fs *fs, const struct writing *w);
 void fs_files_join_locked(struct fs *fs, struct writing *w);
 void fs_file_ref(struct fs_file *f);
 void fs_file_unref(struct fs *fs, struct fs_file *f);
@@ -222,10 +225,14 @@ int writing_begin(struct fs *fs, uint64_t ino, struct writing **out);
 int writing_begin_new(struct fs *fs, uint64_t ino, const struct root *r, const char *key,
                       struct writing **out);
 void writing_put(struct fs *fs, struct writing *w);
+/* The same when nothing is left to be sent and nobody else but senders has it: who opens the file
+ * from now on reads it from the store. Still to be put. */
+void writing_unknow_sent(struct fs *fs, struct writing *w);
 /* Lets the open handles of an inode, if there are any, go on through a writing, because
  * its object is about to get another version or name. */
 int writing_adopt(struct fs *fs, uint64_t ino);
-/* The same, and they need the object no more: it is about to go. */
+/* The same, and they need the object no more: it is about to go. Where nobody has it open, no byte
+ * is fetched. -ENOSPC: what they have open has no room in staging, whoever was asked for some. */
 int writing_keep_bytes(struct fs *fs, uint64_t ino);
 /* The root whose store has this domain, one that is shown rather than a retired one; or NULL. */
 const struct root *fs_root_of(struct fs *fs, const char *domain);
@@ -266,6 +273,8 @@ int writing_promise(struct fs *fs, struct writing *w);
 /* After a call of staging, whose outcome is *rc: whether it is to be made again, because it needed
  * bytes that had been released, or room, and something was committed for that. */
 bool writing_goes_on(struct fs *fs, struct writing *w, int *rc);
+/* The same after staged_localize(): only others can make room for what lies in the object. */
+bool writing_keeps_on(struct fs *fs, struct writing *w, int *rc);
 
 /* --- behind.c --- */
 int behind_new(struct fs *fs, struct behind **out);

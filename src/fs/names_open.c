@@ -61,7 +61,7 @@ int names_forget(struct fs *fs, const struct ns_child *c, struct store_attr *lef
   struct store_attr known;
   struct writing *w;
   bool sure = true;
-  int rc = writing_keep_bytes(fs, c->ino);
+  int rc = writing_adopt(fs, c->ino);
 
   *left = c->attr;
   w = rc == 0 ? writing_find(fs, c->ino) : NULL;
@@ -87,11 +87,8 @@ struct unlinking {
 
 static int note_unlinked(void *arg, struct journal_change *row) {
   struct unlinking *u = arg;
-  int rc = staged_note_with(u->writing->staged, row);
 
-  if (rc == 0)
-    keep_bytes_again(u->fs, u->child);
-  return rc;
+  return staged_note_with(u->writing->staged, row);
 }
 
 static void take_back(void *arg) {
@@ -107,21 +104,26 @@ static int remove_unnoted(struct unlinking *u) {
   const struct ns_child *c = u->child;
   int rc = staged_note_unlinked(u->writing->staged);
 
-  if (rc == 0) {
-    keep_bytes_again(u->fs, c);
+  if (rc == 0)
     rc = names_remove(c->root, c->key, u->left.etag);
-  }
   if (rc != 0)
     take_back(u);
   return rc;
 }
 
+/* No commit begins any more; what one sent that had begun before is here no more, and somebody may
+ * have opened the file since. */
 static int remove_left(struct unlinking *u) {
   const struct later_noter noter = {.note = note_unlinked, .back = take_back, .arg = u};
   const struct ns_child *c = u->child;
   const char *etag = u->left.etag[0] != '\0' ? u->left.etag : NULL;
-  int rc = later_remove_noted(c->root->store, c->key, etag, &noter);
+  int rc = writing_keep_bytes(u->fs, c->ino);
 
+  if (rc != 0) {
+    take_back(u);
+    return rc;
+  }
+  rc = later_remove_noted(c->root->store, c->key, etag, &noter);
   return rc == -EOPNOTSUPP ? remove_unnoted(u) : rc;
 }
 
@@ -140,8 +142,8 @@ int names_unlink(struct fs *fs, uint64_t parent, const char *name, const struct 
   if (is_in_store(c, &u.left))
     names_keep_folder(fs, parent, name);
   u.writing = writing_find(fs, c->ino);
-  if (u.writing == NULL)
-    return is_in_store(c, &u.left) ? names_remove(c->root, c->key, c->attr.etag) : 0;
+  if (u.writing == NULL) /* -ESTALE: it was sent since *c was taken */
+    return is_in_store(c, &u.left) ? names_remove(c->root, c->key, c->attr.etag) : -ESTALE;
   rc = staged_unlink_unnoted(u.writing->staged, &known, &sure);
   if (rc == 0) {
     find_left(c, &known, sure, &u.left);

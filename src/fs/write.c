@@ -309,8 +309,10 @@ int fs_seek(struct fs *fs, uint64_t handle, uint64_t off, int whence, uint64_t *
 void fs_release(struct fs *fs, uint64_t handle) {
   struct fs_file *f = fs_file_of(handle);
   struct writing *w = writable(f);
-  int rc = w != NULL && is_owed(f, w) ? keep_promise(fs, f, w) : 0;
+  int rc;
 
+  atomic_store(&f->released, true);
+  rc = w != NULL && is_owed(f, w) ? keep_promise(fs, f, w) : 0;
   if (rc == -EACCES)
     writing_drop_denied(fs, w);
   if (rc != 0 && rc != -ESTALE)

@@ -256,8 +256,27 @@ int writing_adopt(struct fs *fs, uint64_t ino) {
   return rc;
 }
 
-int writing_keep_bytes(struct fs *fs, uint64_t ino) {
+void writing_unknow_sent(struct fs *fs, struct writing *w) {
+  bool dirty = staged_is_dirty(w->staged);
+
+  mtx_lock(&fs->synced.lock);
+  if (!dirty && w->refs == w->lent + 1)
+    unknow_locked(fs, w);
+  mtx_unlock(&fs->synced.lock);
+}
+
+/* Nothing where nobody has it open, or closes it while others make room. */
+static int keep_for_handles(struct fs *fs, struct writing *w) {
   struct patience p = {0}; /* as long as it takes: nobody may lose what he has open */
+  int rc;
+
+  do
+    rc = fs_files_use(fs, w) ? staged_localize(w->staged, &p) : 0;
+  while (writing_keeps_on(fs, w, &rc));
+  return rc == -ENOSPC && !fs_files_use(fs, w) ? 0 : rc;
+}
+
+int writing_keep_bytes(struct fs *fs, uint64_t ino) {
   struct writing *w;
   int rc = writing_adopt(fs, ino);
 
@@ -266,7 +285,7 @@ int writing_keep_bytes(struct fs *fs, uint64_t ino) {
   w = writing_find(fs, ino);
   if (w == NULL)
     return 0;
-  rc = staged_localize(w->staged, &p);
+  rc = keep_for_handles(fs, w);
   writing_put(fs, w);
   return rc == -ESTALE ? 0 : rc; /* replaced by somebody else: there is nothing to keep */
 }

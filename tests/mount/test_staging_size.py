@@ -247,3 +247,91 @@ def test_no_room_when_nothing_can_be_sent(emu, limited):
     assert full.value.errno in (errno.ENOSPC, errno.EACCES)
     emu.admin("DELETE", "faults")
     assert limited.run("sync", where).returncode == 0
+
+
+COMPLETE = {"operation": "CompleteMultipartUpload", "count": -1}
+DENIED = {**COMPLETE, "effect": "error", "status": 403, "code": "AccessDenied"}
+UNAVAILABLE = {"operation": "PutObject", "effect": "error", "count": -1, "status": 503, "code": "SlowDown"}
+SLOW = {**COMPLETE, "effect": "none", "ms": 1000}
+
+
+@pytest.fixture
+def full(emu, limited, request):
+    """A mount with an object `a` of 3 MiB, and a `large` file that leaves no room for it in staging."""
+    emu.owner.put_object(Bucket=BUCKET, Key=f"{request.node.name}/a", Body=b"".join(map(content, range(3))))
+
+    def mount(*more, faults=()):
+        where = limited.limited(*more)
+        for fault in faults:
+            emu.admin("POST", "faults", fault)
+        f = open(where / "large", "wb", buffering=0)
+        write(f, 0, 62)
+        return where, f
+    return mount
+
+
+def change(path):
+    with open(path, "r+b", buffering=0) as f:
+        f.write(b"changed")
+
+
+def finished(emu, limited, where, request, large=62):
+    """What the bucket has once everything is sent: not the removed object."""
+    emu.admin("DELETE", "faults")
+    assert limited.run("sync", where).returncode == 0
+    assert not exists(emu, f"{request.node.name}/a")
+    assert in_store(emu, key(request)) == expected(large)
+    assert limited.status(where)["pending"] == []
+
+
+def test_removing_what_nobody_has_open_needs_no_room(emu, limited, full, request):
+    where, f = full("writeback", faults=(DENIED, UNAVAILABLE))
+    f.close()
+    change(where / "a")
+    os.unlink(where / "a")
+    assert sorted(os.listdir(where)) == ["large", "proof"]
+    finished(emu, limited, where, request)
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["", "changed"])
+def test_removing_what_is_open_makes_room(emu, limited, full, request, changed):
+    where, f = full("writeback", faults=(SLOW,))
+    hold = os.open(where / "a", os.O_RDONLY)
+    if changed:
+        change(where / "a")
+    f.close()
+    os.unlink(where / "a")
+    wanted = b"".join(map(content, range(3)))
+    assert os.pread(hold, 4 * MIB, 0) == (b"changed" + wanted[7:] if changed else wanted)
+    os.close(hold)
+    finished(emu, limited, where, request)
+
+
+@pytest.mark.parametrize("more", [(), ("writeback",)], ids=["", "writeback"])
+@pytest.mark.parametrize("how", ["unlink", "rename"])
+def test_removing_what_is_open_without_room(emu, limited, full, request, more, how):
+    """It stays, and nothing of it is staged; it can be removed once there is room."""
+    where, f = full(*more, faults=(DENIED,) if more else ())
+    if more:
+        f.close()
+    hold = os.open(where / "a", os.O_RDONLY)
+    used = held(limited)
+
+    def remove():
+        os.unlink(where / "a") if how == "unlink" else os.rename(where / "proof", where / "a")
+    with pytest.raises(OSError) as no_room:
+        remove()
+    assert no_room.value.errno == errno.ENOSPC
+    assert sorted(os.listdir(where)) == ["a", "large", "proof"]
+    assert held(limited) <= used
+    assert os.pread(hold, 4 * MIB, 0) == b"".join(map(content, range(3)))
+    assert [p["path"] for p in limited.status(where)["pending"]] == ["large"]
+    emu.admin("DELETE", "faults")
+    f.close()
+    limited.run("sync", where)
+    remove()
+    assert os.pread(hold, 4 * MIB, 0) == b"".join(map(content, range(3)))
+    os.close(hold)
+    if how == "rename":
+        os.unlink(where / "a")
+    finished(emu, limited, where, request)

@@ -74,3 +74,32 @@ def test_the_version_before_the_save_does_not_come_back(emu, place, request, kin
         assert path.read_text() == "new"
     assert [n for n in os.listdir(mount.point / "d") if n != "f"] == []
     assert place.status(mount.point)["pending"] == []
+
+
+def wait_for(what):
+    deadline = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_nothing_is_fetched_of_what_nobody_has_open(emu, place, request):
+    """And what is being sent when its name goes does not come back."""
+    prefix = f"unlinked/{request.node.name}"
+    key = f"{prefix}/d/f"
+    emu.owner.put_object(Bucket=BUCKET, Key=key, Body=os.urandom(6 << 20))
+    mount = Mount(emu, place, prefix)
+    path = mount.point / "d" / "f"
+    emu.admin("POST", "faults", {"operation": "PutObject", "key": "*/f", "effect": "none", "ms": 2000, "count": -1})
+    with open(path, "r+b", buffering=0) as f:
+        f.truncate(3 << 20)
+        f.write(b"new")
+    wait_for(lambda: emu.admin("GET", "faults")[-1]["hits"] > 0)
+    wait_for(lambda: place.status(mount.point)["open_files"] == 0)  # a release comes after the close
+    emu.admin("DELETE", "requests")
+    path.unlink()
+    assert [r for r in emu.admin("GET", "requests") if r["operation"] == "GetObject"] == []
+    assert place.run("sync", mount.point).returncode == 0
+    assert os.listdir(mount.point / "d") == []
+    assert not emu.owner.list_objects_v2(Bucket=BUCKET, Prefix=key).get("Contents")
+    assert place.status(mount.point)["pending"] == []

@@ -113,7 +113,8 @@ int staged_rename(struct staged *f, const char *key, const struct store_attr *at
  * -EAGAIN: something may be in the store already. */
 int staged_rename_unsent(struct staged *f, const char *key);
 /* Fetches what is not here yet, so that the file needs its object no more: before
- * that is removed or replaced while somebody has the file open. */
+ * that is removed or replaced while somebody has the file open. On failure nothing
+ * changed. -EREMOTE: there would be room in staging-size without what others have staged. */
 int staged_localize(struct staged *f, const struct patience *p);
 /* The name is gone: nothing will be committed; the bytes live as long as the file
  * is open. *out: the version that the store has of it (without etag: none); not *sure: a

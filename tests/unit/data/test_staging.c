@@ -341,6 +341,80 @@ Test(staging, its_size_is_limited) {
 
 #define MIB ((size_t)1 << 20)
 
+/* Opened before, changed or not: as it is afterwards when not all could be fetched. */
+static void expect_as_before(struct staged *f, const unsigned char *data, size_t len) {
+  uint64_t used = staging_used(desk.staging);
+  bool dirty = staged_is_dirty(f);
+  unsigned files = desk_staged_files(&desk);
+  unsigned rows = desk_journal_files(&desk);
+  struct patience p = patient();
+
+  fault_store_fail(desk.store, FAULT_GET, 1, 100, -EIO, 0);
+  cr_expect_eq(staged_localize(f, &p), -EIO);
+  fault_store_fail(desk.store, FAULT_GET, 0, 0, 0, 0);
+  cr_expect_eq(staging_used(desk.staging), used);
+  cr_expect_eq(staged_is_dirty(f), dirty);
+  cr_expect_eq(desk_staged_files(&desk), files);
+  cr_expect_eq(desk_journal_files(&desk), rows);
+  expect_content(f, data, len);
+}
+
+Test(staging, what_cannot_be_fetched_leaves_the_file_as_it_was) {
+  size_t len = 12 * MIB;
+  unsigned char *data = malloc(len);
+
+  for (int changed = 0; changed < 2; changed++) {
+    const char *key = changed ? "changed" : "k";
+    struct store_attr attr;
+    struct staged *f;
+
+    desk_fill(data, 0, len, 1);
+    attr = desk_put(&desk, key, data, len);
+    cr_assert_eq(staged_new(desk.staging, desk.store, key, &attr, &f), 0);
+    memcpy(data, "changed", changed ? 7 : 0);
+    cr_assert_eq(staged_write(f, 0, data, changed ? 7 : 0), 0);
+    expect_as_before(f, data, len);
+    memcpy(data + 7, " again", 6);
+    cr_assert_eq(staged_write(f, 7, " again", 6), 0);
+    cr_expect_eq(staged_depth(f), 1);
+    commit(f, 0, true);
+    desk_expect(&desk, key, data, len);
+    staged_free(f);
+  }
+  free(data);
+}
+
+Test(staging, there_is_room_for_all_that_is_fetched_or_for_none) {
+  struct staging_options o = {.size = 2 * BASE_LEN, .host = "here"};
+  struct patience p = patient();
+  struct staging *limited;
+  struct store_attr attr;
+  unsigned char *data = base("k", &attr);
+  struct staged *other;
+  struct staged *f;
+
+  cr_assert_eq(staging_new(desk.state, desk.cache, &o, &limited), 0);
+  cr_assert_eq(staged_new(limited, desk.store, "k", &attr, &f), 0);
+  cr_assert_eq(staged_new(limited, desk.store, "other", NULL, &other), 0);
+  cr_assert_eq(staged_write(other, 0, data, BASE_LEN + 1), 0);
+  cr_expect_eq(staged_localize(f, &p), -EREMOTE);
+  cr_expect_eq(staging_used(limited), BASE_LEN + 1);
+  cr_assert_eq(staged_discard(other), 0);
+  cr_expect_eq(staged_localize(f, &p), 0);
+  cr_expect_eq(staging_used(limited), BASE_LEN);
+  cr_assert_eq(staged_discard(f), 0);
+  staged_free(other);
+  staged_free(f);
+  staging_free(limited);
+  o.size = BASE_LEN - 1;
+  cr_assert_eq(staging_new(desk.state, desk.cache, &o, &limited), 0);
+  cr_assert_eq(staged_new(limited, desk.store, "k", &attr, &f), 0);
+  cr_expect_eq(staged_localize(f, &p), -ENOSPC, "it never has room");
+  staged_free(f);
+  staging_free(limited);
+  free(data);
+}
+
 struct released_reader {
   struct staged *file;
   const unsigned char *data;
