@@ -157,13 +157,15 @@ static bool listed_other_locked(const struct node *dir, const char *name) {
 
 bool ns_has_others(struct ns *n, uint64_t ino, const char *name) {
   const struct node *dir;
+  int64_t since;
   bool yes = false;
 
   mtx_lock(&n->synced.lock);
   dir = node_find_locked(n, ino);
   if (dir != NULL && dir->kind == NODE_DIR) {
+    since = dir->dir.listing != NULL ? dir->dir.listing->asof : INT64_MIN;
     for (const struct note *t = dir->dir.notes; t != NULL && !yes; t = t->hh.next)
-      yes = t->present && strcmp(t->name, name) != 0;
+      yes = t->present && note_is_newer(t, since) && strcmp(t->name, name) != 0;
     yes = yes || (listing_fresh_locked(n, dir) != NULL && !dir->dir.listing->restored &&
                   listed_other_locked(dir, name));
   }

@@ -3,7 +3,10 @@
  * A handle keeps its directory's node and one listing, so offsets mean the same
  * as long as it is open: "." is 0, ".." is 1, and behind them every item has its
  * page and its place in the page. Reading from the start again takes a fresh
- * listing. Directories above the roots list the catalog's nodes. */
+ * listing. Who is in the middle of a listing that is not the directory's any more needs the
+ * notes since it began (notes.c): until the end was told twice, as a call that brings the last
+ * names looks one further. Who only holds the directory open keeps none. Directories above the
+ * roots list the catalog's nodes. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +25,22 @@ struct ns_dir {
   struct ns *ns;
   struct node *node;
   struct listing *listing; /* NULL above the roots; under the tree's lock */
+  bool reading;            /* in the middle of it; the same */
+  uint64_t end;            /* where the last read found the end; 0: it did not */
 };
+
+static void hand_back_locked(struct ns_dir *d) {
+  d->listing->idle -= !d->reading;
+  listing_unref_locked(d->listing);
+}
+
+static void set_reading_locked(struct ns_dir *d, bool reading) {
+  if (d->listing != NULL) {
+    d->listing->idle += !reading;
+    d->listing->idle -= !d->reading;
+  }
+  d->reading = reading;
+}
 
 /* Takes the directory's fresh listing, or a new one, in place of the old. */
 static int take_listing_locked(struct ns_dir *d) {
@@ -35,8 +53,9 @@ static int take_listing_locked(struct ns_dir *d) {
   if (l == NULL)
     return -ENOMEM;
   if (d->listing != NULL)
-    listing_unref_locked(d->listing);
+    hand_back_locked(d);
   d->listing = l;
+  l->idle += !d->reading;
   return 0;
 }
 
@@ -76,7 +95,7 @@ static int open_locked(struct ns_dir *d, const struct patience *p) {
 static void close_locked(struct ns_dir *d) {
   if (d->listing != NULL) {
     shelving_keep_locked(d->ns, d->listing);
-    listing_unref_locked(d->listing);
+    hand_back_locked(d);
   }
   node_unref_locked(d->ns, d->node);
 }
@@ -225,10 +244,11 @@ static int note_locked(struct ns_dir *d, uint64_t seq, bool plus, struct ns_entr
   for (const struct note *t = d->node->dir.notes; t != NULL; t = t->hh.next) {
     const struct item *it;
 
-    if (!t->present || t->seq < seq || !note_is_newer(t, d->listing->asof))
+    if (!t->present || t->seq < seq || !note_is_newer(t, d->listing->asof) ||
+        (next != NULL && t->seq > next->seq))
       continue;
     it = listing_find_locked(d->listing, t->name);
-    if ((it == NULL || it->is_dir != (t->kind == NODE_DIR)) && (next == NULL || t->seq < next->seq))
+    if (it == NULL || it->is_dir != (t->kind == NODE_DIR))
       next = t;
   }
   *end = next == NULL;
@@ -266,20 +286,43 @@ static int item_locked(struct ns_dir *d, uint64_t offset, bool plus, const struc
   }
 }
 
+/* Notes since it began may be gone already when it is not the directory's any more. */
+static bool is_old_locked(const struct ns_dir *d) {
+  if (!stands_locked(d->ns, d->node, d->listing->fresh_until))
+    return true;
+  return !d->listing->cached && !d->node->gone && outage_at_locked(d->ns, d->node) == 0;
+}
+
+static bool is_over_locked(const struct ns_dir *d, uint64_t offset) {
+  return !d->reading && d->listing != NULL && !d->listing->cached && offset != 0 &&
+         offset == d->end;
+}
+
+static void note_end_locked(struct ns_dir *d, uint64_t offset, bool end) {
+  if (end && offset == d->end)
+    set_reading_locked(d, false);
+  d->end = end ? offset : 0;
+}
+
 static int read_locked(struct ns_dir *d, uint64_t offset, bool plus, const struct patience *p,
                        struct ns_entry *out, bool *end) {
   int rc = 0;
 
-  if (offset == 0 && d->listing != NULL && !stands_locked(d->ns, d->node, d->listing->fresh_until))
+  if (offset == 0 && d->listing != NULL && is_old_locked(d))
     rc = take_listing_locked(d);
   if (rc != 0)
     return rc;
+  *end = is_over_locked(d, offset);
+  if (*end)
+    return 0;
+  set_reading_locked(d, true);
   if (offset < OFFSET_ITEMS)
     dots_locked(d, offset, out);
   else if (d->listing == NULL)
     above_locked(d, offset, plus, out, end);
   else
     rc = item_locked(d, offset, plus, p, out, end);
+  note_end_locked(d, offset, *end);
   return rc;
 }
 

@@ -43,8 +43,12 @@ static void listing_free_locked(struct listing *l) {
   flat_free(l->flat);
   if (l->instead != NULL)
     listing_unref_locked(l->instead);
-  DL_DELETE(l->ns->synced.listings, l);
+  if (l->cached)
+    DL_DELETE(l->ns->synced.listings, l);
+  else
+    DL_DELETE(l->ns->synced.aside, l);
   l->ns->synced.listing_count--;
+  notes_prune_locked(l->ns, l->dir);
   free(l->prefix);
   free(l);
 }
@@ -62,6 +66,8 @@ void listing_uncache_locked(struct listing *l) {
   if (!l->cached)
     return;
   l->cached = false;
+  DL_DELETE(l->ns->synced.listings, l);
+  DL_APPEND(l->ns->synced.aside, l);
   l->dir->dir.listing = NULL;
   listing_unref_locked(l);
 }
@@ -117,7 +123,7 @@ struct listing *listing_new_aside_locked(struct ns *n, struct node *dir) {
   l->dir = dir;
   l->asof = ns_tick_locked(n);
   l->fresh_until = ns_now(n) + dir->root->options.metadata_ttl_ms;
-  DL_APPEND(n->synced.listings, l);
+  DL_APPEND(n->synced.aside, l);
   n->synced.listing_count++;
   l->refs = 1;
   return l;
@@ -130,14 +136,14 @@ void listing_cache_locked(struct listing *l) {
     listing_uncache_locked(dir->dir.listing);
   dir->dir.listing = l;
   l->cached = true;
+  DL_DELETE(l->ns->synced.aside, l);
+  DL_APPEND(l->ns->synced.listings, l);
   listing_ref_locked(l);
 }
 
 struct listing *listing_new_locked(struct ns *n, struct node *dir) {
-  struct listing *l;
+  struct listing *l = listing_new_aside_locked(n, dir);
 
-  notes_prune_locked(n, dir);
-  l = listing_new_aside_locked(n, dir);
   if (l == NULL)
     return NULL;
   if (dir->root->store->outage != NULL && dir->dir.listing != NULL) {
@@ -145,6 +151,7 @@ struct listing *listing_new_locked(struct ns *n, struct node *dir) {
     listing_ref_locked(l->instead);
   }
   listing_cache_locked(l);
+  notes_prune_locked(n, dir);
   return l;
 }
 

@@ -62,9 +62,10 @@ struct slot {
 
 struct listing {
   struct ns *ns;
-  struct listing *prev; /* in ns->synced.listings */
+  struct listing *prev; /* in ns->synced.listings while cached, else in aside */
   struct listing *next;
   unsigned refs;           /* its directory, open handles, calls; all but the first hold dir too */
+  unsigned idle;           /* handles among them that are not in the middle of it */
   bool cached;             /* its directory refers to it */
   bool restored;           /* an earlier mount kept it; the store is being asked */
   bool kept;               /* it was given to the shelf */

@@ -24,7 +24,7 @@ static bool drop_listing_locked(struct ns *n) {
   struct listing *l;
 
   DL_FOREACH (n->synced.listings, l) {
-    if (l->cached && l->refs == 1) {
+    if (l->refs == 1) {
       listing_uncache_locked(l);
       return true;
     }

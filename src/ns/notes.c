@@ -3,9 +3,11 @@
  * The store lists what it holds, so a listing that began after a change shows it.
  * Until there is such a one, the note stands over the listings and answers that
  * are older: by ticks, as everything that is learned. Notes of what is not in the
- * store yet (local nodes) stand over younger ones too. */
+ * store yet (local nodes) stand over younger ones too. A directory may be listed anew while
+ * somebody is in the middle of an older listing: its notes stay for that one. */
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "listing_internal.h"
 
@@ -66,16 +68,34 @@ static void drop_locked(struct node *dir, struct note *t) {
 #endif
 }
 
+/* Of the directory's listing and those before it that somebody needs. */
+static int64_t oldest_locked(const struct ns *n, const struct node *dir) {
+  int64_t oldest = dir->dir.listing->asof;
+  const struct listing *l;
+
+  DL_FOREACH (n->synced.aside, l)
+    if (l->dir == dir && l->refs > l->idle && l->asof < oldest)
+      oldest = l->asof;
+  return oldest;
+}
+
 void notes_prune_locked(struct ns *n, struct node *dir) {
   struct note *t;
   struct note *next;
+  int64_t oldest;
 
+  if (dir->dir.notes == NULL || dir->dir.listing == NULL)
+    return;
+  oldest = oldest_locked(n, dir);
   HASH_ITER (hh, dir->dir.notes, t, next) {
-    if (is_local_locked(n, dir, t)) {
-      t->tick = INT64_MAX;
+    bool was_local = t->tick == INT64_MAX;
+
+    if (!was_local && note_is_newer(t, dir->dir.listing->asof))
       continue;
-    }
-    drop_locked(dir, t);
+    if (is_local_locked(n, dir, t))
+      t->tick = INT64_MAX;
+    else if (was_local || !note_is_newer(t, oldest))
+      drop_locked(dir, t);
   }
 }
 

@@ -151,7 +151,8 @@ struct ns {
     struct errand *errands; /* to be done without the lock (shelving.c) */
     bool ending;
     struct folder *folders;   /* what was done to directories, oldest first (folders.c) */
-    struct listing *listings; /* least recently used first */
+    struct listing *listings; /* of directories, least recently used first */
+    struct listing *aside;    /* those that are no directory's, or not yet */
     size_t listing_count;
     size_t listing_bytes;
     struct absent *absent;
@@ -284,7 +285,7 @@ bool notes_put_locked(struct ns *n, struct node *dir, const char *name, enum nod
 const struct note *notes_find_locked(const struct node *dir, const char *name);
 /* What is known of the name from somewhere else at `asof` is older than the note. */
 bool note_is_newer(const struct note *t, int64_t asof);
-/* Forgets what a listing that begins now will show. */
+/* Forgets what the directory's listing shows, and every older one that is being read. */
 void notes_prune_locked(struct ns *n, struct node *dir);
 void notes_free_locked(struct node *dir);
 

@@ -45,8 +45,8 @@ def mount(emu, place, request):
     prefix = request.node.name
     emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/implicit/file.txt", Body=b"theirs\n")
 
-    def again():
-        words = options(emu, "profile=admin2", f"state-dir={place.dir}/state")
+    def again(*more):
+        words = options(emu, "profile=admin2", f"state-dir={place.dir}/state", *more)
         return pathlib.Path(place.mount(f"s3://{BUCKET}/{prefix}", words))
     again.prefix = prefix
     again.place = place
@@ -95,6 +95,33 @@ def test_renames_with_flags(emu, mount):
     assert (top / "a").read_text() == "B" and (top / "b").read_text() == "A"
     renameat2(top / "a", top / "c", NOREPLACE)
     assert sorted(os.listdir(top)) == ["b", "c", "implicit"]
+
+
+def test_who_reads_a_folder_sees_what_is_done_in_it(emu, mount):
+    """While somebody else asks for a name that is not there, for which the folder is listed anew."""
+    prefix = mount.prefix
+    names = [f"{i:03}-" + "x" * 200 for i in range(400)]  # more than one call brings
+    for name in names:
+        emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/d/{name}")
+    top = mount("negative-ttl=0")
+    with os.scandir(top / "d") as entries:
+        seen = [next(entries).name]
+        (top / "d" / "new").write_text("new\n")
+        os.unlink(top / "d" / names[-1])
+        os.rename(top / "d" / names[-2], top / "d" / "moved")
+        mount.place.run("sync", top)
+        assert not (top / "d" / "absent").exists()
+        seen += [entry.name for entry in entries]
+    assert seen == [*names[:-2], "new", "moved"]
+    assert sorted(os.listdir(top / "d")) == [*names[:-2], "moved", "new"]
+    assert os.listdir(top / "implicit") == ["file.txt"]
+    (top / "implicit" / "new").write_text("new\n")
+    os.unlink(top / "implicit" / "file.txt")
+    mount.place.run("sync", top)
+    with os.scandir(top / "implicit") as entries:
+        seen = [next(entries).name]
+        assert not (top / "implicit" / "absent").exists()
+        assert [*seen, *(entry.name for entry in entries)] == ["new"]
 
 
 def test_attributes_outlive_the_mount(emu, mount):

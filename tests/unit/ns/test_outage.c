@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -120,4 +121,33 @@ Test(outage, what_was_denied_or_gone_does_not_stand_in) {
   go_dark();
   outage_begin(&outage, -ETIMEDOUT);
   cr_expect_neq(look(dir, "a", NULL), 0);
+}
+
+static void *look_up_absent(void *dir) {
+  look(*(uint64_t *)dir, "absent", NULL);
+  return NULL;
+}
+
+/* The listing that was to show the change never came: the one before stands in, with its notes. */
+Test(outage, what_was_removed_here_does_not_come_back) {
+  pthread_t thread;
+  uint64_t dir;
+
+  cr_assert_eq(look(NS_ROOT_INO, "dir", &dir), 0);
+  cr_assert_eq(names(dir), 2);
+  cr_assert_eq(mem_store_delete(desk.mem, "dir/b"), 0);
+  ns_removed(desk.ns, dir, "b");
+  desk_later(DESK_NEGATIVE_TTL + 1);
+  fault_store_fail(desk.faulty, FAULT_HEAD, 0, UINT_MAX, -ECONNREFUSED, 0);
+  fault_store_fail(desk.faulty, FAULT_LIST, 0, UINT_MAX, -ECONNREFUSED, 0);
+  fault_store_gate(desk.faulty, FAULT_LIST, 0);
+  cr_assert_eq(pthread_create(&thread, NULL, look_up_absent, &dir), 0);
+  while (fault_store_waiting(desk.faulty) == 0)
+    usleep(1000);
+  outage_begin(&outage, -ECONNREFUSED);
+  fault_store_open(desk.faulty);
+  pthread_join(thread, NULL);
+  cr_expect_eq(names(dir), 1);
+  cr_expect_neq(look(dir, "b", NULL), 0);
+  cr_expect_eq(look(dir, "a", NULL), 0);
 }
