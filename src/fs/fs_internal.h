@@ -228,6 +228,9 @@ void writing_put(struct fs *fs, struct writing *w);
 /* The same when nothing is left to be sent and nobody else but senders has it: who opens the file
  * from now on reads it from the store. Still to be put. */
 void writing_unknow_sent(struct fs *fs, struct writing *w);
+/* The name is gone: unless somebody has it open, its room is free at once, not when who was to
+ * send it looks again. Still to be put. */
+void writing_drop_removed(struct fs *fs, struct writing *w);
 /* Lets the open handles of an inode, if there are any, go on through a writing, because
  * its object is about to get another version or name. */
 int writing_adopt(struct fs *fs, uint64_t ino);

@@ -149,6 +149,8 @@ int names_unlink(struct fs *fs, uint64_t parent, const char *name, const struct 
     find_left(c, &known, sure, &u.left);
     rc = is_in_store(c, &u.left) ? remove_left(&u) : staged_note_unlinked(u.writing->staged);
   }
+  if (rc == 0)
+    writing_drop_removed(fs, u.writing);
   writing_put(fs, u.writing);
   return rc;
 }

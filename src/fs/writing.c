@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "fs_internal.h"
+#include "s3apfs/base/log.h"
 #include "s3apfs/ns/change.h"
 #include "s3apfs/store/modified.h"
 
@@ -256,13 +257,25 @@ int writing_adopt(struct fs *fs, uint64_t ino) {
   return rc;
 }
 
-void writing_unknow_sent(struct fs *fs, struct writing *w) {
-  bool dirty = staged_is_dirty(w->staged);
+/* Nothing of it is to be sent, and but for the caller only senders have it. */
+static bool unknow_alone(struct fs *fs, struct writing *w) {
+  bool alone;
 
   mtx_lock(&fs->synced.lock);
-  if (!dirty && w->refs == w->lent + 1)
+  alone = w->refs == w->lent + 1 && !staged_is_dirty(w->staged);
+  if (alone)
     unknow_locked(fs, w);
   mtx_unlock(&fs->synced.lock);
+  return alone;
+}
+
+void writing_unknow_sent(struct fs *fs, struct writing *w) {
+  (void)unknow_alone(fs, w);
+}
+
+void writing_drop_removed(struct fs *fs, struct writing *w) {
+  if (unknow_alone(fs, w) && staged_discard(w->staged) != 0)
+    log_debug("a removed file is left to the next mount");
 }
 
 /* Nothing where nobody has it open, or closes it while others make room. */

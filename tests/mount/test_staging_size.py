@@ -3,6 +3,7 @@ import errno
 import hashlib
 import os
 import random
+import time
 
 import pytest
 from mounting import options
@@ -334,4 +335,16 @@ def test_removing_what_is_open_without_room(emu, limited, full, request, more, h
     os.close(hold)
     if how == "rename":
         os.unlink(where / "a")
+    finished(emu, limited, where, request)
+
+
+def test_what_was_removed_leaves_its_room(emu, limited, full, request):
+    where, f = full("writeback")
+    f.close()
+    while limited.status(where)["open_files"] > 0:  # a release comes after the close
+        time.sleep(0.005)
+    os.unlink(where / "large")
+    with open(where / "large", "wb", buffering=0) as f:
+        write(f, 0, 62)
+    os.unlink(where / "a")
     finished(emu, limited, where, request)
