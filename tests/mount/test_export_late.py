@@ -83,6 +83,7 @@ def sent_on_a_full_disk(emu, place, disk, prefix, data):
     """A mount with an object that came to S3 when the journal could not be told any more; its row there."""
     mounted = Mount(emu, place, disk, prefix, "writeback")
     (mounted.point / "first").write_text("the first of its kind is sent at once")
+    assert place.run("sync", mounted.point).returncode == 0
     emu.admin("POST", "faults", {"operation": "PutObject", "key": f"{prefix}/late", "effect": "none", "ms": 2000})
     assert save(mounted.point / "late", data) == []
     wait_until(lambda: emu.admin("GET", "faults")[0]["hits"] > 0)
