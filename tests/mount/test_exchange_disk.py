@@ -27,17 +27,21 @@ class FailingDisk(Disk):
         """Once the process that was killed is gone: until then it has files open there."""
         wait_until(lambda: subprocess.run(["umount", self.top], check=False).returncode == 0)
         subprocess.run(["mount", "-o", "loop", self.image, self.top], check=True)
-        (self.top / "filler").unlink(missing_ok=True)
+        self.make_room()
 
 
-@pytest.fixture
-def disk(place):
-    made = FailingDisk(place.dir, 48 << 20)
+def lent(place, made):
+    """The body of a fixture: the disk goes with the test, and what is mounted there before it."""
     yield made
     for point in list(place.mounts):
         subprocess.run(["umount", "-l", point], check=False)
         place.mounts.remove(point)
     made.end()
+
+
+@pytest.fixture
+def disk(place):
+    yield from lent(place, FailingDisk(place.dir, 48 << 20))
 
 
 class DiskPair(Pair):

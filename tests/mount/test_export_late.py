@@ -92,10 +92,6 @@ def sent_on_a_full_disk(emu, place, disk, prefix, data):
     return mounted, row
 
 
-def make_room(disk):
-    (disk.top / "filler").unlink()
-
-
 def test_what_is_over_is_not_written_out(emu, place, disk, prefix):
     mounted, row = sent_on_a_full_disk(emu, place, disk, prefix, b"late" * 1000)
     point = mounted.point
@@ -103,7 +99,7 @@ def test_what_is_over_is_not_written_out(emu, place, disk, prefix):
     (place.dir / "out").mkdir()
     assert ask(point, f"export {row} {place.dir}/out") == {"error": "it does not wait any more"}
     assert os.listdir(place.dir / "out") == []
-    make_room(disk)
+    disk.make_room()
 
 
 def test_what_is_over_is_not_waited_for_while_it_is_open(emu, place, disk, prefix):
@@ -111,7 +107,7 @@ def test_what_is_over_is_not_waited_for_while_it_is_open(emu, place, disk, prefi
     point = mounted.point
     with open(point / "late", "rb") as f:
         wait_until(lambda: place.status(point)["pending"] == [])
-        make_room(disk)
+        disk.make_room()
         assert place.run("sync", point, timeout=60).returncode == 0
         assert f.read() == b"late" * 1000
 
@@ -124,7 +120,7 @@ def test_what_is_over_is_seen_after_a_crash(emu, place, disk, prefix):
     wait_until(lambda: place.status(point)["pending"] == [])
     disk.fill_up()
     mounted.kill()
-    make_room(disk)
+    disk.make_room()
     mounted.again()
     assert place.status(point)["pending"] == []
     assert "not in the store yet" not in place.log()
@@ -145,7 +141,7 @@ def test_a_full_disk_keeps_nothing_from_being_written_out(emu, place, disk, pref
     assert (place.dir / "out" / "left").read_bytes() == b"left" * 1000
     assert place.status(point)["pending"] == []
     assert sorted(os.listdir(point)) == ["first", "good"]
-    make_room(disk)
+    disk.make_room()
     mounted.kill()
     mounted.again()
     assert place.status(point)["pending"] == [] and sorted(os.listdir(point)) == ["first", "good"]

@@ -1,26 +1,16 @@
 """What could not be noted of names while the journal's disk was full is done once there is room again: no
 remount is needed for it, sync waits for it, and what is over is not done again after a crash."""
 import os
-import subprocess
 import threading
 
 import pytest
 from mounting import wait_until
-from test_exchange_disk import Disk, DiskPair, saved, texts
+from test_exchange_disk import Disk, DiskPair, lent, saved, texts
 
 
 @pytest.fixture
 def disk(place):
-    made = Disk(place.dir, 48 << 20)
-    yield made
-    for point in list(place.mounts):
-        subprocess.run(["umount", "-l", point], check=False)
-        place.mounts.remove(point)
-    made.end()
-
-
-def make_room(disk):
-    (disk.top / "filler").unlink(missing_ok=True)
+    yield from lent(place, Disk(place.dir, 48 << 20))
 
 
 def pair_of(emu, place, request):
@@ -36,7 +26,7 @@ def test_an_exchange_is_finished_when_there_is_room(emu, admin, disk, request, k
         sides = [saved(pair, top, kind) for top in pair.names]
         hit = pair.troubled_in(skip, disk.fill_up)
         assert texts(sides) <= set(pair.held().values()), skip
-        make_room(disk)
+        disk.make_room()
         if asked:
             told = admin.run("sync", pair.point, timeout=60)
             assert told.returncode == 0, f"request {skip}: {told.stdout}"
@@ -59,7 +49,7 @@ def test_sync_says_that_an_exchange_waits_for_room(emu, admin, disk, request):
         sides = [saved(pair, top, "file") for top in pair.names]
         pair.troubled_in(skip, disk.fill_up)
         told = admin.run("sync", pair.point, timeout=60)
-        make_room(disk)
+        disk.make_room()
         if told.returncode != 0:
             break
     assert told.returncode == 1 and "No space left on device" in told.stdout
@@ -80,7 +70,7 @@ def test_a_move_that_is_over_is_not_made_again(emu, admin, disk, request):
     thread.join()
     emu.admin("DELETE", "faults")
     assert (new / "f").read_text() == "moved" and not old.exists()
-    make_room(disk)
+    disk.make_room()
     assert admin.run("sync", pair.point, timeout=60).returncode == 0
     old.mkdir()
     (old / "f").write_text("made since")
@@ -108,7 +98,7 @@ def test_a_removal_that_is_over_is_not_made_again(emu, admin, disk, request):
     emu.admin("DELETE", "faults")
     f.close()
     assert not name.exists()
-    make_room(disk)
+    disk.make_room()
     assert admin.run("sync", pair.point, timeout=60).returncode == 0
     emu.owner.put_object(Bucket=pair.bucket, Key=f"{prefix}/f", Body=b"same")
     pair.kill()

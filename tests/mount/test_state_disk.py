@@ -48,6 +48,10 @@ class Disk:
             while os.write(f.fileno(), bytes(free.f_bsize)):
                 os.fsync(f.fileno())
 
+    def make_room(self):
+        """What fill_up() took, if it came to that."""
+        (self.top / "filler").unlink(missing_ok=True)
+
     def end(self):
         subprocess.run(["umount", "-l", self.top], check=False, capture_output=True)
 

@@ -25,6 +25,8 @@ const struct root_options desk_lasting_root = {.file_mode = 0644,
                                                .metadata_ttl_ms = 600000,
                                                .negative_ttl_ms = DESK_NEGATIVE_TTL};
 
+struct desk desk;
+
 void desk_init(struct desk *d, const char *path, const struct root_options *o) {
   atomic_store(&fake_ms, 1000000);
   catalog_init(&d->catalog);
@@ -58,6 +60,20 @@ void desk_close(struct desk *d) {
 void desk_fini(struct desk *d) {
   desk_close(d);
   catalog_fini(&d->catalog);
+}
+
+void desk_usual(void) {
+  desk_init(&desk, "", &desk_root);
+  desk_open(&desk, DESK_MEMORY, NULL);
+}
+
+void desk_lasting(void) {
+  desk_init(&desk, "", &desk_lasting_root);
+  desk_open(&desk, DESK_MEMORY, &(struct ns_options){.clock = NULL});
+}
+
+void desk_end(void) {
+  desk_fini(&desk);
 }
 
 void desk_later(int64_t ms) {

@@ -27,6 +27,14 @@ struct desk {
   struct ns *ns;
 };
 
+/* Each test has one. */
+extern struct desk desk;
+/* What most suites begin and end with: one root at the top, open, on desk_clock, or lasting on the
+ * system's. */
+void desk_usual(void);
+void desk_lasting(void);
+void desk_end(void);
+
 /* One root at `path`; desk_open() makes the tree. */
 void desk_init(struct desk *d, const char *path, const struct root_options *o);
 /* Another root, before that; the store, to be filled. */

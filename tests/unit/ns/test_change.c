@@ -9,18 +9,7 @@
 
 #include "desk.h"
 
-static struct desk desk;
-
-static void setup(void) {
-  desk_init(&desk, "", &desk_root);
-  desk_open(&desk, DESK_MEMORY, NULL);
-}
-
-static void teardown(void) {
-  desk_fini(&desk);
-}
-
-TestSuite(change, .init = setup, .fini = teardown);
+TestSuite(change, .init = desk_usual, .fini = desk_end);
 
 static struct store_attr put(const char *key) {
   struct store_attr a;

@@ -10,7 +10,6 @@
 #define FILES 3000
 #define LIMIT ((size_t)256 << 10) /* of about a thousand nodes */
 
-static struct desk desk;
 static atomic_bool obey;                 /* what is told of is forgotten, as the kernel does */
 static atomic_uint asked;                /* names told of */
 static atomic_uint_fast64_t inos[FILES]; /* by number; fixed once they are all looked up */
@@ -42,11 +41,7 @@ static void setup(void) {
   }
 }
 
-static void teardown(void) {
-  desk_fini(&desk);
-}
-
-TestSuite(crowd, .init = setup, .fini = teardown);
+TestSuite(crowd, .init = setup, .fini = desk_end);
 
 static uint64_t nodes(void) {
   struct ns_stats st;

@@ -5,18 +5,7 @@
 
 #include "desk.h"
 
-static struct desk desk;
-
-static void setup(void) {
-  desk_init(&desk, "", &desk_root);
-  desk_open(&desk, DESK_MEMORY, NULL);
-}
-
-static void teardown(void) {
-  desk_fini(&desk);
-}
-
-TestSuite(denied, .init = setup, .fini = teardown);
+TestSuite(denied, .init = desk_usual, .fini = desk_end);
 
 Test(denied, get_without_list) {
   struct ns_attr a;

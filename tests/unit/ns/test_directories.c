@@ -11,18 +11,7 @@
 #include "desk.h"
 #include "s3apfs/base/text.h"
 
-static struct desk desk;
-
-static void setup(void) {
-  desk_init(&desk, "", &desk_root);
-  desk_open(&desk, DESK_MEMORY, NULL);
-}
-
-static void teardown(void) {
-  desk_fini(&desk);
-}
-
-TestSuite(directories, .init = setup, .fini = teardown);
+TestSuite(directories, .init = desk_usual, .fini = desk_end);
 
 static void put_many(unsigned n) {
   char key[32];

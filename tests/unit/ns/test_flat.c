@@ -9,18 +9,7 @@
 #include "desk.h"
 #include "s3apfs/base/buf.h"
 
-static struct desk desk;
-
-static void setup(void) {
-  desk_init(&desk, "", &desk_lasting_root);
-  desk_open(&desk, DESK_MEMORY, &(struct ns_options){.clock = NULL});
-}
-
-static void teardown(void) {
-  desk_fini(&desk);
-}
-
-TestSuite(flat, .init = setup, .fini = teardown);
+TestSuite(flat, .init = desk_lasting, .fini = desk_end);
 
 static void put_tree(unsigned folders, unsigned files) {
   char key[64];

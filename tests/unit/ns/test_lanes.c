@@ -8,7 +8,6 @@
 
 #include "desk.h"
 
-static struct desk desk;
 static char **names; /* as put, without the folder */
 static size_t count;
 

@@ -9,8 +9,6 @@
 
 #define FILES 100
 
-static struct desk desk;
-
 static void open_with(int64_t ttl) {
   struct root_options o = desk_root;
 
@@ -24,11 +22,7 @@ static void setup(void) {
   open_with(DESK_TTL);
 }
 
-static void teardown(void) {
-  desk_fini(&desk);
-}
-
-TestSuite(metadata, .init = setup, .fini = teardown);
+TestSuite(metadata, .init = setup, .fini = desk_end);
 
 static void put(const char *key, const char *colour) {
   desk_put(&desk, key);
@@ -207,7 +201,7 @@ Test(metadata_unkept, nothing_is_older_than_close_to_open_allows) {
   expect_told(f, true, "blue");
   cr_assert_eq(mem_store_set_meta(desk.mem, "f", "colour", "red"), 0);
   expect_told(f, true, "red");
-  teardown();
+  desk_end();
 }
 
 Test(metadata, a_failure_is_that_of_who_asked) {

@@ -5,7 +5,6 @@
 
 #include "desk.h"
 
-static struct desk desk;
 static struct ns_dir *reader;
 static uint64_t reader_at;
 

@@ -9,18 +9,7 @@
 #include "desk.h"
 #include "s3apfs/base/text.h"
 
-static struct desk desk;
-
-static void setup(void) {
-  desk_init(&desk, "", &desk_root);
-  desk_open(&desk, DESK_MEMORY, NULL);
-}
-
-static void teardown(void) {
-  desk_fini(&desk);
-}
-
-TestSuite(ns, .init = setup, .fini = teardown);
+TestSuite(ns, .init = desk_usual, .fini = desk_end);
 
 /* A folder at the top is known by its LIST; its HEAD may run after that, and is to be counted. */
 static void walk_and_count(const char *folder) {

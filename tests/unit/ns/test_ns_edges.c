@@ -12,18 +12,7 @@
 
 #define THREADS 8
 
-static struct desk desk;
-
-static void setup(void) {
-  desk_init(&desk, "", &desk_root);
-  desk_open(&desk, DESK_MEMORY, NULL);
-}
-
-static void teardown(void) {
-  desk_fini(&desk);
-}
-
-TestSuite(ns_edges, .init = setup, .fini = teardown);
+TestSuite(ns_edges, .init = desk_usual, .fini = desk_end);
 
 /* Reads a directory to its end; how often `name` was in it, or -errno. */
 static int times_listed(uint64_t ino, const char *name) {

@@ -6,8 +6,6 @@
 
 #include "desk.h"
 
-static struct desk desk;
-
 static void add_root(const char *path, const char *key) {
   cr_assert_eq(mem_store_put(desk_add(&desk, path), key, key, strlen(key)), 0);
 }
@@ -20,11 +18,7 @@ static void setup(void) {
   desk_open(&desk, DESK_MEMORY, NULL);
 }
 
-static void teardown(void) {
-  desk_fini(&desk);
-}
-
-TestSuite(ns_roots, .init = setup, .fini = teardown);
+TestSuite(ns_roots, .init = setup, .fini = desk_end);
 
 Test(ns_roots, nested_names) {
   struct ns_attr a;

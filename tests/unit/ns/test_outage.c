@@ -8,7 +8,6 @@
 
 #include "desk.h"
 
-static struct desk desk;
 static struct outage outage;
 
 static void setup(void) {
@@ -21,11 +20,7 @@ static void setup(void) {
   desk_put(&desk, "other/c");
 }
 
-static void teardown(void) {
-  desk_fini(&desk);
-}
-
-TestSuite(outage, .init = setup, .fini = teardown);
+TestSuite(outage, .init = setup, .fini = desk_end);
 
 static int look(uint64_t parent, const char *name, uint64_t *ino) {
   struct ns_attr a = {.ino = 0};

@@ -9,18 +9,7 @@
 
 #include "desk.h"
 
-static struct desk desk;
-
-static void setup(void) {
-  desk_init(&desk, "", &desk_root);
-  desk_open(&desk, DESK_MEMORY, NULL);
-}
-
-static void teardown(void) {
-  desk_fini(&desk);
-}
-
-TestSuite(references, .init = setup, .fini = teardown);
+TestSuite(references, .init = desk_usual, .fini = desk_end);
 
 Test(references, forgetting_frees_nodes) {
   struct ns_stats st;

@@ -6,7 +6,6 @@
 
 #include "desk.h"
 
-static struct desk desk;
 static char told[256];
 
 static void on_told(void *arg, uint64_t parent, const char *name, uint64_t ino) {
@@ -28,11 +27,7 @@ static void setup(void) {
   told[0] = '\0';
 }
 
-static void teardown(void) {
-  desk_fini(&desk);
-}
-
-TestSuite(roots, .init = setup, .fini = teardown);
+TestSuite(roots, .init = setup, .fini = desk_end);
 
 static uint64_t look(uint64_t parent, const char *name) {
   struct ns_attr a;

@@ -10,7 +10,6 @@
 #include "desk.h"
 
 static char dir[32];
-static struct desk desk;
 static struct shelf *shelf;
 static unsigned told;
 

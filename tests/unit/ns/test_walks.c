@@ -8,19 +8,9 @@
 
 #define FILES 600 /* a flat page completes one of them: each is listed by itself */
 
-static struct desk desk;
 static uint64_t top;
 
-static void setup(void) {
-  desk_init(&desk, "", &desk_lasting_root);
-  desk_open(&desk, DESK_MEMORY, &(struct ns_options){.clock = NULL});
-}
-
-static void teardown(void) {
-  desk_fini(&desk);
-}
-
-TestSuite(walks, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(walks, .init = desk_lasting, .fini = desk_end, .timeout = 60);
 
 /* And shows the names, so that their order is known here. */
 static void put_folders(unsigned folders) {
