@@ -226,8 +226,8 @@ int writing_begin_new(struct fs *fs, uint64_t ino, const struct root *r, const c
                       struct writing **out);
 void writing_put(struct fs *fs, struct writing *w);
 /* The same when nothing is left to be sent and nobody else but senders has it: who opens the file
- * from now on reads it from the store. Still to be put. */
-void writing_unknow_sent(struct fs *fs, struct writing *w);
+ * from now on reads it from the store. Still to be put. Whether it was so. */
+bool writing_unknow_sent(struct fs *fs, struct writing *w);
 /* The name is gone: unless somebody has it open, its room is free at once, not when who was to
  * send it looks again. Still to be put. */
 void writing_drop_removed(struct fs *fs, struct writing *w);

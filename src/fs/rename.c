@@ -61,7 +61,7 @@ static int prepare_target(struct renaming *r) {
 
   if (w != NULL) {
     rc = behind_finish(r->fs, w);
-    writing_unknow_sent(r->fs, w);
+    (void)writing_unknow_sent(r->fs, w);
     writing_put(r->fs, w);
   }
   if (rc != 0 && rc != -ESTALE && rc != -EEXIST) /* those: it is in a conflict copy */

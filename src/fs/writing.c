@@ -257,8 +257,7 @@ int writing_adopt(struct fs *fs, uint64_t ino) {
   return rc;
 }
 
-/* Nothing of it is to be sent, and but for the caller only senders have it. */
-static bool unknow_alone(struct fs *fs, struct writing *w) {
+bool writing_unknow_sent(struct fs *fs, struct writing *w) {
   bool alone;
 
   mtx_lock(&fs->synced.lock);
@@ -269,12 +268,8 @@ static bool unknow_alone(struct fs *fs, struct writing *w) {
   return alone;
 }
 
-void writing_unknow_sent(struct fs *fs, struct writing *w) {
-  (void)unknow_alone(fs, w);
-}
-
 void writing_drop_removed(struct fs *fs, struct writing *w) {
-  if (unknow_alone(fs, w) && staged_discard(w->staged) != 0)
+  if (writing_unknow_sent(fs, w) && staged_discard(w->staged) != 0)
     log_debug("a removed file is left to the next mount");
 }
 
