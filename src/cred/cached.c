@@ -5,7 +5,8 @@
  * fetch runs at any time; who finds the keys unusable while none runs fetches on
  * its own thread, everybody else waits for that one's result. A fetch that fails
  * is not repeated for a moment, and its error is what readers get meanwhile,
- * unless the old keys live: then they are used on and the failure is logged.
+ * unless the old keys live: then they are used on and the failure is logged. Who
+ * finds the keys ended while a renewal runs waits for it, whatever came before.
  *
  * Keys refused by a service force a fetch once. If the source has nothing newer,
  * the old ones are handed out again while they live, and further refusals are
@@ -241,14 +242,17 @@ static bool failed_recently_locked(const struct cache *c) {
   return c->synced.failure != 0 && clock_mono_ms(c->clock) < c->synced.again_ms;
 }
 
-/* Takes part in one fetch, its own or the one that runs, when there is need. */
+/* Takes part in one fetch, its own or the one that runs, when there is need. One that runs is
+ * waited for even when the one before has just failed: it was begun while the keys lived. */
 static void ensure_locked(struct cache *c) {
-  if (usable_locked(c) || failed_recently_locked(c))
+  if (usable_locked(c))
     return;
   if (c->synced.fetching) {
     await_locked(c);
     return;
   }
+  if (failed_recently_locked(c))
+    return;
   c->synced.fetching = true;
   mtx_unlock(&c->synced.lock);
   renew(c);

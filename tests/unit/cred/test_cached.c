@@ -14,10 +14,15 @@
 struct moving_clock {
   struct clock base;
   atomic_int_fast64_t ms;
+  atomic_int_fast64_t wall_ahead_ms;
 };
 
 static int64_t moving_ms(const struct clock *c) {
   return atomic_load(&((struct moving_clock *)(uintptr_t)c)->ms);
+}
+
+static int64_t moving_wall_ms(const struct clock *c) {
+  return moving_ms(c) + atomic_load(&((struct moving_clock *)(uintptr_t)c)->wall_ahead_ms);
 }
 
 struct origin {
@@ -37,7 +42,7 @@ static int origin_get(struct key_source *s, struct keys **out, struct s3_error *
   struct origin *o = (struct origin *)s;
   unsigned n = atomic_fetch_add(&o->gets, 1) + 1;
   int inside = atomic_fetch_add(&o->inside, 1) + 1;
-  int64_t now = moving_ms(&o->clock->base) / 1000;
+  int64_t now = moving_wall_ms(&o->clock->base) / 1000;
   int fail;
   char id[32];
 
@@ -85,7 +90,7 @@ static void world_init_lead(struct cache_world *w, int64_t life_s, int64_t lead_
   log_set_level(LOG_LEVEL_ERROR); /* failing renewals are logged */
 
   memset(w, 0, sizeof(*w));
-  w->clock.base = (struct clock){moving_ms, moving_ms};
+  w->clock.base = (struct clock){moving_wall_ms, moving_ms};
   atomic_init(&w->clock.ms, 1000000LL * 1000);
   w->origin.base.ops = &origin_ops;
   w->origin.clock = &w->clock;
@@ -292,6 +297,39 @@ Test(cached, failing_renewal_uses_the_old_keys_on) {
   cr_assert_eq(atomic_load(&w.origin.gets), 3);
   advance(&w, 530);
   cr_assert_eq(get_id(&w, id), -EACCES);
+  world_fini(&w);
+}
+
+static void *open_later(void *arg) {
+  struct origin *o = arg;
+
+  usleep(50000);
+  atomic_store(&o->gate, false);
+  return NULL;
+}
+
+/* The keys end while a renewal is on its way, just after one that failed. */
+Test(cached, a_renewal_that_runs_is_waited_for_after_a_failure, .timeout = 30) {
+  struct cache_world w;
+  pthread_t reader;
+
+  world_init(&w, 3600);
+  expect_id(&w, "ID1");
+  atomic_store(&w.origin.fail, -EACCES);
+  advance(&w, 3595); /* 5 s remain: tried again in 1, the failure is remembered for as long */
+  expect_id(&w, "ID1");
+  settle(&w);
+  atomic_store(&w.origin.fail, 0);
+  atomic_store(&w.origin.gate, true);
+  atomic_fetch_add(&w.clock.wall_ahead_ms, 2000);
+  expect_id(&w, "ID1"); /* starts the renewal */
+  while (atomic_load(&w.origin.inside) == 0)
+    usleep(500);
+  atomic_fetch_add(&w.clock.wall_ahead_ms, 4000);
+  cr_assert_eq(pthread_create(&reader, NULL, open_later, &w.origin), 0);
+  expect_id(&w, "ID3");
+  cr_assert_eq(pthread_join(reader, NULL), 0);
+  cr_assert_eq(atomic_load(&w.origin.gets), 3);
   world_fini(&w);
 }
 
