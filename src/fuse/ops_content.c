@@ -5,37 +5,13 @@
  * by a few slow closes. A write itself is answered on the spot: it goes to the
  * local disk. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "caller.h"
 #include "ops.h"
 #include "passthrough.h"
 #include "s3apfs/base/pool.h"
-
-/* --- who asks --- */
-
-/* The process that the asking thread belongs to; 0: it cannot be told (another pid
- * namespace). */
-static pid_t process_of(fuse_req_t req) {
-  pid_t thread = fuse_req_ctx(req)->pid;
-  char path[64];
-  char line[128];
-  pid_t process = 0;
-  FILE *f;
-
-  if (thread <= 0)
-    return 0;
-  snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
-  f = fopen(path, "re");
-  if (f == NULL)
-    return 0;
-  while (process == 0 && fgets(line, sizeof(line), f) != NULL)
-    if (strncmp(line, "Tgid:", 5) == 0)
-      process = (pid_t)strtol(line + 5, NULL, 10);
-  fclose(f);
-  return process;
-}
 
 /* --- slow ones --- */
 
@@ -92,7 +68,9 @@ static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) 
     fuse_reply_err(req, 0);
     return;
   }
-  slow_start(req, (struct slow){.run = run_flush, .handle = fi->fh, .process = process_of(req)});
+  slow_start(req, (struct slow){.run = run_flush,
+                                .handle = fi->fh,
+                                .process = caller_process(fuse_req_ctx(req)->pid)});
 }
 
 static void run_fsync(struct slow *s) {
@@ -207,7 +185,7 @@ static void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi) {
   }
   opened(fuse_req_userdata(req), &o, fi);
   if (fs_is_writable(o.handle))
-    fs_set_opener(o.handle, process_of(req));
+    fs_set_opener(o.handle, caller_process(fuse_req_ctx(req)->pid));
   if (fuse_reply_open(req, fi) != 0)
     fs_release(fs, o.handle);
 }
@@ -245,7 +223,7 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
     return;
   }
   opened(fuse_req_userdata(req), &o, fi);
-  fs_set_opener(o.handle, process_of(req));
+  fs_set_opener(o.handle, caller_process(fuse_req_ctx(req)->pid));
   reply_created(req, fs, parent, name, &e, fi);
 }
 

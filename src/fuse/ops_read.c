@@ -5,10 +5,10 @@
  * A thread works for one request at a time, so the one it works for is kept per
  * thread: while it waits, the file system asks whether that was interrupted. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "caller.h"
 #include "ops.h"
 #include "viewers.h"
 
@@ -42,7 +42,8 @@ bool ops_interrupted(void *arg) {
   struct ops_context *c = arg;
 
   return fuse_session_exited(c->session) ||
-         (working_for != NULL && fuse_req_interrupted(working_for));
+         (working_for != NULL && fuse_req_interrupted(working_for) &&
+          caller_gives_up(fuse_req_ctx(working_for)->pid));
 }
 
 double ops_ttl(const struct ops_context *c, double ttl_s) {
@@ -313,28 +314,6 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t id, const char *name, size_t 
 
 /* ls (since coreutils 9.6) asks for the names of every file it shows, to see whether there is an
  * ACL among them; it never shows or copies user.NAME. */
-static bool is_ls(fuse_req_t req) {
-  static const char *const names[] = {"ls\n", "dir\n", "vdir\n"};
-  pid_t thread = fuse_req_ctx(req)->pid;
-  char line[32] = "";
-  char path[64];
-  FILE *f;
-
-  if (thread <= 0)
-    return false; /* of another pid namespace */
-  snprintf(path, sizeof(path), "/proc/%d/comm", (int)thread);
-  f = fopen(path, "re");
-  if (f == NULL)
-    return false;
-  if (fgets(line, sizeof(line), f) == NULL)
-    line[0] = '\0';
-  fclose(f);
-  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-    if (strcmp(line, names[i]) == 0)
-      return true;
-  return false;
-}
-
 static void op_listxattr(fuse_req_t req, fuse_ino_t id, size_t size) {
   uint64_t ino;
   struct fs *fs = ops_fs(req, id, &ino);
@@ -343,7 +322,8 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t id, size_t size) {
   if (fs == NULL)
     return;
   buf_init(&names, 65536);
-  reply_xattr(req, fs_listxattr(fs, ino, !is_ls(req), &names), &names, size);
+  reply_xattr(req, fs_listxattr(fs, ino, !caller_is_ls(fuse_req_ctx(req)->pid), &names), &names,
+              size);
 }
 
 void ops_read_fill(struct fuse_lowlevel_ops *ops) {
