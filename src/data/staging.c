@@ -249,13 +249,14 @@ bool staged_is_dirty(struct staged *f) {
   return dirty;
 }
 
-bool staged_is_stored(struct staged *f) {
-  bool stored;
+bool staged_has_news(struct staged *f) {
+  bool has;
 
   mtx_lock(&f->synced.lock);
-  stored = is_kept_locked(f) && !differs_locked(f);
+  has = !is_kept_locked(f) || f->synced.active ||
+        (f->synced.count == 0 && !f->synced.base->present && !f->synced.committing);
   mtx_unlock(&f->synced.lock);
-  return stored;
+  return has;
 }
 
 /* --- the journal --- */

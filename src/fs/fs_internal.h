@@ -54,7 +54,8 @@ struct writing {
   struct staged *staged;
   char base_etag[STORE_ETAG_MAX]; /* it was opened over this version */
   atomic_int_fast64_t mtime_ns;
-  atomic_bool timed;  /* that time was set by somebody, and nothing was written since */
+  atomic_int_fast64_t dressed_ns; /* the time that what is staged carries */
+  atomic_bool timed;              /* that time was set by somebody, and nothing was written since */
   atomic_bool mapped; /* changed by a mapping since it was saved last: any release commits */
   /* under the file system's lock: */
   unsigned refs; /* handles and calls under way */

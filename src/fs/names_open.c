@@ -267,6 +267,7 @@ int names_dress_staged(struct fs *fs, uint64_t ino, const struct posix *posix) {
   rc = dress(w, posix, dirty);
   if (posix->has_mtime) {
     atomic_store(&w->mtime_ns, posix->mtime_ns);
+    atomic_store(&w->dressed_ns, posix->mtime_ns);
     atomic_store(&w->timed, true);
   }
   if (rc == 0 && dirty && staged_dress_is_alone(w->staged)) /* the commit it was for is over */

@@ -283,7 +283,7 @@ int fs_allocate(struct fs *fs, uint64_t handle, int mode, uint64_t off, uint64_t
   do
     rc = staged_allocate(w->staged, mode, off, size);
   while (writing_goes_on(fs, w, &rc));
-  if (rc == 0 && !staged_is_stored(w->staged)) /* where nothing changed, no time does either */
+  if (rc == 0 && staged_has_news(w->staged)) /* where nothing changed, no time does either */
     rc = writing_touch(fs, w);
   return rc;
 }

@@ -169,6 +169,7 @@ static int writing_new(struct fs *fs, uint64_t ino, const struct root *r, const 
   if (attr != NULL)
     memcpy(w->base_etag, attr->etag, sizeof(w->base_etag));
   atomic_init(&w->mtime_ns, 0);
+  atomic_init(&w->dressed_ns, 0);
   atomic_init(&w->mapped, false);
   atomic_init(&w->timed, false);
   *out = writing_add(fs, w);
@@ -338,18 +339,28 @@ static int dress_time(struct writing *w, bool dirty) {
     rc = root_dress(w->root, &p, &meta);
   if (rc == 0)
     rc = staged_dress(w->staged, &meta, dirty);
+  if (rc == 0)
+    atomic_store(&w->dressed_ns, p.mtime_ns);
   kvlist_fini(&meta);
   return rc;
 }
 
-/* From now on the tree shows what is staged, until it is stored: then there has to be a commit. */
+/* It was written to after its time was taken, and before its content was: the time goes after it.
+ */
+static bool is_late(const struct writing *w) {
+  return atomic_load(&w->mtime_ns) != atomic_load(&w->dressed_ns) && !staged_has_news(w->staged);
+}
+
+/* From now on the tree shows what is staged, until it is stored: then there has to be a commit.
+ * Where no content changed, or its commit is on its way, the time alone is what that one has to
+ * send. */
 int writing_touch(struct fs *fs, struct writing *w) {
   int64_t now = clock_wall_ms(&clock_system) * 1000000;
 
   atomic_store(&w->timed, false);
   atomic_store(&w->mtime_ns, now);
   ns_written(fs->ns, w->ino, staged_size(w->staged), now);
-  return staged_is_stored(w->staged) ? dress_time(w, true) : 0;
+  return staged_has_news(w->staged) ? 0 : dress_time(w, true);
 }
 
 void writing_stored(void *arg, const struct store *s, const char *key, const char *etag,
@@ -385,7 +396,7 @@ void writing_committed(struct fs *fs, struct writing *w, int rc, const struct co
     replaced(fs, w);
 }
 
-int writing_commit(struct fs *fs, struct writing *w) {
+static int commit_once(struct fs *fs, struct writing *w) {
   struct commit_result r = {0};
   int rc = staged_is_dirty(w->staged) ? dress_time(w, false) : 0;
 
@@ -393,6 +404,17 @@ int writing_commit(struct fs *fs, struct writing *w) {
     rc = staged_commit(w->staged, &r);
   writing_committed(fs, w, rc, &r);
   commit_result_fini(&r);
+  return rc;
+}
+
+int writing_commit(struct fs *fs, struct writing *w) {
+  int rc = commit_once(fs, w);
+
+  if (rc == 0 && is_late(w)) {
+    rc = dress_time(w, true);
+    if (rc == 0)
+      rc = commit_once(fs, w);
+  }
   return rc;
 }
 
@@ -453,6 +475,8 @@ int writing_promise(struct fs *fs, struct writing *w) {
   rc = dress_time(w, false);
   if (rc == 0)
     rc = staged_acknowledge(w->staged);
+  if (rc == 0 && is_late(w))
+    rc = dress_time(w, true);
   if (rc == 0)
     behind_queue(fs, w);
   return rc;

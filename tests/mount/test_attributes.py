@@ -1,9 +1,12 @@
 """Modes, owners, times and links as objects' metadata has them."""
 import errno
 import os
+import pathlib
 import shutil
 import stat
 import subprocess
+import threading
+import time
 
 import pytest
 from mounting import options
@@ -76,3 +79,29 @@ def test_programs_that_copy_take_extended_attributes_along(emu, admin, copy, req
     assert os.getxattr(copied, "user.color") == b"blue"
     assert stat.S_IMODE(copied.stat().st_mode) == 0o640 and copied.stat().st_mtime == 1600000000
     assert emu.owner.head_object(Bucket=BUCKET, Key=f"{prefix}/to/sub/f")["Metadata"]["color"] == "blue"
+
+
+@pytest.mark.parametrize("more", [[], ["writeback"]], ids=["durable", "writeback"])
+def test_a_time_that_changes_while_the_content_is_on_its_way(emu, admin, more):
+    """ftruncate to the same size changes nothing but the time: it follows the content to S3."""
+    prefix = f"late-{len(more)}"
+    top = pathlib.Path(admin.mount(f"s3://{BUCKET}/{prefix}", options(
+        emu, "profile=admin2", f"state-dir={admin.dir}/state", *more)))
+    (top / "first").write_text("so that what the server honours is known")
+    assert admin.run("sync", top).returncode == 0
+    emu.admin("POST", "faults", {"operation": "PutObject", "effect": "none", "ms": 1500, "count": 1})
+    file = open(top / "file", "wb")
+    file.write(b"content")
+    file.flush()
+    closing = threading.Thread(target=file.close)
+    closing.start()
+    time.sleep(0.5)
+    with open(top / "file", "r+b") as again:
+        again.truncate(7)
+        shown = os.fstat(again.fileno()).st_mtime_ns
+    closing.join()
+    assert admin.run("sync", top).returncode == 0
+    assert (top / "file").stat().st_mtime_ns == shown
+    meta = emu.owner.head_object(Bucket=BUCKET, Key=f"{prefix}/file")["Metadata"]
+    assert meta["file-mtime"] == f"{shown}ns"
+    assert (top / "file").read_bytes() == b"content"

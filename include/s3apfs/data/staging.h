@@ -62,8 +62,9 @@ uint64_t staged_size(struct staged *f);
 size_t staged_depth(struct staged *f);
 /* Something is here that the store does not have. */
 bool staged_is_dirty(struct staged *f);
-/* It has a name, and all of it is in the store. */
-bool staged_is_stored(struct staged *f);
+/* A change of content that no promise and no commit has taken up yet; also true without a name.
+ * What is set without such a change has to be made known by itself: staged_dress(). */
+bool staged_has_news(struct staged *f);
 /* Some of what was written is held by its unfinished upload alone, because more was written
  * than staging-size holds. What needs it (reading, writing over it, cutting it) is -EREMOTE, here
  * and below, until the file was committed. */
