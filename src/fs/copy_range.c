@@ -51,9 +51,13 @@ static int copy_between(struct writing *w, struct store *s, const char *key,
 static int copy_object(struct fs *fs, struct writing *w, const struct root *r_in, const char *key,
                        const struct store_attr *attr) {
   struct commit_result r = {.committed = true};
-  int rc = r_in == w->root ? copy_within(w, key, attr, &r.attr)
-                           : copy_between(w, r_in->store, key, attr, &r.attr);
+  int rc = writing_touch(fs, w);
 
+  if (rc == 0)
+    rc = writing_dress_time(w, false); /* what is replaced had a time of its own */
+  if (rc == 0)
+    rc = r_in == w->root ? copy_within(w, key, attr, &r.attr)
+                         : copy_between(w, r_in->store, key, attr, &r.attr);
   if (rc != 0)
     return -EOPNOTSUPP; /* reading and writing says why, or succeeds */
   writing_committed(fs, w, 0, &r);

@@ -259,6 +259,11 @@ int writing_give_up(struct fs *fs, struct writing *w, size_t depth);
 /* Something was written just now. Where no byte has changed, or all are in the store by now, the
  * time alone is something to bring there. */
 int writing_touch(struct fs *fs, struct writing *w);
+/* What is staged carries that time; dirty: also where nothing else will be committed. */
+int writing_dress_time(struct writing *w, bool dirty);
+/* It was written to after its time was taken, and before its content was: the time is to go after
+ * it. */
+bool writing_is_late(const struct writing *w);
 /* Brings what was written to the store. */
 int writing_commit(struct fs *fs, struct writing *w);
 /* Size and times of an inode that is written to take the place of the store's. */

@@ -22,7 +22,6 @@
 #include "fs_internal.h"
 #include "s3apfs/base/log.h"
 #include "s3apfs/ns/change.h"
-#include "s3apfs/store/modified.h"
 
 /* Promises ahead of the store, each with files of its own: who goes on beyond waits. */
 #define DEPTH_MAX 32
@@ -323,46 +322,6 @@ static void replaced(struct fs *fs, struct writing *w) {
     show_store(fs, w);
 }
 
-/* When it was written is kept with the object. Where objects can be appended to, the service's own
- * time of the version is that of the last write: an append cannot change another one. */
-static int dress_time(struct writing *w, bool dirty) {
-  struct posix p = {.has_mtime = true, .mtime_ns = atomic_load(&w->mtime_ns)};
-  struct kvlist meta;
-  int rc;
-
-  if (p.mtime_ns == 0)
-    return 0;
-  kvlist_init(&meta);
-  if (w->root->store->appends && !atomic_load(&w->timed))
-    rc = w->root->options.posix == ROOT_POSIX_OFF ? 0 : modified_forget(&meta);
-  else
-    rc = root_dress(w->root, &p, &meta);
-  if (rc == 0)
-    rc = staged_dress(w->staged, &meta, dirty);
-  if (rc == 0)
-    atomic_store(&w->dressed_ns, p.mtime_ns);
-  kvlist_fini(&meta);
-  return rc;
-}
-
-/* It was written to after its time was taken, and before its content was: the time goes after it.
- */
-static bool is_late(const struct writing *w) {
-  return atomic_load(&w->mtime_ns) != atomic_load(&w->dressed_ns) && !staged_has_news(w->staged);
-}
-
-/* From now on the tree shows what is staged, until it is stored: then there has to be a commit.
- * Where no content changed, or its commit is on its way, the time alone is what that one has to
- * send. */
-int writing_touch(struct fs *fs, struct writing *w) {
-  int64_t now = clock_wall_ms(&clock_system) * 1000000;
-
-  atomic_store(&w->timed, false);
-  atomic_store(&w->mtime_ns, now);
-  ns_written(fs->ns, w->ino, staged_size(w->staged), now);
-  return staged_has_news(w->staged) ? 0 : dress_time(w, true);
-}
-
 void writing_stored(void *arg, const struct store *s, const char *key, const char *etag,
                     const struct kvlist *meta) {
   struct fs *fs = arg;
@@ -398,7 +357,7 @@ void writing_committed(struct fs *fs, struct writing *w, int rc, const struct co
 
 static int commit_once(struct fs *fs, struct writing *w) {
   struct commit_result r = {0};
-  int rc = staged_is_dirty(w->staged) ? dress_time(w, false) : 0;
+  int rc = staged_is_dirty(w->staged) ? writing_dress_time(w, false) : 0;
 
   if (rc == 0)
     rc = staged_commit(w->staged, &r);
@@ -410,8 +369,8 @@ static int commit_once(struct fs *fs, struct writing *w) {
 int writing_commit(struct fs *fs, struct writing *w) {
   int rc = commit_once(fs, w);
 
-  if (rc == 0 && is_late(w)) {
-    rc = dress_time(w, true);
+  if (rc == 0 && writing_is_late(w)) {
+    rc = writing_dress_time(w, true);
     if (rc == 0)
       rc = commit_once(fs, w);
   }
@@ -472,11 +431,11 @@ int writing_promise(struct fs *fs, struct writing *w) {
     return writing_commit(fs, w);
   if (!staged_is_dirty(w->staged))
     return 0;
-  rc = dress_time(w, false);
+  rc = writing_dress_time(w, false);
   if (rc == 0)
     rc = staged_acknowledge(w->staged);
-  if (rc == 0 && is_late(w))
-    rc = dress_time(w, true);
+  if (rc == 0 && writing_is_late(w))
+    rc = writing_dress_time(w, true);
   if (rc == 0)
     behind_queue(fs, w);
   return rc;

@@ -105,3 +105,18 @@ def test_a_time_that_changes_while_the_content_is_on_its_way(emu, admin, more):
     meta = emu.owner.head_object(Bucket=BUCKET, Key=f"{prefix}/file")["Metadata"]
     assert meta["file-mtime"] == f"{shown}ns"
     assert (top / "file").read_bytes() == b"content"
+
+
+def test_a_copy_over_a_file_has_a_time_of_its_own(emu, admin):
+    """Not that of the file that was there, nor that of what was copied: make must see that it is new."""
+    top = pathlib.Path(admin.mount(f"s3://{BUCKET}/copied", options(emu, "profile=admin2", f"state-dir={admin.dir}/state")))
+    for name in ("from", "to"):
+        (top / name).write_bytes(name.encode() * 50000)
+        os.utime(top / name, (1e9, 1e9))
+    emu.admin("DELETE", "requests")
+    with open(top / "from", "rb") as source, open(top / "to", "wb") as target:
+        assert os.copy_file_range(source.fileno(), target.fileno(), 200000) == 200000
+    shown = (top / "to").stat().st_mtime_ns
+    meta = emu.owner.head_object(Bucket=BUCKET, Key="copied/to")["Metadata"]
+    assert meta["file-mtime"] == f"{shown}ns" and shown > 1.7e18
+    assert [r["operation"] for r in emu.admin("GET", "requests")].count("CopyObject") == 1
