@@ -114,80 +114,6 @@ void shelving_flush(struct ns *n) {
 
 /* --- showing --- */
 
-struct restored {
-  struct page **pages;
-  size_t count;
-};
-
-static void restored_fini(struct restored *r) {
-  for (size_t i = 0; i < r->count; i++)
-    page_free(r->pages[i]);
-  free(r->pages);
-}
-
-static bool decode(struct ns *n, const struct root *root, const char *prefix, struct form_input *in,
-                   struct restored *out) {
-  while (in->left > 0) {
-    struct page **grown = realloc(out->pages, (out->count + 1) * sizeof(struct page *));
-
-    if (grown == NULL)
-      return false;
-    out->pages = grown;
-    grown[out->count] = form_take_page(in, prefix);
-    if (grown[out->count] == NULL)
-      return false;
-    memo_fill(n, root, prefix, grown[out->count]);
-    out->count++;
-  }
-  return out->count > 0;
-}
-
-/* What earlier mounts kept; what this one keeps it has no use for. */
-static bool fetch(struct ns *n, const struct root *root, const char *prefix, struct restored *out) {
-  int64_t now = clock_wall_ms(n->clock);
-  int64_t saved;
-  struct buf b;
-  bool ok;
-
-  buf_init(&b, 0);
-  ok = shelf_get(n->shelf, store_realm(root->store), prefix, &b, &saved) == 0 &&
-       saved < n->made_ms && now - saved <= AGE_MAX_MS;
-  if (ok)
-    ok = decode(n, root, prefix, &(struct form_input){b.data, b.len}, out);
-  buf_fini(&b);
-  return ok;
-}
-
-/* How to ask for the next page, should it be dropped: from behind this one's last name. */
-static char *next_token(const char *last) {
-  size_t len = strlen(last);
-
-  return text_printf("%s%s", last, len > 0 && last[len - 1] == '/' ? END_OF_FOLDER : "");
-}
-
-static bool install_locked(struct listing *l, struct restored *r) {
-  for (size_t i = 0; i < r->count; i++) {
-    char *next = NULL;
-    char *token = next_token(r->pages[i]->last);
-
-    if (token == NULL || listing_install_locked(l, i, r->pages[i], &next) != 0) {
-      free(token);
-      return false;
-    }
-    r->pages[i] = NULL;
-    if (i + 1 == r->count) {
-      free(token);
-      break;
-    }
-    l->ended = false;
-    if (!listing_add_slot(&l->slots, &l->count, token, true)) {
-      free(token);
-      return false;
-    }
-  }
-  return true;
-}
-
 static bool may_restore_locked(struct ns *n, const struct node *dir) {
   const struct root *r = dir->root;
 
@@ -233,18 +159,103 @@ static void job_end(struct job *j) {
   free(j);
 }
 
-static void show_locked(struct ns *n, struct node *dir, struct restored *r) {
-  int64_t ttl = dir->root->options.metadata_ttl_ms;
-  struct listing *l = listing_new_locked(n, dir);
+/* What earlier mounts kept; what this one keeps it has no use for. */
+static struct shelf_reader *open_kept(struct ns *n, const struct listing *l) {
+  int64_t now = clock_wall_ms(n->clock);
+  struct shelf_reader *r;
+  int64_t saved;
 
-  if (l == NULL)
-    return;
+  if (shelf_reader_open(n->shelf, store_realm(l->dir->root->store), l->prefix, &r, &saved) != 0)
+    return NULL;
+  if (saved < n->made_ms && now - saved <= AGE_MAX_MS)
+    return r;
+  shelf_reader_close(r);
+  return NULL;
+}
+
+/* NULL: the end, where rc is 0. */
+static struct page *next_page(struct ns *n, const struct listing *l, struct shelf_reader *r,
+                              int *rc) {
+  struct form_input in;
+  struct page *page;
+
+  *rc = shelf_reader_next(r, &in.at, &in.left);
+  if (*rc != 0 || in.left == 0)
+    return NULL;
+  page = form_take_page(&in, l->prefix);
+  if (page == NULL)
+    *rc = -EIO;
+  else
+    memo_fill(n, l->dir->root, l->prefix, page);
+  return page;
+}
+
+/* How to ask for the next page, should it be dropped: from behind this one's last name. */
+static char *next_token(const char *last) {
+  size_t len = strlen(last);
+
+  return text_printf("%s%s", last, len > 0 && last[len - 1] == '/' ? END_OF_FOLDER : "");
+}
+
+static int add_slot_locked(struct listing *l) {
+  char *token = next_token(l->slots[l->count - 1].page->last);
+
+  if (token != NULL && listing_add_slot(&l->slots, &l->count, token, true))
+    return 0;
+  free(token);
+  return -ENOMEM;
+}
+
+/* Takes the page. -ENOMEM also when not all of the listing finds room in the budget. */
+static int install_locked(struct listing *l, size_t slot, struct page *page) {
+  bool marker = l->dir->marker;
+  char *next = NULL;
+  int rc = slot > 0 ? add_slot_locked(l) : 0;
+
+  if (rc == 0)
+    rc = listing_install_locked(l, slot, page, &next);
+  if (rc != 0) {
+    page_free(page);
+    return rc;
+  }
+  l->dir->marker = marker; /* it is not shown yet */
+  return l->slots[slot].counted && l->slots[0].page != NULL ? 0 : -ENOMEM;
+}
+
+/* All of it, page by page, into a listing aside: at most one page is not in the budget. */
+static bool read_kept_locked(struct ns *n, struct listing *l, size_t most) {
+  struct shelf_reader *r;
+  struct page *page;
+  size_t count = 0;
+  int rc = 0;
+
+  mtx_unlock(&n->synced.lock);
+  r = open_kept(n, l);
+  while (r != NULL && rc == 0 && (page = next_page(n, l, r, &rc)) != NULL) {
+    mtx_lock(&n->synced.lock);
+    if (count < most && may_restore_locked(n, l->dir)) {
+      rc = install_locked(l, count++, page);
+    } else {
+      page_free(page);
+      rc = -ECANCELED;
+    }
+    mtx_unlock(&n->synced.lock);
+  }
+  shelf_reader_close(r);
+  mtx_lock(&n->synced.lock);
+  return rc == 0 && count > 0;
+}
+
+static void show_locked(struct ns *n, struct listing *l) {
+  int64_t ttl = l->dir->root->options.metadata_ttl_ms;
+
+  listing_cache_locked(l);
+  l->dir->marker = l->slots[0].page->marker;
   l->asof = 0; /* older than all that this mount learned */
   l->fresh_until = ns_now(n) + (ttl < RESTORED_MS ? ttl : RESTORED_MS);
   l->restored = true;
-  if (!install_locked(l, r) || !submit_locked(n, revalidate, dir, NULL))
+  if (!submit_locked(n, revalidate, l->dir, NULL))
     listing_uncache_locked(l);
-  listing_unref_locked(l);
 }
 
 bool shelving_answers_locked(const struct node *dir, const struct listing *l,
@@ -253,9 +264,7 @@ bool shelving_answers_locked(const struct node *dir, const struct listing *l,
 }
 
 void shelving_restore_locked(struct ns *n, struct node *dir, bool open) {
-  struct restored r = {0};
-  char *key;
-  bool ok;
+  struct listing *l;
 
   if (dir->kind != NODE_DIR || dir->root->options.posix == ROOT_POSIX_STRICT ||
       (open ? dir->opened : dir->looked))
@@ -264,15 +273,12 @@ void shelving_restore_locked(struct ns *n, struct node *dir, bool open) {
   dir->opened = dir->opened || open;
   if (!may_restore_locked(n, dir))
     return;
-  key = node_key_locked(dir);
-  mtx_unlock(&n->synced.lock);
-  ok = key != NULL && fetch(n, dir->root, key, &r);
-  free(key);
-  mtx_lock(&n->synced.lock);
-  ok = ok && (open || r.count <= SPECULATION_MAX);
-  if (ok && may_restore_locked(n, dir))
-    show_locked(n, dir, &r);
-  restored_fini(&r);
+  l = listing_new_aside_locked(n, dir);
+  if (l == NULL)
+    return;
+  if (read_kept_locked(n, l, open ? SIZE_MAX : SPECULATION_MAX) && may_restore_locked(n, dir))
+    show_locked(n, l);
+  listing_unref_locked(l);
 }
 
 /* --- asking behind --- */
@@ -300,14 +306,48 @@ static void tell_locked(struct ns *n, struct node *dir, const struct item *it) {
   }
 }
 
+/* Names of the same folder stand in the same order: the search begins where the one before it
+ * ended. */
+static const struct item *find_again_locked(const struct listing *l, const struct item *it,
+                                            size_t *slot) {
+  for (size_t i = 0; i < l->count; i++) {
+    size_t s = (*slot + i) % l->count;
+    const struct page *p = l->slots[s].page;
+    const struct item *found = p != NULL ? page_find(p, it->name, it->is_dir) : NULL;
+
+    if (found == NULL || found->hidden)
+      continue;
+    *slot = s;
+    return found;
+  }
+  return NULL;
+}
+
+static void compare_page_locked(struct ns *n, struct node *dir, const struct page *p,
+                                const struct listing *now, size_t *slot) {
+  for (size_t i = 0; p != NULL && i < p->count; i++)
+    if (!p->items[i].hidden && !same(&p->items[i], find_again_locked(now, &p->items[i], slot)))
+      tell_locked(n, dir, &p->items[i]);
+}
+
 void shelving_compare_locked(struct ns *n, struct node *dir, const struct listing *old,
                              const struct listing *now) {
-  for (size_t s = 0; s < old->count; s++) {
-    const struct page *p = old->slots[s].page;
+  size_t slot = 0;
 
-    for (size_t i = 0; p != NULL && i < p->count; i++)
-      if (!p->items[i].hidden && !same(&p->items[i], listing_find_locked(now, p->items[i].name)))
-        tell_locked(n, dir, &p->items[i]);
+  for (size_t s = 0; s < old->count; s++)
+    compare_page_locked(n, dir, old->slots[s].page, now, &slot);
+}
+
+/* The new listing answers already. Where much is different that takes a while: others
+ * go on in between. */
+static void compare_aside_locked(struct ns *n, struct node *dir, struct listing *old,
+                                 const struct listing *now) {
+  size_t slot = 0;
+
+  for (size_t s = 0; s < old->count; s++) {
+    compare_page_locked(n, dir, old->slots[s].page, now, &slot);
+    mtx_unlock(&n->synced.lock);
+    mtx_lock(&n->synced.lock);
   }
 }
 
@@ -335,8 +375,10 @@ static void relist_locked(struct ns *n, struct node *dir, const struct patience 
   rc = read_all_locked(l, p);
   old = dir->dir.listing;
   if (rc == 0 && is_restored_locked(dir)) {
-    shelving_compare_locked(n, dir, old, l);
+    listing_ref_locked(old);
     listing_cache_locked(l);
+    compare_aside_locked(n, dir, old, l);
+    listing_unref_locked(old);
     l->kept = submit_locked(n, keep, dir, l);
   } else if (rc == -EACCES && is_restored_locked(dir)) {
     for (size_t i = 0; i < old->count; i++)
@@ -374,41 +416,69 @@ static bool is_outdated_locked(const struct node *dir, const struct listing *l) 
   return false;
 }
 
+/* The page, a piece of what is kept. -EAGAIN: it was dropped, or the listing is outdated. */
+static int put_page(const struct job *j, size_t slot, struct shelf_writer *w, struct buf *b) {
+  const struct listing *l = j->listing;
+  int rc = -EAGAIN;
+
+  buf_reset(b);
+  mtx_lock(&j->ns->synced.lock);
+  if (!is_outdated_locked(j->dir, l) && l->slots[slot].page != NULL) {
+    form_put_page(l->slots[slot].page, b);
+    rc = buf_error(b);
+  }
+  mtx_unlock(&j->ns->synced.lock);
+  return rc == 0 ? shelf_writer_add(w, b->data, b->len) : rc;
+}
+
+static int put(const struct job *j, const char *realm, const char *key, size_t count) {
+  struct shelf_writer *w;
+  struct buf b;
+  int rc = shelf_writer_open(j->ns->shelf, realm, key, &w);
+
+  if (rc != 0)
+    return rc;
+  buf_init(&b, SHELF_PIECE_MAX);
+  for (size_t slot = 0; rc == 0 && slot < count; slot++)
+    rc = put_page(j, slot, w, &b);
+  buf_fini(&b);
+  return shelf_writer_end(w, rc);
+}
+
 /* What became outdated while it was written may have been dropped before it was there:
  * it is dropped here. */
-static void put(struct ns *n, const struct job *j, const char *key, const struct buf *b) {
-  const char *realm = store_realm(j->dir->root->store);
-  int rc = shelf_put(n->shelf, realm, key, b->data, b->len);
+static void drop_outdated(const struct job *j, const char *realm, const char *key) {
   bool outdated;
 
-  if (rc != 0 && rc != -E2BIG)
-    log_debug("the listing of '%s' is not kept: %s", key, strerror(-rc));
-  mtx_lock(&n->synced.lock);
+  mtx_lock(&j->ns->synced.lock);
   outdated = is_outdated_locked(j->dir, j->listing);
   j->dir->unkept = j->dir->unkept || outdated;
-  mtx_unlock(&n->synced.lock);
+  mtx_unlock(&j->ns->synced.lock);
   if (outdated)
-    shelf_drop(n->shelf, realm, key);
+    shelf_drop(j->ns->shelf, realm, key);
 }
 
 static void keep(void *arg) {
   struct job *j = arg;
   struct ns *n = j->ns;
+  const char *realm = store_realm(j->dir->root->store);
   char *key = NULL;
-  struct buf b;
-  int rc = -EAGAIN;
+  size_t count = 0;
+  int rc;
 
-  buf_init(&b, SHELF_DATA_MAX);
   mtx_lock(&n->synced.lock);
   if (!is_outdated_locked(j->dir, j->listing)) {
-    rc = form_encode_locked(j->listing, &b);
     key = node_key_locked(j->dir);
+    count = j->listing->count;
     j->dir->unkept = false;
   }
   mtx_unlock(&n->synced.lock);
-  if (rc == 0 && key != NULL)
-    put(n, j, key, &b);
-  buf_fini(&b);
+  if (key != NULL) {
+    rc = put(j, realm, key, count);
+    if (rc != 0)
+      log_debug("the listing of '%s' is not kept: %s", key, strerror(-rc));
+    drop_outdated(j, realm, key);
+  }
   free(key);
   job_end(j);
 }

@@ -1,7 +1,6 @@
-/* The form of a kept listing: page after page. */
+/* The form of a kept listing: a page. */
 #include "shelving_form.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,21 +31,14 @@ static void put_item(struct buf *out, const struct item *it) {
   buf_append(out, it->etag, r.etag_len);
 }
 
-int form_encode_locked(const struct listing *l, struct buf *out) {
-  for (size_t s = 0; s < l->count; s++) {
-    const struct page *p = l->slots[s].page;
-    uint32_t count;
+void form_put_page(const struct page *p, struct buf *out) {
+  uint32_t count = (uint32_t)(p->count + (p->marker ? 1 : 0));
 
-    if (p == NULL)
-      return -EAGAIN;
-    count = (uint32_t)(p->count + (p->marker ? 1 : 0));
-    buf_append(out, &count, sizeof(count));
-    if (p->marker) /* the folder's own object has no name in it */
-      put_item(out, &(struct item){.name = "", .etag = ""});
-    for (size_t i = 0; i < p->count; i++)
-      put_item(out, &p->items[i]);
-  }
-  return buf_error(out);
+  buf_append(out, &count, sizeof(count));
+  if (p->marker) /* the folder's own object has no name in it */
+    put_item(out, &(struct item){.name = "", .etag = ""});
+  for (size_t i = 0; i < p->count; i++)
+    put_item(out, &p->items[i]);
 }
 
 static bool take(struct form_input *in, void *out, size_t len) {

@@ -1,5 +1,5 @@
-/* What the shelf has of a listing: its pages, each the count of its entries, then for each a record
- * and the bytes of name and etag, in this machine's byte order. */
+/* What the shelf has of a listing: its pages, a piece each: the count of its entries, then for each
+ * a record and the bytes of name and etag, in this machine's byte order. */
 #ifndef S3APFS_SRC_NS_SHELVING_FORM_H
 #define S3APFS_SRC_NS_SHELVING_FORM_H
 
@@ -11,9 +11,8 @@ struct form_input {
   size_t left;
 };
 
-/* -EAGAIN: pages of it were dropped. */
-int form_encode_locked(const struct listing *l, struct buf *out);
-/* The next page of the folder `prefix`; the caller's. NULL: it cannot be read. */
+void form_put_page(const struct page *p, struct buf *out);
+/* The page of the folder `prefix`; the caller's. NULL: it cannot be read. */
 struct page *form_take_page(struct form_input *in, const char *prefix);
 
 #endif

@@ -170,6 +170,19 @@ def test_a_remount_answers_without_a_list(place, lister):
     wait_until(lambda: server.lists("top/"))  # and asks behind
 
 
+def test_a_remount_answers_for_a_large_folder(place, lister):
+    server = lister([f"top/image-{i:07}.jpg" for i in range(100_000)])
+    point = mount(place, server)
+    assert len(os.listdir(point / "top")) == 100_000
+    point = remount(place, point, server)
+    server.gate.clear()
+    assert len(in_time(lambda: os.listdir(point / "top"))) == 100_000
+    server.keys[77_777] += ".gone"
+    assert os.path.exists(point / "top" / "image-0077777.jpg")
+    server.gate.set()
+    wait_until(lambda: not os.path.exists(point / "top" / "image-0077777.jpg"), 60)
+
+
 def test_many_folders_are_asked_for_as_a_walk(place, lister):
     server = lister([f"top/d{d:02}/f{f:03}" for d in range(20) for f in range(100)])
     point = mount(place, server)

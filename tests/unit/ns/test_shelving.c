@@ -35,7 +35,7 @@ static void setup(void) {
   told = 0;
   snprintf(dir, sizeof(dir), "/tmp/s3apfs-shelf-XXXXXX");
   cr_assert_not_null(mkdtemp(dir));
-  cr_assert_eq(shelf_open(dir, 1 << 20, &shelf), 0);
+  cr_assert_eq(shelf_open(dir, 16 << 20, &shelf), 0);
   desk_init(&desk, "", &o);
   mount();
 }
@@ -94,6 +94,54 @@ Test(shelving, is_shown_before_the_store_answers) {
   fault_store_gate(desk.faulty, FAULT_LIST, 0);
   ls("a c ");
   fault_store_open(desk.faulty);
+}
+
+static unsigned count_names(void) {
+  struct ns_entry e;
+  struct ns_dir *d;
+  unsigned count = 0;
+  bool end = false;
+
+  cr_assert_eq(ns_dir_open(desk.ns, NS_ROOT_INO, &patient, &d), 0);
+  for (uint64_t at = 2; !end; at = e.next) {
+    cr_assert_eq(ns_dir_read(d, at, false, &patient, &e, &end), 0);
+    count += !end;
+  }
+  ns_dir_close(d);
+  return count;
+}
+
+/* Their names alone are more than 4 MiB. */
+#define MANY 20000
+
+Test(shelving, a_large_folder_is_shown_too) {
+  for (unsigned i = 0; i < MANY; i++) {
+    char name[240];
+
+    snprintf(name, sizeof(name), "%0220u", i);
+    desk_put(&desk, name);
+  }
+  cr_assert_eq(count_names(), MANY);
+  remount();
+  fault_store_fail(desk.faulty, FAULT_LIST, 0, 1000, -EIO, 0);
+  cr_expect_eq(count_names(), MANY);
+}
+
+Test(shelving, one_that_finds_no_memory_is_not_shown) {
+  const struct ns_options o = {.shelf = shelf, .told = tell};
+
+  for (unsigned i = 0; i < 5000; i++) {
+    char name[16];
+
+    snprintf(name, sizeof(name), "%04u", i);
+    desk_put(&desk, name);
+  }
+  cr_assert_eq(count_names(), 5000);
+  desk_close(&desk);
+  usleep(2000);
+  desk_open(&desk, (size_t)128 << 10, &o);
+  cr_expect_eq(count_names(), 5000);
+  cr_expect_geq(desk_counts(&desk).lists, 10, "the store was asked for all of it, again");
 }
 
 Test(shelving, proves_no_absence_and_no_file) {
