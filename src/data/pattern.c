@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #define SLACK ((uint64_t)2 << 20) /* a few requests of the kernel */
+#define REORDERED 3               /* requests that one may come before */
 #define BACK_STEPS 3
 #define BACK_GAP ((uint64_t)128 << 10)
 #define REPEATS 3
@@ -27,16 +28,72 @@ static void plan_add(struct pattern_plan *out, uint64_t from, uint64_t to) {
     out->ranges[out->count++] = (struct pattern_range){from, to};
 }
 
-static uint64_t window_of(const struct pattern *p, const struct pattern_limits *l) {
-  uint64_t window = p->run * PATTERN_GROWTH;
+static uint64_t window_of(const struct pattern *p, unsigned growth,
+                          const struct pattern_limits *l) {
+  uint64_t window = p->run * growth;
 
   return window < l->window ? window : l->window;
 }
 
 /* --- what a read is --- */
 
-static bool goes_forward(const struct pattern *p, uint64_t offset) {
+static bool is_near(const struct pattern *p, uint64_t offset) {
   return offset <= p->next + SLACK && offset + SLACK >= p->next;
+}
+
+/* Bytes skipped behind `next`. In whole cells of the grid: what lies in those that are
+ * read is fetched anyway. */
+static uint64_t gap_behind(uint64_t next, uint64_t offset, const struct pattern_limits *l) {
+  uint64_t done = up(next, l);
+  uint64_t start = down(offset, l->grid);
+
+  return start > done ? start - done : 0;
+}
+
+/* What a read adds to the balance: its cells, like the gaps, but for a small one no more
+ * than may be fetched for it. */
+static uint64_t earned_behind(uint64_t next, uint64_t offset, uint64_t end,
+                              const struct pattern_limits *l) {
+  uint64_t done = up(next, l);
+  uint64_t start = down(offset, l->grid);
+  uint64_t most = PATTERN_GROWTH * (end - offset);
+  uint64_t cells;
+
+  if (end <= next) /* fills a gap, which does not count any more */
+    return 2 * (end - offset);
+  start = start > done ? start : done;
+  cells = up(end, l) > start ? up(end, l) - start : 0;
+  return cells < most ? cells : most;
+}
+
+/* A gap in a reordered stream is filled by the requests that come next, one of a reader
+ * that skips never is. At first they look alike: so a reader may owe a few requests, and
+ * skips no more than it has read otherwise. */
+static bool goes_forward(const struct pattern *p, uint64_t offset, uint64_t end,
+                         const struct pattern_limits *l) {
+  int64_t credit = (int64_t)(REORDERED * (end - offset));
+
+  return is_near(p, offset) && (int64_t)gap_behind(p->next, offset, l) <= p->balance + credit;
+}
+
+static int64_t within_slack(int64_t balance) {
+  const int64_t most = (int64_t)SLACK;
+
+  if (balance > most)
+    return most;
+  return balance < -most ? -most : balance;
+}
+
+static void note_balance(struct pattern *p, uint64_t offset, uint64_t end,
+                         const struct pattern_limits *l) {
+  uint64_t next = p->next;
+
+  if (!is_near(p, offset)) { /* at a new place only debts count */
+    next = offset;
+    p->balance = p->balance < 0 ? p->balance : 0;
+  }
+  p->balance = within_slack(p->balance - (int64_t)gap_behind(next, offset, l));
+  p->balance = within_slack(p->balance + (int64_t)earned_behind(next, offset, end, l));
 }
 
 static bool steps_back(const struct pattern *p, uint64_t end) {
@@ -57,12 +114,13 @@ static bool is_strided(const struct pattern *p, uint64_t offset, uint64_t end) {
   return p->repeats + 1 >= REPEATS && distance >= 2 * (end - offset);
 }
 
-static enum pattern_kind kind_of(const struct pattern *p, uint64_t offset, uint64_t end) {
+static enum pattern_kind kind_of(const struct pattern *p, uint64_t offset, uint64_t end,
+                                 const struct pattern_limits *l) {
   if (is_strided(p, offset, end))
     return PATTERN_STRIDED;
   if (p->back_steps >= BACK_STEPS)
     return PATTERN_BACKWARD;
-  return goes_forward(p, offset) ? PATTERN_FORWARD : PATTERN_RANDOM;
+  return goes_forward(p, offset, end, l) ? PATTERN_FORWARD : PATTERN_RANDOM;
 }
 
 /* --- what to fetch --- */
@@ -121,6 +179,14 @@ static uint64_t first_window(uint64_t offset, uint64_t end, const struct pattern
   return window < l->window ? window : l->window;
 }
 
+/* Who skips more than it reads probably soon skips again. */
+static uint64_t forward_window(const struct pattern *p, uint64_t offset, uint64_t end,
+                               const struct pattern_limits *l) {
+  if (p->run == 0)
+    return first_window(offset, end, l);
+  return window_of(p, p->balance < 0 ? 1 : PATTERN_GROWTH, l);
+}
+
 static void note_forward(struct pattern *p, uint64_t offset, uint64_t end) {
   if (end <= p->next)
     return;
@@ -131,7 +197,7 @@ static void note_forward(struct pattern *p, uint64_t offset, uint64_t end) {
 
 static void plan_backward(struct pattern *p, uint64_t offset, const struct pattern_limits *l,
                           struct pattern_plan *out) {
-  uint64_t window = window_of(p, l);
+  uint64_t window = window_of(p, PATTERN_GROWTH, l);
   uint64_t start = down(offset, l->grid);
   uint64_t target = window < offset ? down(offset - window, l->grid) : 0;
 
@@ -187,7 +253,7 @@ static void plan_kind(struct pattern *p, uint64_t offset, uint64_t end,
   case PATTERN_FORWARD:
     /* A late part of an older read-ahead, or a step back, asks for nothing. */
     if (end > p->next || p->run == 0)
-      plan_forward(p, end, p->run == 0 ? first_window(offset, end, l) : window_of(p, l), l, out);
+      plan_forward(p, end, forward_window(p, offset, end, l), l, out);
     note_forward(p, offset, end);
     keep(out, offset > SLACK ? offset - SLACK : 0, UINT64_MAX);
     break;
@@ -214,7 +280,8 @@ void pattern_note(struct pattern *p, uint64_t offset, uint64_t end, const struct
   out->count = 0;
   keep(out, 0, 0);
   note_steps(p, offset, end);
-  kind = kind_of(p, offset, end);
+  kind = kind_of(p, offset, end, l);
+  note_balance(p, offset, end, l);
   /* A second read that goes on makes a forward reader out of a random one. */
   if (kind == PATTERN_FORWARD && p->kind == PATTERN_RANDOM)
     p->kind = PATTERN_FORWARD;

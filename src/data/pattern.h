@@ -3,12 +3,14 @@
  *
  *   random    no read follows from the one before: nothing is fetched ahead
  *   forward   reads go on where others ended; the kernel sends the parts of one
- *             read-ahead to several threads in any order, so "where" has slack
+ *             read-ahead to several threads in any order, so "where" has slack,
+ *             for gaps that are filled soon or make up less than what is read
  *   backward  each read ends where the one before began
  *   strided   reads of one size at one distance, larger than the reads
  *
  * What is fetched ahead grows with what was read in the pattern: PATTERN_GROWTH
- * times of it, up to the limits. A read that breaks the pattern starts anew. */
+ * times of it, up to the limits, and once that for a forward reader that skipped
+ * more than it read lately. A read that breaks the pattern starts anew. */
 #ifndef S3APFS_SRC_DATA_PATTERN_H
 #define S3APFS_SRC_DATA_PATTERN_H
 
@@ -29,6 +31,7 @@ struct pattern {
   uint64_t ahead; /* fetched up to here (backward: down to here) */
   uint64_t from;  /* the last read */
   uint64_t end;
+  int64_t balance;     /* bytes read less those skipped; no more than a few requests */
   int64_t stride;      /* distance of the last two reads */
   unsigned repeats;    /* how often it was the same */
   unsigned back_steps; /* reads in a row that ended where the last began */

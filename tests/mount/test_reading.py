@@ -1,10 +1,13 @@
 """Correct bytes under load: every way of reading at once, changes, denials, kills."""
 import concurrent.futures
 import errno
+import io
 import itertools
 import json
 import os
+import random
 import subprocess
+import tarfile
 import threading
 
 import pytest
@@ -196,6 +199,32 @@ def test_a_mount_killed_under_its_readers(emu, admin, patterned):
     admin.umount(point)
     again = mount(admin, emu, "patterns")
     check_file(again / name, patterned[name], 0)
+
+
+def archive(sizes):
+    """A tar of members of these sizes."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for number, size in enumerate(sizes):
+            member = tarfile.TarInfo(f"{number:03}")
+            member.size = size
+            tar.addfile(member, io.BytesIO(bytes(size)))
+    return out.getvalue()
+
+
+def test_what_a_reader_skips_is_not_fetched(emu, admin):
+    """tar lists an archive by its headers: each costs the cells that it lies in."""
+    chance = random.Random(0)
+    body = archive([chance.randrange(700_000, 1_700_000) for _ in range(60)])
+    emu.owner.put_object(Bucket=BUCKET, Key="skipped/a.tar", Body=body)
+    point = mount(admin, emu, "skipped")
+    emu.admin("DELETE", "requests")
+    listed = subprocess.run(["tar", "-tf", str(point / "a.tar")], capture_output=True, text=True,
+                            check=True).stdout.split()
+    assert listed == [f"{number:03}" for number in range(60)]
+    admin.umount(point)  # whatever was under way has ended
+    moved = sum(r["bytes"] for r in emu.admin("GET", "requests") if r["operation"] == "GetObject")
+    assert moved <= 60 * 2 * 131072 + MIB, f"{moved >> 10} KiB of {len(body) >> 10} were fetched"
 
 
 # --- memory ---------------------------------------------------------------------------------------

@@ -99,6 +99,128 @@ Test(pattern, parts_of_one_read_ahead_may_come_in_any_order) {
   cr_expect_gt(pattern.ahead, 8 * MB);
 }
 
+/* One of the 24 orders of four neighbours; the last is that of reading backward. */
+static void order_of_four(unsigned number, unsigned *order) {
+  static const unsigned orders_of_the_rest[] = {6, 2, 1, 1};
+  unsigned left[] = {0, 1, 2, 3};
+
+  for (unsigned i = 0; i < 4; i++) {
+    unsigned k = number / orders_of_the_rest[i] % (4 - i);
+
+    order[i] = left[k];
+    memmove(left + k, left + k + 1, (3 - k) * sizeof(*left));
+  }
+}
+
+/* The window of a stream whose neighbours come in this order, after so many requests. */
+static uint64_t window_of_reordered(const unsigned *order, uint64_t size, unsigned requests) {
+  uint64_t ahead = 0;
+
+  setup();
+  for (unsigned i = 0; i < requests; i++) {
+    note((i / 4 * 4 + order[i % 4]) * size, size);
+    cr_assert_eq(pattern.kind, PATTERN_FORWARD, "request %u of %u KiB", i, (unsigned)(size / KB));
+    cr_assert_geq(pattern.ahead, ahead);
+    ahead = pattern.ahead;
+  }
+  return ahead > requests * size ? ahead - requests * size : 0;
+}
+
+Test(pattern, neighbours_in_any_order_are_one_stream_with_a_growing_window) {
+  for (unsigned number = 0; number < 23; number++) {
+    unsigned order[4];
+
+    order_of_four(number, order);
+    for (uint64_t size = 128 * KB; size <= 512 * KB; size *= 2) {
+      cr_expect_gt(window_of_reordered(order, size, 16), 8 * size);
+      cr_expect_gt(window_of_reordered(order, size, 64), 64 * size);
+    }
+  }
+}
+
+/* The next place after a gap of `least` to `most`. */
+static uint64_t irregular(uint64_t at, uint64_t least, uint64_t most) {
+  static uint64_t state;
+
+  state = state * 6364136223846793005U + 1442695040888963407U;
+  return at + least + (state >> 33) % (most - least) / (4 * KB) * (4 * KB);
+}
+
+static void skip_and_read(uint64_t len, uint64_t least, uint64_t most) {
+  uint64_t at = 0;
+
+  setup();
+  for (int i = 0; i < 200; i++) {
+    at = irregular(at, least, most);
+    note(at, len);
+    if (i > 2)
+      cr_assert_eq(plan.count, 0, "read %d of %u KiB", i, (unsigned)(len / KB));
+    at += len;
+  }
+}
+
+Test(pattern, small_reads_with_gaps_between_them_fetch_nothing_ahead) {
+  skip_and_read(4 * KB, 600 * KB, 1900 * KB);
+  skip_and_read(64 * KB, 600 * KB, 1900 * KB);
+  skip_and_read(4 * KB, 200 * KB, 300 * KB);
+}
+
+Test(pattern, large_requests_with_larger_gaps_between_them_are_soon_random) {
+  uint64_t at = 0;
+
+  for (int i = 0; i < 100; i++) {
+    at = irregular(at, 1100 * KB, 1900 * KB);
+    note(at, 512 * KB);
+    if (i > 6)
+      cr_assert_eq(pattern.kind, PATTERN_RANDOM, "read %d", i);
+    at += 512 * KB;
+  }
+}
+
+Test(pattern, small_gaps_within_what_is_fetched_anyway_are_no_skips) {
+  uint64_t at = 0;
+
+  for (int i = 0; i < 1000; i++) {
+    note(at, 4 * KB);
+    cr_assert_eq(pattern.kind, PATTERN_FORWARD, "read %d", i);
+    at = irregular(at + 4 * KB, 8 * KB, 100 * KB);
+  }
+  cr_expect_gt(pattern.ahead, at + 8 * MB);
+}
+
+Test(pattern, skips_of_less_than_is_read_keep_the_window) {
+  uint64_t at = 0;
+
+  for (int i = 0; i < 40; i++) {
+    uint64_t to = at + 3 * MB;
+
+    for (; at < to; at += 512 * KB) {
+      note(at, 512 * KB);
+      cr_assert_eq(pattern.kind, PATTERN_FORWARD, "chunk %d", i);
+    }
+    at = irregular(at, 500 * KB, 1900 * KB);
+  }
+  cr_expect_gt(pattern.ahead, at + 64 * MB);
+}
+
+Test(pattern, after_skips_the_window_grows_with_what_is_read_on) {
+  uint64_t at = 0;
+  uint64_t start;
+
+  for (int i = 0; i < 100; i++) {
+    note(at, 4 * KB);
+    at = irregular(at, 600 * KB, 1900 * KB);
+  }
+  start = at;
+  for (; at < start + 16 * MB; at += 128 * KB) {
+    note(at, 128 * KB);
+    if (at < start + MB)
+      cr_expect_leq(pattern.ahead, at + 128 * KB + (at - start));
+  }
+  cr_expect_eq(pattern.kind, PATTERN_FORWARD);
+  cr_expect_gt(pattern.ahead, at + 64 * MB);
+}
+
 Test(pattern, random_reads_fetch_nothing_ahead) {
   uint64_t at = 7;
 
