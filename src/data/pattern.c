@@ -50,20 +50,16 @@ static uint64_t gap_behind(uint64_t next, uint64_t offset, const struct pattern_
   return start > done ? start - done : 0;
 }
 
-/* What a read adds to the balance: its cells, like the gaps, but for a small one no more
- * than may be fetched for it. */
+/* What a read adds to the balance: its cells, like the gaps. */
 static uint64_t earned_behind(uint64_t next, uint64_t offset, uint64_t end,
                               const struct pattern_limits *l) {
   uint64_t done = up(next, l);
   uint64_t start = down(offset, l->grid);
-  uint64_t most = PATTERN_GROWTH * (end - offset);
-  uint64_t cells;
 
   if (end <= next) /* fills a gap, which does not count any more */
     return 2 * (end - offset);
   start = start > done ? start : done;
-  cells = up(end, l) > start ? up(end, l) - start : 0;
-  return cells < most ? cells : most;
+  return up(end, l) > start ? up(end, l) - start : 0;
 }
 
 /* A gap in a reordered stream is filled by the requests that come next, one of a reader
