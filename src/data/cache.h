@@ -1,6 +1,6 @@
 /* The cache's inside, shared by extent.c (extents), memory.c (who may have memory,
- * and buffers), cache.c (ranges), load.c (filling extents), pace.c (how fast stores
- * are) and reader.c (read-ahead and replies). */
+ * and buffers), cache.c (ranges), load.c (filling extents), proved.c (which versions may be
+ * read), pace.c (how fast stores are) and reader.c (read-ahead and replies). */
 #ifndef S3APFS_SRC_DATA_CACHE_H
 #define S3APFS_SRC_DATA_CACHE_H
 
@@ -34,7 +34,7 @@ struct version {
   uint64_t size;
   struct disk_file *disk; /* while there are readers; NULL: not kept on disk */
   atomic_llong proved_us; /* when a store was last asked that gave bytes of it to this
-                           * process; 0: never */
+                           * process; 0: never, or too long ago when the first reader came */
   atomic_uint spoiled;    /* how often its bytes turned out not to be the object's */
   struct sums sums;       /* of what the store gave */
   bool doubted;           /* what the store gave last, in one piece, was not the object */
@@ -134,6 +134,16 @@ struct cache {
 
 /* Behind the realm in a version's id. */
 #define DATA_ID_SEPARATOR '\x1f'
+
+/* --- proved.c --- */
+/* The store, asked at that time, gave bytes of the version. */
+void version_prove(struct cache *c, struct version *v, int64_t asked_us);
+/* The store says no: `denied`, or that it is not there any more, which does not end what
+ * readers have of it. */
+void version_disprove(struct cache *c, struct version *v, bool denied);
+/* For the first reader of a version: what is noted of it (0: nothing), or known still, counts
+ * as long as store->proof_ms says. */
+void version_recall(struct version *v, const struct store *s, int64_t noted_us);
 
 /* --- extent.c --- */
 /* For one reader more, or less. */

@@ -197,13 +197,22 @@ static struct version *version_new(char *id, const char *key, const struct store
   return v;
 }
 
+/* When the store gave bytes of it, as far as that is noted and was not denied since. */
+static int64_t noted_proof(struct cache *c, const char *id, const struct store_attr *a) {
+  if (a->denied)
+    proofs_take_back(&c->proofs, id);
+  return proofs_when(&c->proofs, id);
+}
+
 int version_get(struct cache *c, struct store *s, const char *key, const struct store_attr *a,
                 struct version **out) {
   char *id = version_id(c, s, key, a);
   struct version *v = NULL;
+  int64_t noted_us;
 
   if (id == NULL)
     return -ENOMEM;
+  noted_us = noted_proof(c, id, a);
   mtx_lock(&c->synced.lock);
   HASH_FIND_STR(c->synced.versions, id, v);
   if (v == NULL) {
@@ -216,6 +225,10 @@ int version_get(struct cache *c, struct store *s, const char *key, const struct 
   if (v != NULL) {
     v->refs++;
     sums_learn(&v->sums, a->crc_kind, a->crc);
+    if (a->denied)
+      atomic_store(&v->proved_us, 0);
+    else if (v->readers == 0 && c->proof_wanted)
+      version_recall(v, s, noted_us);
     if (v->readers++ == 0 && c->disk != NULL && v->etag[0] != '\0')
       v->disk = disk_file_get(c->disk, v->id, v->size);
   }

@@ -30,22 +30,12 @@ void load_progress(struct extent *e, size_t have) {
   mtx_unlock(&e->synced.lock);
 }
 
-/* Proofs may come out of order. */
-static void note_proof(struct version *v, int64_t asked_us) {
-  long long known = atomic_load(&v->proved_us);
-
-  while (known < asked_us && !atomic_compare_exchange_weak(&v->proved_us, &known, asked_us))
-    ;
-}
-
 static void on_progress(struct store_get *g, size_t have) {
   struct extent *e = extent_of(g);
 
   if (e->first_us == 0) {
     e->first_us = clock_mono_us();
-    note_proof(e->version, e->started_us);
-    if (e->store->outage != NULL)
-      proofs_add(&e->cache->proofs, e->version->id);
+    version_prove(e->cache, e->version, e->started_us);
   }
   load_progress(e, check_progress(e, e->base + have));
 }
@@ -94,14 +84,20 @@ static int judge(const struct extent *e, int err) {
   return g->got == g->length ? 0 : -EIO;
 }
 
+/* The same; what says that it may not be read any more ends the proof. */
+static int heed(struct extent *e, int err) {
+  err = judge(e, err);
+  if (err == -EACCES || err == -ENOENT || err == -ESTALE)
+    version_disprove(e->cache, e->version, err == -EACCES);
+  return err;
+}
+
 static void on_done(struct store_get *g, int err) {
   struct extent *e = extent_of(g);
 
-  err = judge(e, err);
+  err = heed(e, err);
   if (err == 0)
     err = check_end(e);
-  if (err == -EACCES && e->store->outage != NULL)
-    proofs_take_back(&e->cache->proofs, e->version->id);
   end(e, err, err == 0);
 }
 
@@ -121,14 +117,13 @@ static void ask_store(struct extent *e) {
   e->started = true;
   rc = e->store->ops->get(e->store, &e->get);
   if (rc != 0)
-    load_end(e, judge(e, rc));
+    load_end(e, heed(e, rc));
 }
 
-/* A version that nobody has open is forgotten with its proof. While nobody can be asked, it
- * is enough that the store gave bytes of it once. */
+/* While nobody can be asked, it is enough that the store gave bytes of it once. */
 static bool may_use_disk(struct extent *e) {
   return version_may_use_disk(e->version, e->cache) ||
-         (outage_err(e->store->outage) != 0 && proofs_have(&e->cache->proofs, e->version->id));
+         (outage_err(e->store->outage) != 0 && proofs_when(&e->cache->proofs, e->version->id) != 0);
 }
 
 void load_start(struct extent *e) {

@@ -1,12 +1,20 @@
-/* The table of proofs: half of each hash says where, all of it what. */
+/* The table of proofs: half of each hash says in which set, all of it what. */
 #include "proofs.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "s3apfs/base/digest.h"
 
-#define SLOTS 32768 /* half a megabyte */
+/* 32,768 versions in three quarters of a megabyte. */
+#define SETS 4096
+#define WAYS 8
+
+struct proof {
+  uint64_t hash[2];
+  int64_t asked_us; /* 0: none */
+};
 
 static bool hash_of(const char *id, uint64_t out[2]) {
   uint8_t sum[DIGEST_MAX];
@@ -27,44 +35,78 @@ void proofs_fini(struct proofs *p) {
   mtx_fini(&p->synced.lock);
 }
 
-void proofs_add(struct proofs *p, const char *id) {
-  uint64_t h[2];
+static struct proof *set_of_locked(struct proofs *p, const uint64_t hash[2]) {
+  return p->synced.slots + hash[0] % SETS * WAYS;
+}
 
-  if (!hash_of(id, h))
+/* NULL: it is not there. */
+static struct proof *find_locked(struct proofs *p, const uint64_t hash[2]) {
+  struct proof *set = p->synced.slots != NULL ? set_of_locked(p, hash) : NULL;
+
+  for (size_t i = 0; set != NULL && i < WAYS; i++)
+    if (set[i].asked_us != 0 && memcmp(set[i].hash, hash, sizeof(set[i].hash)) == 0)
+      return &set[i];
+  return NULL;
+}
+
+/* The place of what is known longest. */
+static struct proof *oldest_locked(struct proofs *p, const uint64_t hash[2]) {
+  struct proof *set = set_of_locked(p, hash);
+  struct proof *oldest = set;
+
+  for (size_t i = 1; i < WAYS; i++)
+    if (set[i].asked_us < oldest->asked_us)
+      oldest = &set[i];
+  return oldest;
+}
+
+static void add_locked(struct proofs *p, const uint64_t hash[2], int64_t asked_us) {
+  struct proof *at = find_locked(p, hash);
+
+  if (at == NULL)
+    at = oldest_locked(p, hash);
+  else if (asked_us < at->asked_us)
+    return; /* they may come out of order */
+  memcpy(at->hash, hash, sizeof(at->hash));
+  at->asked_us = asked_us;
+}
+
+void proofs_add(struct proofs *p, const char *id, int64_t asked_us) {
+  uint64_t hash[2];
+
+  if (!hash_of(id, hash))
     return;
   mtx_lock(&p->synced.lock);
   if (p->synced.slots == NULL)
-    p->synced.slots = calloc(SLOTS, sizeof(*p->synced.slots));
+    p->synced.slots = calloc((size_t)SETS * WAYS, sizeof(*p->synced.slots));
   if (p->synced.slots != NULL)
-    memcpy(p->synced.slots[h[0] % SLOTS], h, sizeof(h));
+    add_locked(p, hash, asked_us);
   mtx_unlock(&p->synced.lock);
 }
 
 /* Takes it out when it is not to stay. */
-static bool find(struct proofs *p, const char *id, bool stay) {
-  uint64_t h[2];
-  bool found = false;
+static int64_t look(struct proofs *p, const char *id, bool stay) {
+  uint64_t hash[2];
+  struct proof *at;
+  int64_t when;
 
-  if (!hash_of(id, h))
-    return false;
+  if (!hash_of(id, hash))
+    return 0;
   mtx_lock(&p->synced.lock);
-  if (p->synced.slots != NULL) {
-    uint64_t *slot = p->synced.slots[h[0] % SLOTS];
-
-    found = memcmp(slot, h, sizeof(h)) == 0;
-    if (found && !stay)
-      memset(slot, 0, sizeof(h));
-  }
+  at = find_locked(p, hash);
+  when = at != NULL ? at->asked_us : 0;
+  if (at != NULL && !stay)
+    at->asked_us = 0;
   mtx_unlock(&p->synced.lock);
-  return found;
+  return when;
 }
 
-bool proofs_have(struct proofs *p, const char *id) {
-  return find(p, id, true);
+int64_t proofs_when(struct proofs *p, const char *id) {
+  return look(p, id, true);
 }
 
 void proofs_take_back(struct proofs *p, const char *id) {
-  find(p, id, false);
+  look(p, id, false);
 }
 
 void proofs_clear(struct proofs *p) {

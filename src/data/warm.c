@@ -4,6 +4,14 @@
 #include <errno.h>
 #include <string.h>
 
+/* Of what is on disk already only the proof is fetched that it may be read. */
+static size_t lacking(const struct cache *c, struct version *v, size_t length) {
+  bool kept = length > DATA_GRID && v->disk != NULL && !version_may_use_disk(v, c) &&
+              disk_is_near(v->disk, 0, length);
+
+  return kept ? DATA_GRID : length;
+}
+
 int cache_warm(struct cache *c, struct store *s, const char *key, const struct store_attr *a,
                size_t length) {
   struct extent *made[DATA_PART / DATA_GRID];
@@ -19,7 +27,7 @@ int cache_warm(struct cache *c, struct store *s, const char *key, const struct s
   rc = version_get(c, s, key, a, &v);
   if (rc != 0)
     return rc;
-  cache_fill_gaps(c, v, s, 0, grid_up(length, a->size), made, &count,
+  cache_fill_gaps(c, v, s, 0, grid_up(lacking(c, v, length), a->size), made, &count,
                   sizeof(made) / sizeof(made[0]), &reached);
   for (size_t i = 0; i < count; i++)
     load_start(made[i]);

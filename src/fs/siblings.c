@@ -6,7 +6,10 @@
  * for the folder, any other against it; several runs at once (threads, processes
  * with a share each) all count. How far ahead is fetched grows with the count, and
  * is bounded by memory and by the number of open files. Every place is fetched
- * ahead once for a listing: what was denied or gone is not asked for again.
+ * ahead once: what was denied or gone is not asked for again. A folder that is read
+ * through once more (a loader's next epoch) shows by several places in a row that
+ * were opened before: then each that was opened may be fetched ahead again, as far as
+ * memory or disk lack it. What was fetched and never opened may not.
  *
  * Threads: opens note and decide under the lock; a small pool starts the requests,
  * as that may wait for credentials. */
@@ -21,11 +24,18 @@
 #define RECENT 64
 #define NEAR 8 /* behind another open: places in between may be folders */
 #define COUNT_MAX 64
+#define AGAIN 4      /* places in a row, opened before: the folder is read once more */
 #define AHEAD_EACH 8 /* files for each point */
 #define AHEAD_MAX 256
 #define WHOLE_MAX ((uint64_t)1 << 20) /* larger ones: only their beginning */
 #define MEMORY_SHARE 4
 #define THREADS 2
+
+/* 64 places of a listing, a bit each. */
+struct places {
+  uint64_t opened; /* since the folder is read through this time */
+  uint64_t ahead;  /* fetched ahead */
+};
 
 struct folder {
   uint64_t dir;
@@ -34,8 +44,9 @@ struct folder {
   uint32_t recent[RECENT];
   unsigned recent_count; /* ever */
   unsigned points;
-  uint64_t *seen; /* a bit for each place: opened, or fetched ahead */
-  size_t seen_words;
+  unsigned again; /* opens in a row of places that were opened before */
+  struct places *places;
+  size_t places_count;
 };
 
 struct siblings {
@@ -49,7 +60,8 @@ struct siblings {
 };
 
 struct warming {
-  struct fs *fs;
+  struct siblings *siblings;
+  struct ns_position after;
   const struct root *root;
   size_t count;
   struct ns_sibling items[];
@@ -78,25 +90,33 @@ void siblings_free(struct siblings *s) {
     return;
   pool_free(s->pool);
   for (size_t i = 0; i < FOLDERS; i++)
-    free(s->synced.folders[i].seen);
+    free(s->synced.folders[i].places);
   mtx_fini(&s->synced.lock);
   free(s);
 }
 
 /* --- what was opened --- */
 
-static struct folder *folder_locked(struct siblings *s, const struct ns_position *p) {
-  struct folder *oldest = &s->synced.folders[0];
-
+static struct folder *known_locked(struct siblings *s, const struct ns_position *p) {
   for (size_t i = 0; i < FOLDERS; i++) {
     struct folder *f = &s->synced.folders[i];
 
     if (f->dir == p->dir && f->listing == p->listing)
       return f;
-    if (f->used < oldest->used)
-      oldest = f;
   }
-  free(oldest->seen);
+  return NULL;
+}
+
+static struct folder *folder_locked(struct siblings *s, const struct ns_position *p) {
+  struct folder *oldest = &s->synced.folders[0];
+  struct folder *known = known_locked(s, p);
+
+  if (known != NULL)
+    return known;
+  for (size_t i = 1; i < FOLDERS; i++)
+    if (s->synced.folders[i].used < oldest->used)
+      oldest = &s->synced.folders[i];
+  free(oldest->places);
   *oldest = (struct folder){.dir = p->dir, .listing = p->listing};
   return oldest;
 }
@@ -110,24 +130,64 @@ static bool follows_another(const struct folder *f, uint32_t index) {
   return false;
 }
 
-/* False: it was, or there is no memory to note it. */
-static bool note_place_locked(struct folder *f, uint32_t index) {
-  size_t word = index / 64;
-  uint64_t bit = (uint64_t)1 << index % 64;
+static uint64_t bit_of(uint32_t index) {
+  return (uint64_t)1 << index % 64;
+}
 
-  if (word >= f->seen_words) {
-    size_t words = (word + 16) * 2;
-    uint64_t *grown = realloc(f->seen, words * sizeof(*grown));
+/* NULL: there is no memory to note it. */
+static struct places *places_locked(struct folder *f, uint32_t index) {
+  size_t at = index / 64;
+
+  if (at >= f->places_count) {
+    size_t count = (at + 16) * 2;
+    struct places *grown = realloc(f->places, count * sizeof(*grown));
 
     if (grown == NULL)
-      return false;
-    memset(grown + f->seen_words, 0, (words - f->seen_words) * sizeof(*grown));
-    f->seen = grown;
-    f->seen_words = words;
+      return NULL;
+    memset(grown + f->places_count, 0, (count - f->places_count) * sizeof(*grown));
+    f->places = grown;
+    f->places_count = count;
   }
-  if ((f->seen[word] & bit) != 0)
+  return &f->places[at];
+}
+
+/* What was opened may be fetched ahead again; the opens that tell so are the first. */
+static void begin_again_locked(struct folder *f) {
+  for (size_t i = 0; i < f->places_count; i++) {
+    f->places[i].ahead &= ~f->places[i].opened;
+    f->places[i].opened = 0;
+  }
+  for (unsigned i = 0; i < AGAIN; i++) {
+    uint32_t index = f->recent[(f->recent_count - 1 - i) % RECENT];
+
+    f->places[index / 64].opened |= bit_of(index);
+  }
+  f->again = 0;
+}
+
+static void note_place_locked(struct folder *f, uint32_t index) {
+  struct places *p = places_locked(f, index);
+  bool another = f->recent_count == 0 || f->recent[(f->recent_count - 1) % RECENT] != index;
+
+  f->recent[f->recent_count++ % RECENT] = index;
+  if (p == NULL || (p->opened & bit_of(index)) == 0)
+    f->again = 0;
+  else
+    f->again += another;
+  if (p == NULL)
+    return;
+  p->opened |= bit_of(index);
+  if (f->again == AGAIN)
+    begin_again_locked(f);
+}
+
+/* False: it was opened or fetched, or that cannot be noted. */
+static bool take_place_locked(struct folder *f, uint32_t index) {
+  struct places *p = places_locked(f, index);
+
+  if (p == NULL || ((p->opened | p->ahead) & bit_of(index)) != 0)
     return false;
-  f->seen[word] |= bit;
+  p->ahead |= bit_of(index);
   return true;
 }
 
@@ -145,7 +205,6 @@ static size_t note_open(struct siblings *s, const struct ns_position *p) {
   } else if (f->recent_count >= RECENT) {
     f->points /= 2; /* nobody can follow the first ones */
   }
-  f->recent[f->recent_count++ % RECENT] = p->index;
   note_place_locked(f, p->index);
   mtx_unlock(&s->synced.lock);
   return ahead < AHEAD_MAX ? ahead : AHEAD_MAX;
@@ -172,13 +231,31 @@ static void warming_free(struct warming *w) {
   free(w);
 }
 
+/* There was no memory for the places from this one on: they may be tried later. */
+static void give_back(const struct warming *w, size_t from) {
+  struct siblings *s = w->siblings;
+  struct folder *f;
+
+  mtx_lock(&s->synced.lock);
+  f = known_locked(s, &w->after);
+  for (size_t i = from; f != NULL && i < w->count; i++) {
+    uint32_t index = w->items[i].index;
+
+    if (index / 64 < f->places_count)
+      f->places[index / 64].ahead &= ~bit_of(index);
+  }
+  mtx_unlock(&s->synced.lock);
+}
+
 static void warm(void *arg) {
   struct warming *w = arg;
+  size_t i = 0;
 
-  for (size_t i = 0; i < w->count; i++)
-    if (cache_warm(w->fs->cache, w->root->store, w->items[i].key, &w->items[i].attr,
-                   length_of(&w->items[i])) != 0)
-      break;
+  while (i < w->count && cache_warm(w->siblings->fs->cache, w->root->store, w->items[i].key,
+                                    &w->items[i].attr, length_of(&w->items[i])) == 0)
+    i++;
+  if (i < w->count)
+    give_back(w, i);
   warming_free(w);
 }
 
@@ -195,7 +272,7 @@ static void choose(struct siblings *s, const struct ns_position *p, struct warmi
     struct ns_sibling *at = &w->items[i];
 
     bytes += length_of(at);
-    if (bytes <= allowed && note_place_locked(f, at->index))
+    if (bytes <= allowed && take_place_locked(f, at->index))
       w->items[left++] = *at;
     else
       free(at->key);
@@ -217,7 +294,8 @@ void siblings_opened(struct siblings *s, uint64_t ino) {
   w = malloc(sizeof(*w) + ahead * sizeof(w->items[0]));
   if (w == NULL)
     return;
-  w->fs = s->fs;
+  w->siblings = s;
+  w->after = p;
   w->count = ns_following(s->fs->ns, &p, ahead, w->items, &w->root);
   choose(s, &p, w);
   if (w->count == 0 || pool_submit(s->pool, warm, w) != 0)

@@ -80,7 +80,7 @@ static int ask_folder(struct question *q, struct answer *out) {
   return rc != 0 ? rc : take_list(q, c, out);
 }
 
-/* What LIST says about the object itself. */
+/* What LIST says about an object whose HEAD was denied. */
 static int ask_listed(struct question *q, struct store_attr *out) {
   struct remote *c;
   struct store_page *page;
@@ -95,6 +95,7 @@ static int ask_listed(struct question *q, struct store_attr *out) {
     rc = -ENOENT;
   if (rc == 0)
     *out = page->entries[0].attr;
+  out->denied = true;
   remote_drop(c);
   return rc;
 }

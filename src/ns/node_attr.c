@@ -121,6 +121,7 @@ static bool take_object(struct node *i, const struct store_attr *a, const struct
   i->file.size = a->size;
   i->file.mtime = a->mtime;
   i->archived = a->archived;
+  i->denied = a->denied;
   if (!same || a->crc_kind != CRC_NONE) { /* listings do not tell it */
     i->crc_kind = (uint8_t)a->crc_kind;
     i->file.crc = a->crc;

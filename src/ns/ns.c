@@ -185,6 +185,7 @@ static int use_object(struct ns *n, struct node *i, void *out) {
   o.attr.size = i->file.size;
   o.attr.mtime = i->file.mtime;
   o.attr.archived = i->archived;
+  o.attr.denied = i->denied;
   o.attr.crc_kind = (enum crc_kind)i->crc_kind;
   o.attr.crc = i->file.crc;
   memcpy(o.attr.etag, i->file.etag, strlen(i->file.etag) + 1);

@@ -64,6 +64,7 @@ struct node {
   bool whole : 1;      /* posix is all that the metadata says (files) */
   bool lost : 1;       /* what it was in was taken away; until it is found again */
   bool archived : 1;   /* its bytes have to be restored first (files) */
+  bool denied : 1;     /* a HEAD of it was, and only a LIST told of it (files) */
   bool marker : 1;     /* it has an object of its own, as far as is known (directories) */
   bool looked : 1;     /* for a kept listing, because a name was asked for (directories) */
   bool opened : 1;     /* the same, because it was opened */

@@ -89,6 +89,7 @@ int catalog_add(struct catalog *c, const char *path, struct store *s,
   if (r == NULL)
     return -ENOMEM;
   r->index = c->count;
+  s->proof_ms = o->metadata_ttl_ms;
   c->roots[c->count++] = r;
   return 0;
 }

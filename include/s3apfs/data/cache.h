@@ -39,8 +39,9 @@ void cache_set_disk(struct cache *c, struct disk *d);
  * (borrowed). Before the first reader. */
 struct tier;
 void cache_set_tier(struct cache *c, struct tier *t);
-/* From now on blocks that an earlier process kept are used only once the store gave
- * bytes of that version to this one: what was allowed then may be denied now. */
+/* From now on blocks on disk are used only while it is proved that their version may be read: the
+ * store gave bytes of it to this process, and not longer ago than its proof_ms when the first of
+ * those came who have it open. What was allowed then may be denied now. */
 void cache_want_proof(struct cache *c);
 /* Every reader is freed already. Cancels loads and waits for their end. */
 void cache_free(struct cache *c);
@@ -50,9 +51,10 @@ void cache_free(struct cache *c);
 void cache_drop(struct cache *c, const char *realm, const char *prefix);
 
 /* Starts fetching the first `length` bytes (at most one part) of a version that
- * nobody reads yet, as far as memory is free without waiting. The store's failures
- * are nobody's: whoever opens the version asks for itself. 0 or -ENOMEM; may block
- * while the store is asked to begin. */
+ * nobody reads yet, as far as memory is free without waiting; of one that is on disk
+ * only what proves that it may be read. The store's failures are nobody's: whoever opens
+ * the version asks for itself. 0 or -ENOMEM; may block while the store is asked to
+ * begin. */
 struct store;
 struct store_attr;
 int cache_warm(struct cache *c, struct store *s, const char *key, const struct store_attr *a,

@@ -26,6 +26,7 @@ struct store_attr {
   bool archived;             /* the bytes cannot be read now (GLACIER and kin) */
   enum crc_kind crc_kind;    /* CRC_NONE: what follows was not told */
   uint64_t crc;              /* of all bytes */
+  bool denied;               /* a HEAD of it was: only a LIST told the rest */
   bool timeless; /* its metadata has no time of modification; only a HEAD or GET tells */
 };
 
@@ -132,11 +133,13 @@ struct store_sums {
 struct store {
   const struct store_ops *ops;
   const struct store_write_ops *write; /* NULL: this store is only read */
-  char *domain; /* opaque: endpoint, bucket, the identity's name; stable over remounts */
-  char *realm;  /* opaque: domain, and whose keys read, as far as is known; separates caches,
-                 * and is set before the first reader. NULL: domain */
-  char *place;  /* what stands before a key in the object's address, whoever reads:
-                 * "https://b.host/a/";    NULL: what is read here is not to be shared */
+  char *domain;     /* opaque: endpoint, bucket, the identity's name; stable over remounts */
+  char *realm;      /* opaque: domain, and whose keys read, as far as is known; separates caches,
+                     * and is set before the first reader. NULL: domain */
+  char *place;      /* what stands before a key in the object's address, whoever reads:
+                     * "https://b.host/a/";    NULL: what is read here is not to be shared */
+  int64_t proof_ms; /* how long bytes that it gave prove that their version may be read; fixed as
+                     * realm is */
   struct outage *outage; /* borrowed; told by the back end when nobody answers and when somebody
                           * does again. NULL: nobody wants to know (offline=strict) */
   bool scoped;           /* its keys need credentials of their own, by prefix, fetched when one is

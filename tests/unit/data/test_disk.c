@@ -84,6 +84,13 @@ static unsigned gets(void) {
   return c.gets;
 }
 
+static uint64_t fetched(void) {
+  struct mem_store_counts c;
+
+  mem_store_counts(mem, &c);
+  return c.bytes;
+}
+
 /* A load's bytes are given out before it has ended; only then it is kept. */
 static void wait_for_loads(void) {
   bool idle = false;
@@ -168,6 +175,53 @@ Test(disk, outlives_the_cache_in_memory) {
     cr_expect_eq(gets(), before, "%zu bytes", sizes[i]);
     cr_expect_eq(stats().hit_bytes, sizes[i]);
   }
+}
+
+Test(disk, of_what_is_there_only_a_proof_is_fetched_ahead) {
+  struct store_attr a;
+  uint64_t before;
+
+  mem->proof_ms = 600000;
+  put("k", 600 * KB, 1);
+  read_all("k", 600 * KB, 1);
+  reopen(1024 * MB);
+  cache_want_proof(cache);
+  cr_assert_eq(mem->ops->head(mem, "k", &a, NULL), 0);
+  before = fetched();
+  cr_expect_eq(cache_warm(cache, mem, "k", &a, 600 * KB), 0);
+  wait_for_loads();
+  cr_expect_eq(fetched() - before, DATA_GRID);
+  read_all("k", 600 * KB, 1);
+  cr_expect_eq(fetched() - before, DATA_GRID);
+  cr_expect_eq(stats().hit_bytes, 600 * KB - DATA_GRID);
+}
+
+Test(disk, a_denial_takes_the_proof_back) {
+  struct store_attr a;
+  struct version *v;
+  struct reader *r;
+
+  mem->proof_ms = 600000;
+  cache_want_proof(cache);
+  put("k", 100 * KB, 1);
+  cr_assert_eq(mem->ops->head(mem, "k", &a, NULL), 0);
+  read_all("k", 100 * KB, 1);
+  disk_drain(disk);
+  cr_expect_eq(disk_dir_clear(dir, &(struct disk_report){0}), 0);
+  cr_assert_eq(version_get(cache, mem, "k", &a, &v), 0);
+  cr_expect_neq(version_may_use_disk(v, cache), 0);
+  cr_expect_neq(proofs_when(&cache->proofs, v->id), 0);
+  mtx_lock(&cache->synced.lock);
+  while (memory_evict_locked(cache, true))
+    continue;
+  mtx_unlock(&cache->synced.lock);
+  mem_store_deny_key(mem, "k", true);
+  cr_assert_eq(reader_new(cache, mem, "k", &a, &r), 0);
+  cr_expect_eq(reader_probe(r, &patient), -EACCES);
+  reader_free(r);
+  cr_expect_not(version_may_use_disk(v, cache));
+  cr_expect_eq(proofs_when(&cache->proofs, v->id), 0);
+  version_put(cache, v);
 }
 
 Test(disk, another_version_is_another_file) {

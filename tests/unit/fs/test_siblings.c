@@ -17,20 +17,27 @@ static void name_of(char *out, size_t size, unsigned i) {
   snprintf(out, size, "dir/%04u", i);
 }
 
-static void setup(void) {
+static size_t size; /* of each file */
+
+static void open_world(size_t file_size, size_t memory) {
   char key[32];
   char *listed;
   int rc;
 
+  size = file_size;
   world_init(&w, "");
   for (unsigned i = 0; i < FILES; i++) {
     name_of(key, sizeof(key), i);
-    world_put(&w, key, 8 * KB, i);
+    world_put(&w, key, size, i);
   }
-  world_open(&w, 48 * MB, 0);
+  world_open(&w, memory, 0);
   listed = world_ls(&w, "dir", true, &rc);
   cr_assert_not_null(listed);
   free(listed);
+}
+
+static void setup(void) {
+  open_world(8 * KB, 48 * MB);
 }
 
 static void teardown(void) {
@@ -38,6 +45,13 @@ static void teardown(void) {
 }
 
 TestSuite(siblings, .init = setup, .fini = teardown);
+
+/* Memory holds a third of them. */
+static void setup_little(void) {
+  open_world(100 * KB, 8 * MB);
+}
+
+TestSuite(siblings_again, .init = setup_little, .fini = teardown);
 
 static void wait_for_quiet(void) {
   unsigned last;
@@ -57,7 +71,7 @@ static int read_file(unsigned i) {
   rc = world_open_file(&w, key, &h);
   if (rc != 0)
     return rc;
-  cr_expect_eq(world_read(&w, h, 0, 64 * KB, i), 8 * KB);
+  cr_expect_eq(world_read(&w, h, 0, 128 * KB, i), (ssize_t)size);
   fs_release(w.fs, h);
   return 0;
 }
@@ -163,4 +177,68 @@ Test(siblings, large_files_get_their_beginning) {
   wait_for_quiet();
   cr_expect_eq(world_counts(&w).gets - before.gets, 8);
   cr_expect_eq(world_counts(&w).bytes - before.bytes, 8 * 128 * KB);
+}
+
+/* --- read through more than once --- */
+
+static unsigned gets_of(unsigned from, unsigned to) {
+  unsigned before = world_counts(&w).gets;
+
+  for (unsigned i = from; i < to; i++)
+    cr_assert_eq(read_file(i), 0);
+  wait_for_quiet();
+  return world_counts(&w).gets - before;
+}
+
+Test(siblings_again, every_pass_fetches_ahead_and_every_file_once) {
+  cr_expect_eq(gets_of(0, FILES), FILES);
+  for (int pass = 0; pass < 3; pass++) {
+    unsigned first = gets_of(0, 8);
+
+    cr_expect_gt(first, 16, "what follows is fetched ahead");
+    cr_expect_leq(first + gets_of(8, FILES), FILES);
+  }
+}
+
+Test(siblings_again, what_was_fetched_for_nothing_is_not_fetched_again) {
+  unsigned first = gets_of(0, 9);
+
+  cr_expect_gt(first, 9);
+  gets_of(100, FILES); /* they are out of memory */
+  for (int pass = 0; pass < 3; pass++)
+    cr_expect_leq(gets_of(0, 9), 9);
+}
+
+Test(siblings_again, files_that_are_opened_twice_are_fetched_once) {
+  unsigned before = world_counts(&w).gets;
+
+  for (unsigned i = 0; i < FILES; i++)
+    for (int n = 0; n < 2; n++)
+      cr_assert_eq(read_file(i), 0);
+  wait_for_quiet();
+  cr_expect_eq(world_counts(&w).gets - before, FILES);
+}
+
+Test(siblings_again, two_who_read_behind_each_other_share_what_is_fetched) {
+  unsigned before = world_counts(&w).gets;
+
+  for (unsigned i = 0; i < FILES; i++) {
+    cr_assert_eq(read_file(i), 0);
+    if (i >= 5)
+      cr_assert_eq(read_file(i - 5), 0);
+  }
+  wait_for_quiet();
+  cr_expect_eq(world_counts(&w).gets - before, FILES);
+}
+
+Test(siblings_again, denied_file_is_asked_for_once_ahead_each_time) {
+  mem_store_deny_key(w.mem, "dir/0050", true);
+  for (int pass = 0; pass < 3; pass++) {
+    unsigned before = world_counts(&w).gets;
+
+    for (unsigned i = 0; i < FILES; i++)
+      cr_assert_eq(read_file(i), i == 50 ? -EACCES : 0);
+    wait_for_quiet();
+    cr_expect_leq(world_counts(&w).gets - before, FILES + 1);
+  }
 }
