@@ -131,6 +131,14 @@ static bool is_in_store(const struct ns_child *c, const struct store_attr *left)
   return !c->local || left->etag[0] != '\0';
 }
 
+/* Nothing of it is in the store. Where the journal has no room for that and nobody has the file
+ * open, what comes next gives room back: who cannot write any more has to be able to remove. */
+static int note_gone(struct fs *fs, const struct writing *w) {
+  int rc = staged_note_unlinked(w->staged);
+
+  return rc == -ENOSPC && !fs_files_use(fs, w) ? 0 : rc;
+}
+
 int names_unlink(struct fs *fs, uint64_t parent, const char *name, const struct ns_child *c) {
   struct unlinking u = {.fs = fs, .child = c, .left = c->attr};
   struct store_attr known;
@@ -147,7 +155,7 @@ int names_unlink(struct fs *fs, uint64_t parent, const char *name, const struct 
   rc = staged_unlink_unnoted(u.writing->staged, &known, &sure);
   if (rc == 0) {
     find_left(c, &known, sure, &u.left);
-    rc = is_in_store(c, &u.left) ? remove_left(&u) : staged_note_unlinked(u.writing->staged);
+    rc = is_in_store(c, &u.left) ? remove_left(&u) : note_gone(fs, u.writing);
   }
   if (rc == 0)
     writing_drop_removed(fs, u.writing);

@@ -160,8 +160,9 @@ def test_a_full_disk_loses_nothing(emu, place, disk, more):
     failed = save(point / "large", os.urandom(8 << 20))
     assert failed and set(failed) == {errno.ENOSPC}
     assert (point / "kept").read_bytes() == b"kept" * 1000
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(point / "large")
+    disk.fill_up()
+    os.unlink(point / "large")
+    assert not (point / "large").exists()
     (disk.top / "filler").unlink()
     data = os.urandom(8 << 20)
     assert save(point / "large", data) == []
@@ -198,3 +199,28 @@ def test_what_was_sent_when_the_disk_was_full_is_not_waited_for(emu, place, disk
     assert sorted(os.listdir(point)) == ["first", "good", "late"]
     assert (point / "late").read_bytes() == b"late" * 1000
     assert place.status(point)["pending"] == []
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["lives on", "killed"])
+@pytest.mark.parametrize("disk", [48 << 20], indirect=True)
+def test_what_waits_can_be_removed_when_the_disk_is_full(emu, place, disk, killed):
+    """The journal cannot note it; it gets room by what is removed. Before that a kill may bring the file back, never a wreck."""
+    mounted = Mount(emu, place, disk, "removed" + str(killed), "writeback")
+    point, data = mounted.point, os.urandom(4 << 20)
+    (point / "first").write_text("the first of its kind is sent at once")
+    for operation in ("PutObject", "*Upload*"):
+        emu.admin("POST", "faults", {"operation": operation, "key": "removed*/waits", "effect": "error", "status": 503,
+                                     "code": "SlowDown", "count": -1})
+    assert save(point / "waits", data) == []
+    disk.fill_up()
+    os.unlink(point / "waits")
+    if killed:
+        mounted.kill()
+    emu.admin("DELETE", "faults")
+    disk.make_room()
+    if killed:
+        mounted.again()
+    assert place.run("sync", point).returncode == 0
+    assert place.status(point)["pending"] == []
+    left = sorted(p.name for p in point.iterdir())
+    assert left == ["first", "good"] or killed and left == ["first", "good", "waits"] and (point / "waits").read_bytes() == data
