@@ -49,9 +49,11 @@ static int open_dir(struct disk *d) {
 void disk_synced_init(struct disk *d) {
   mtx_init(&d->synced.lock, RANK_STATE);
   cond_init(&d->synced.settled);
+  cond_init(&d->synced.ended);
 }
 
 void disk_synced_fini(struct disk *d) {
+  cond_fini(&d->synced.ended);
   cond_fini(&d->synced.settled);
   mtx_fini(&d->synced.lock);
 }
@@ -66,6 +68,7 @@ int disk_new(const struct disk_options *o, struct disk **out) {
   d->limit = o->size;
   d->free_bytes = o->free_bytes;
   d->free_percent = o->free_percent;
+  d->measure = o->measure != NULL ? o->measure : fstatvfs;
   d->queue_bytes = o->queue_bytes;
   disk_synced_init(d);
   d->dir = strdup(o->dir);
@@ -76,6 +79,8 @@ int disk_new(const struct disk_options *o, struct disk **out) {
     rc = pool_new("s3apfs-keep", 1, &d->writer);
   if (rc == 0)
     rc = pool_new("s3apfs-write", writers_for(d->queue_bytes), &d->movers);
+  if (rc == 0)
+    rc = disk_floor_start(d);
   if (rc != 0) {
     disk_free(d);
     return rc;
@@ -88,6 +93,7 @@ void disk_free(struct disk *d) {
   if (d == NULL)
     return;
   atomic_store(&d->ending, true);
+  disk_floor_stop(d);
   disk_drain(d);
   pool_free(d->readers);
   pool_free(d->movers);

@@ -1,10 +1,12 @@
 /* The disk cache's inside: disk.c (life, reading), disk_keep.c (writing behind),
  * disk_file.c (the files of one version), disk_whole.c (files that the kernel may
- * read), disk_space.c (room), disk_dir.c (a directory looked at from outside). */
+ * read), disk_space.c (room), disk_floor.c (what has to stay free), disk_dir.c (a directory looked
+ * at from outside). */
 #ifndef S3APFS_SRC_DATA_DISK_H
 #define S3APFS_SRC_DATA_DISK_H
 
 #include <stdatomic.h>
+#include <sys/statvfs.h>
 #include <sys/types.h>
 
 #include <uthash.h>
@@ -99,6 +101,7 @@ struct disk {
   uint64_t limit;
   uint64_t free_bytes;
   unsigned free_percent;
+  int (*measure)(int fd, struct statvfs *out);
   size_t queue_bytes;
   struct pool *readers;
   struct pool *writer; /* one thread: makes room and files */
@@ -114,14 +117,20 @@ struct disk {
   atomic_bool failing;
   atomic_bool ending;           /* what only looks ahead stops */
   atomic_int_fast64_t retry_ms; /* no writing before */
+  atomic_bool giving;           /* the writer looks whether blocks are to be given back */
+  pthread_t looker;
+  bool looks;
   /* the writer's own */
   bool scanned;
   uint64_t written_since_scan;
   int64_t scanned_ms;
+  int64_t full_until_ms; /* there was nothing that could go */
+  bool said_full;
   uint64_t ghosts[1024][2];
   unsigned ghost_next;
   struct {
     struct mtx lock;
+    struct cond ended;        /* ending */
     struct cond settled;      /* a file is no longer looked for or made; nothing is queued */
     struct disk_file *files;  /* in use, by hash */
     struct disk_jobs waiting; /* for room and files */
@@ -183,11 +192,23 @@ struct disk_entry;
 /* The id that stands in the map; NULL when it is none. */
 char *disk_read_id(int dir_fd, const struct disk_entry *e);
 
+/* --- disk_floor.c --- */
+/* How much would be missing of what has to stay free, were so many bytes more written. False: the
+ * file system does not say. */
+bool disk_floor_lacks(const struct disk *d, uint64_t bytes, uint64_t *lacking);
+/* Looks now and then whether blocks are to be given back, until it is stopped, when the disk is
+ * ending. 0 or -errno. */
+int disk_floor_start(struct disk *d);
+void disk_floor_stop(struct disk *d);
+
 /* --- disk_space.c --- */
 /* Makes room for `bytes` more; the writer's. False: there is none. The room is held
  * until disk_space_settle(): a scan does not see such bytes yet. */
 bool disk_space_make(struct disk *d, uint64_t bytes);
 void disk_space_settle(struct disk *d, uint64_t bytes);
+/* Removes what is beyond the limit or keeps the file system from having its floor free; the
+ * writer's. */
+void disk_space_give_back(struct disk *d);
 /* Whether a version that is kept anew was here not long ago. */
 bool disk_ghost(const struct disk *d, const uint64_t hash[2]);
 /* Calls fn for each version of a directory until it returns non-zero. */

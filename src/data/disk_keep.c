@@ -4,7 +4,7 @@
  * (waiting -> ready), a few write them side by side: parts of a stream end in bursts,
  * and one write after another would leave the disk waiting. What waits keeps its
  * memory, so readers that are faster than the disk come to wait for it: for at most
- * RELIEF_MS, then what waited longer is left out. It is when the disk has no room,
+ * RELIEF_MS, then what waited longer is left out. It is when there is no room for it,
  * too. After a failure nothing is written for a while: the cache in memory goes on
  * alone. */
 #include "disk.h"
@@ -134,7 +134,7 @@ static int make_ready(struct disk *d, struct disk_job *j) {
   if (clock_mono_ms(&clock_system) < atomic_load(&d->retry_ms))
     return -EAGAIN;
   if (!disk_space_make(d, e->length + MAP_ROOM))
-    return -ENOSPC;
+    return -EAGAIN; /* the disk is well: others have it, or what is in use */
   rc = disk_file_make(e->disk);
   if (rc == 0)
     rc = push(d, &d->synced.ready, j, d->movers, write_next);

@@ -23,16 +23,20 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "s3apfs/base/array.h"
 #include "s3apfs/base/clock.h"
 #include "s3apfs/base/file.h"
+#include "s3apfs/base/log.h"
 
 #define SCAN_EVERY_MS 60000
 #define SMALL_SHARE 10 /* one part in so many */
 #define EVICT_SHARE 20 /* so much is freed at once */
+/* Where there still is too little room, it is made anew only after that: what is not in
+ * use has gone, or enough has, but the file system counts it as free only later. */
+#define FULL_MS 5000
+#define UNCOUNTED_MS 30000
 #define FOLDERS 256
 
 /* --- walking --- */
@@ -246,38 +250,68 @@ static void evict_to(struct disk *d, struct tally *t, uint64_t target) {
   atomic_store(&d->used, t->bytes + atomic_load(&d->granted));
 }
 
-/* Bytes of the file system that may still be taken. */
-static uint64_t free_left(const struct disk *d) {
-  struct statvfs st;
-  uint64_t avail;
-  uint64_t floor;
+/* Down to what leaves room for so many bytes more, and then some. False: not enough could go. */
+static bool evict_for(struct disk *d, struct tally *t, uint64_t bytes, uint64_t lacking) {
+  uint64_t taken = bytes + atomic_load(&d->granted);
+  uint64_t room = d->limit - (taken < d->limit ? taken : d->limit);
+  bool enough = lacking <= t->bytes;
+  uint64_t most = enough ? t->bytes - lacking : 0;
 
-  if (fstatvfs(d->dir_fd, &st) != 0)
-    return 0;
-  avail = (uint64_t)st.f_bavail * st.f_frsize;
-  floor = d->free_bytes != 0 ? d->free_bytes
-                             : (uint64_t)st.f_blocks * st.f_frsize / 100 * d->free_percent;
-  return avail > floor ? avail - floor : 0;
+  if (most > room)
+    most = room;
+  if (t->bytes > most)
+    evict_to(d, t, most - most / EVICT_SHARE);
+  return enough && t->bytes <= most;
 }
 
-static void make_room(struct disk *d, uint64_t bytes, uint64_t free_now) {
-  uint64_t taken = bytes + atomic_load(&d->granted);
-  struct tally t = {0};
+/* After what time it may be tried again; 0: another process is at it. */
+static int64_t make_room(struct disk *d, uint64_t bytes) {
   int fd = openat(d->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  uint64_t most;
-  uint64_t lacking = bytes > free_now ? bytes - free_now : 0;
+  int64_t again_ms = FULL_MS;
+  struct tally t = {0};
+  uint64_t lacking;
 
   if (fd < 0)
-    return;
-  if (flock(fd, LOCK_EX | LOCK_NB) == 0 && scan(d, &t) == 0) {
-    most = t.bytes > lacking ? t.bytes - lacking : 0;
-    if (most > d->limit - (taken < d->limit ? taken : d->limit))
-      most = d->limit - (taken < d->limit ? taken : d->limit);
-    if (t.bytes > most)
-      evict_to(d, &t, most - most / EVICT_SHARE);
-  }
+    return again_ms;
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+    again_ms = 0;
+  else if (scan(d, &t) == 0 && disk_floor_lacks(d, bytes, &lacking) &&
+           evict_for(d, &t, bytes, lacking))
+    again_ms = UNCOUNTED_MS;
   free(t.items);
   close(fd);
+  return again_ms;
+}
+
+static bool has_room(struct disk *d, uint64_t bytes) {
+  uint64_t lacking;
+
+  return atomic_load(&d->used) + bytes <= d->limit && disk_floor_lacks(d, bytes, &lacking) &&
+         lacking == 0;
+}
+
+static void note_full(struct disk *d, int64_t again_ms) {
+  d->full_until_ms = clock_mono_ms(&clock_system) + again_ms;
+  if (d->said_full)
+    return;
+  d->said_full = true;
+  log_warn("the cache in %s has no room for more (cache-size, cache-free)", d->dir);
+}
+
+/* Whether there is room now. */
+static bool try_room(struct disk *d, uint64_t bytes) {
+  int64_t again_ms;
+
+  if (has_room(d, bytes))
+    return true;
+  if (clock_mono_ms(&clock_system) < d->full_until_ms)
+    return false;
+  again_ms = make_room(d, bytes);
+  if (has_room(d, bytes))
+    return true;
+  if (again_ms > 0)
+    note_full(d, again_ms);
+  return false;
 }
 
 static bool scan_due(const struct disk *d) {
@@ -293,15 +327,16 @@ bool disk_space_make(struct disk *d, uint64_t bytes) {
     scan(d, &t);
     free(t.items);
   }
-  if (atomic_load(&d->used) + bytes > d->limit || free_left(d) < bytes) {
-    make_room(d, bytes, free_left(d));
-    if (atomic_load(&d->used) + bytes > d->limit || free_left(d) < bytes)
-      return false;
-  }
+  if (!try_room(d, bytes))
+    return false;
   atomic_fetch_add(&d->used, bytes);
   atomic_fetch_add(&d->granted, bytes);
   d->written_since_scan += bytes;
   return true;
+}
+
+void disk_space_give_back(struct disk *d) {
+  (void)!try_room(d, 0);
 }
 
 void disk_space_settle(struct disk *d, uint64_t bytes) {

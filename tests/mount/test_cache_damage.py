@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from mounting import AP_ARN, VARIANT, Place, options
+from mounting import AP_ARN, VARIANT, Place, options, wait_until
 from patterns import READS, check_file, content
 
 BUCKET = "test-bucket-1"
@@ -256,3 +256,26 @@ def test_a_full_disk_costs_nothing_but_speed(emu, admin, patterned, small_disk):
     check_all(point, patterned, seed=1000)
     os.unlink(small_disk / "other")
     check_all(point, patterned, opens=8, seed=2000)
+
+
+def test_what_has_to_stay_free_stays_free(emu, admin, patterned, small_disk):
+    """While it fills, and when others take it: then an idle mount gives blocks back."""
+    def free():
+        fs = os.statvfs(small_disk)
+        return fs.f_bavail * fs.f_frsize
+
+    floor = free() // 2
+    point = mount(admin, emu, f"cache-free={floor}", "memory=32M", cache=small_disk / "cache")
+    for size in SIZES[:-1]:
+        assert (point / f"{size}.bin").read_bytes() == patterned[f"{size}.bin"]
+        assert free() > floor - MIB // 4, "folders take some"
+    settled(small_disk / "cache")
+    assert bytes_of(small_disk / "cache") > 4 * MIB
+    assert free() > floor - MIB // 4
+    with open(small_disk / "other", "wb") as f:
+        f.write(bytes(free() - 4 * MIB))
+        os.fsync(f.fileno())
+    wait_until(lambda: free() >= floor, 30)
+    check_all(point, patterned, opens=8)
+    assert not admin.status(point)["cache"]["failing"]
+    assert "cannot be written" not in admin.log()

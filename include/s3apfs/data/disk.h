@@ -15,12 +15,14 @@
 #include "s3apfs/base/buf.h"
 
 struct disk;
+struct statvfs;
 
 struct disk_options {
   const char *dir;     /* made, mode 0700, when it does not exist */
   uint64_t size;       /* most bytes on disk */
   uint64_t free_bytes; /* leave so much of the file system free; or, when 0, */
   unsigned free_percent;
+  int (*measure)(int fd, struct statvfs *out); /* the file system; NULL: fstatvfs */
   size_t queue_bytes; /* when more waits to be written, it goes through the page cache */
 };
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "../../../src/data/cache.h"
@@ -27,8 +28,13 @@ static struct budget *budget;
 static struct cache *cache;
 static const struct patience patient;
 
+static struct disk_options more = {.free_bytes = 1, .queue_bytes = 8 * MB};
+
 static void open_disk(uint64_t size) {
-  struct disk_options o = {.dir = dir, .size = size, .free_bytes = 1, .queue_bytes = 8 * MB};
+  struct disk_options o = more;
+
+  o.dir = dir;
+  o.size = size;
 
   cr_assert_eq(disk_new(&o, &disk), 0);
   cr_assert_eq(budget_new(64 * MB, &budget), 0);
@@ -473,6 +479,102 @@ Test(disk, larger_than_the_cache_goes_on_in_memory) {
   read_all("k", 8 * MB, 5);
   cr_expect_gt(stats().skipped_bytes, 0);
   cr_expect_leq(stats().used, 1 * MB);
+}
+
+/* --- a small file system, which others use, too --- */
+
+#define FS_SIZE (40 * MB)
+#define FS_FLOOR (10 * MB)
+
+static uint64_t others; /* have so much of it */
+
+static uint64_t bytes_in(const char *folder) {
+  DIR *d = opendir(folder);
+  uint64_t bytes = 0;
+  struct dirent *de;
+  struct stat st;
+
+  while (d != NULL && (de = readdir(d)) != NULL)
+    if (fstatat(dirfd(d), de->d_name, &st, 0) == 0 && S_ISREG(st.st_mode))
+      bytes += (uint64_t)st.st_blocks * 512;
+  if (d != NULL)
+    closedir(d);
+  return bytes;
+}
+
+static uint64_t fs_free(void) {
+  uint64_t used = __atomic_load_n(&others, __ATOMIC_SEQ_CST);
+
+  for (unsigned i = 0; i < 256; i++) {
+    char folder[128];
+
+    snprintf(folder, sizeof(folder), "%s/chunks/%02x", dir, i);
+    used += bytes_in(folder);
+  }
+  return used < FS_SIZE ? FS_SIZE - used : 0;
+}
+
+static int fs_measure(int fd, struct statvfs *out) {
+  (void)fd;
+  *out = (struct statvfs){.f_frsize = 1, .f_blocks = FS_SIZE, .f_bavail = fs_free()};
+  return 0;
+}
+
+static void others_have(uint64_t bytes) {
+  __atomic_store_n(&others, bytes, __ATOMIC_SEQ_CST);
+}
+
+static void on_small_fs(void) {
+  more.measure = fs_measure;
+  more.free_bytes = FS_FLOOR;
+  reopen(1024 * MB);
+}
+
+Test(disk, what_is_kept_leaves_the_floor_free) {
+  on_small_fs();
+  for (unsigned i = 0; i < 45; i++) {
+    scan_over(i, i + 1);
+    cr_assert_geq(fs_free(), FS_FLOOR);
+  }
+  cr_expect_gt(stats().evicted_files, 0);
+  cr_expect_eq(stats().skipped_bytes, 0);
+}
+
+Test(disk, what_others_took_is_made_up_for_by_who_writes) {
+  on_small_fs();
+  scan_over(0, 25);
+  others_have(13 * MB);
+  scan_over(25, 26);
+  cr_expect_geq(fs_free(), FS_FLOOR);
+  cr_expect_eq(stats().filled_bytes, 26 * MB);
+  cr_expect_eq(stats().skipped_bytes, 0);
+  cr_expect(!stats().failing);
+}
+
+static void give_back(void *arg) {
+  disk_space_give_back(arg);
+}
+
+Test(disk, what_others_took_is_made_up_for_by_who_does_not_write) {
+  on_small_fs();
+  scan_over(0, 25);
+  others_have(13 * MB);
+  cr_assert_eq(pool_submit(disk->writer, give_back, disk), 0);
+  for (int i = 0; i < 1000 && fs_free() < FS_FLOOR; i++)
+    usleep(10000);
+  cr_expect_geq(fs_free(), FS_FLOOR);
+  cr_expect_gt(stats().used, 12 * MB, "and no more than that");
+}
+
+Test(disk, where_nothing_can_go_it_waits_for_others) {
+  on_small_fs();
+  others_have(FS_SIZE);
+  scan_over(0, 3);
+  cr_expect_eq(stats().skipped_bytes, 3 * MB);
+  cr_expect(!stats().failing);
+  others_have(0);
+  scan_over(3, 4);
+  cr_expect_eq(stats().filled_bytes, 1 * MB, "at once");
 }
 
 /* --- a disk slower than the store --- */
