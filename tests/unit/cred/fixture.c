@@ -2,13 +2,13 @@
 #include "fixture.h"
 
 #include <criterion/criterion.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../support/remove_tree.h"
 #include "s3apfs/base/file.h"
 
 static const char *table_getenv(void *arg, const char *name) {
@@ -30,15 +30,8 @@ void fixture_init(struct fixture *f) {
   fixture_set(f, "AWS_EC2_METADATA_DISABLED", "true"); /* this may be an instance */
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at) {
-  (void)st;
-  (void)kind;
-  (void)at;
-  return remove(path);
-}
-
 void fixture_fini(struct fixture *f) {
-  nftw(f->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+  remove_tree(f->dir);
   caller_free(f->context.caller);
   http_engine_free(f->engine);
 }

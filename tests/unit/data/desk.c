@@ -3,11 +3,11 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../support/remove_tree.h"
 #include "s3apfs/base/text.h"
 
 static void open_local(struct desk *d) {
@@ -41,17 +41,10 @@ void desk_open(struct desk *d) {
   open_local(d);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
-  (void)st;
-  (void)type;
-  (void)at;
-  return remove(path);
-}
-
 void desk_close(struct desk *d) {
   close_local(d);
   store_free(d->store);
-  cr_assert_eq(nftw(d->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+  cr_assert_eq(remove_tree(d->dir), 0);
 }
 
 void desk_restart(struct desk *d) {

@@ -2,7 +2,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "../../../src/data/cache.h"
 #include "../../../src/data/disk.h"
 #include "../../support/pattern.h"
+#include "../../support/remove_tree.h"
 #include "s3apfs/base/pool.h"
 #include "s3apfs/data/reader.h"
 #include "s3apfs/store/mem_store.h"
@@ -56,17 +56,10 @@ static void setup(void) {
   open_disk(1024 * MB);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where) {
-  (void)st;
-  (void)type;
-  (void)where;
-  return remove(path);
-}
-
 static void teardown(void) {
   close_disk();
   store_free(mem);
-  cr_expect_eq(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+  cr_expect_eq(remove_tree(dir), 0);
 }
 
 TestSuite(disk, .init = setup, .fini = teardown);

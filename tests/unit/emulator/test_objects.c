@@ -2,25 +2,18 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../support/remove_tree.h"
 #include "../src/emulator/objects.h"
 #include "../src/emulator/s3_object.h"
 
 static char dir[64];
 static struct objects *store;
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw) {
-  (void)st;
-  (void)type;
-  (void)ftw;
-  return remove(path);
-}
 
 static void setup(void) {
   snprintf(dir, sizeof(dir), "/tmp/s3apfs-objects-XXXXXX");
@@ -30,7 +23,7 @@ static void setup(void) {
 
 static void teardown(void) {
   objects_close(store);
-  nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+  remove_tree(dir);
 }
 
 TestSuite(objects, .init = setup, .fini = teardown);

@@ -2,13 +2,13 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../../support/pattern.h"
+#include "../../support/remove_tree.h"
 #include "s3apfs/data/disk.h"
 #include "world.h"
 
@@ -92,16 +92,9 @@ static void setup(void) {
   setup_for(true);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
-  (void)st;
-  (void)type;
-  (void)at;
-  return remove(path);
-}
-
 static void teardown(void) {
   close_world();
-  cr_expect_eq(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+  cr_expect_eq(remove_tree(dir), 0);
 }
 
 TestSuite(backing, .init = setup, .fini = teardown);

@@ -1,12 +1,12 @@
 /* How long bytes on disk may be used of what nobody has open and memory has no more. */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../../support/remove_tree.h"
 #include "s3apfs/data/disk.h"
 #include "unit/fs/world.h"
 
@@ -64,17 +64,10 @@ static void setup(void) {
   world_open(&w, 8 * MB, 0);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
-  (void)st;
-  (void)type;
-  (void)at;
-  return remove(path);
-}
-
 static void teardown(void) {
   world_fini(&w);
   disk_free(disk);
-  cr_expect_eq(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+  cr_expect_eq(remove_tree(dir), 0);
 }
 
 TestSuite(proved, .init = setup, .fini = teardown);

@@ -3,12 +3,12 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../support/pattern.h"
+#include "../../support/remove_tree.h"
 #include "s3apfs/base/text.h"
 
 static atomic_int_fast64_t fake_ms;
@@ -61,16 +61,9 @@ void world_open_writable(struct world *w) {
   buf_fini(&why);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
-  (void)st;
-  (void)type;
-  (void)at;
-  return remove(path);
-}
-
 static void end_state(struct world *w) {
   state_close(w->state);
-  cr_assert_eq(nftw(w->state_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+  cr_assert_eq(remove_tree(w->state_dir), 0);
 }
 
 void world_fini(struct world *w) {

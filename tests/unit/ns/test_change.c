@@ -1,12 +1,12 @@
 /* What the tree shows of this mount's own changes. */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "../../support/remove_tree.h"
 #include "desk.h"
 
 TestSuite(change, .init = desk_usual, .fini = desk_end);
@@ -17,13 +17,6 @@ static struct store_attr put(const char *key) {
   desk_put(&desk, key);
   cr_assert_eq(desk.mem->ops->head(desk.mem, key, &a, NULL), 0);
   return a;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
-  (void)st;
-  (void)type;
-  (void)at;
-  return remove(path);
 }
 
 static void new_tree_over(struct state *state) {
@@ -69,7 +62,7 @@ Test(change, what_was_set_on_a_stored_file_is_remembered) {
   new_tree_over(NULL);
   state_close(state);
   buf_fini(&why);
-  cr_expect_eq(nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+  cr_expect_eq(remove_tree(dir), 0);
 }
 
 static unsigned requests(void) {

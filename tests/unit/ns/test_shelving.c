@@ -1,12 +1,12 @@
 /* Listings kept over remounts: what another tree over the same shelf shows. */
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "../../support/remove_tree.h"
 #include "desk.h"
 
 static char dir[32];
@@ -40,17 +40,10 @@ static void setup(void) {
   mount();
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
-  (void)st;
-  (void)type;
-  (void)at;
-  return remove(path);
-}
-
 static void teardown(void) {
   desk_fini(&desk);
   shelf_close(shelf);
-  nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+  remove_tree(dir);
 }
 
 TestSuite(shelving, .init = setup, .fini = teardown);

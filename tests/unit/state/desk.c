@@ -1,7 +1,7 @@
 #include "desk.h"
+#include "../../support/remove_tree.h"
 
 #include <criterion/criterion.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,15 +12,8 @@ void desk_open(struct desk *d) {
   buf_init(&d->why, 0);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
-  (void)st;
-  (void)type;
-  (void)at;
-  return remove(path);
-}
-
 void desk_close(struct desk *d) {
-  cr_assert_eq(nftw(d->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+  cr_assert_eq(remove_tree(d->dir), 0);
   buf_fini(&d->why);
 }
 

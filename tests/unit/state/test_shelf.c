@@ -3,13 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../support/remove_tree.h"
 #include "s3apfs/base/buf.h"
 #include "s3apfs/base/file.h"
 #include "s3apfs/base/text.h"
@@ -26,16 +26,9 @@ static void setup(void) {
   cr_assert_eq(shelf_open(dir, LIMIT, &shelf), 0);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
-  (void)st;
-  (void)type;
-  (void)at;
-  return remove(path);
-}
-
 static void teardown(void) {
   shelf_close(shelf);
-  nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+  remove_tree(dir);
 }
 
 TestSuite(shelf, .init = setup, .fini = teardown);
