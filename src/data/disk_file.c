@@ -28,6 +28,7 @@
 #include "s3apfs/base/xxh.h"
 
 #define SECTOR ((size_t)4096)
+#define SUMS_RUN 1024 /* are read at once */
 
 /* --- names and sums --- */
 
@@ -166,17 +167,24 @@ static int open_data(struct disk_file *f, int flags) {
   return 0;
 }
 
+/* Of a large object most blocks often are not here. Memory for those is asked for, not touched: so
+ * the table takes as much as is on disk, not as the object's size. */
 static int read_sums(struct disk_file *f) {
-  size_t bytes = disk_file_blocks(f) * sizeof(uint64_t);
-  uint64_t *raw = malloc(bytes);
-  int rc = raw == NULL ? -ENOMEM : file_pread_all(f->map_fd, raw, bytes, sum_at(f, 0));
+  uint64_t blocks = disk_file_blocks(f);
+  uint64_t raw[SUMS_RUN];
+  int rc = 0;
 
-  f->sums = rc == 0 ? calloc(disk_file_blocks(f), sizeof(*f->sums)) : NULL;
-  if (rc == 0 && f->sums == NULL)
-    rc = -ENOMEM;
-  for (uint64_t i = 0; rc == 0 && i < disk_file_blocks(f); i++)
-    atomic_init(&f->sums[i], raw[i]);
-  free(raw);
+  f->sums = calloc(blocks, sizeof(*f->sums));
+  if (f->sums == NULL)
+    return -ENOMEM;
+  for (uint64_t first = 0; rc == 0 && first < blocks; first += SUMS_RUN) {
+    size_t count = blocks - first < SUMS_RUN ? (size_t)(blocks - first) : SUMS_RUN;
+
+    rc = file_pread_all(f->map_fd, raw, count * sizeof(*raw), sum_at(f, first));
+    for (size_t i = 0; rc == 0 && i < count; i++)
+      if (raw[i] != 0)
+        atomic_init(&f->sums[first + i], raw[i]);
+  }
   return rc;
 }
 

@@ -40,8 +40,11 @@ static bool same_print(const struct disk_print *a, const struct disk_print *b) {
          a->changed_ns == b->changed_ns;
 }
 
+/* Memory that was never touched stays so: it is none. */
 static void begin_locked(struct disk_file *f, const struct disk_print *print) {
-  memset(f->whole.sound, 0, disk_file_blocks(f));
+  for (uint64_t i = 0; f->whole.count > 0 && i < disk_file_blocks(f); i++)
+    if (f->whole.sound[i] != 0)
+      f->whole.sound[i] = 0;
   f->whole.count = 0;
   f->whole.print = *print;
   f->whole.written = false;

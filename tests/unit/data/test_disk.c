@@ -331,6 +331,53 @@ Test(disk, who_asks_at_once_is_told_the_same) {
   pthread_barrier_destroy(&start);
 }
 
+#if !defined(__SANITIZE_ADDRESS__) &&                                                              \
+    !defined(__SANITIZE_THREAD__) /* they have memory of their own */
+
+/* Bytes that the process has for itself. */
+static size_t anonymous(void) {
+  FILE *in = fopen("/proc/self/status", "r");
+  char line[128];
+  size_t kib = 0;
+
+  cr_assert_not_null(in);
+  while (fgets(line, sizeof(line), in) != NULL)
+    if (strncmp(line, "RssAnon:", 8) == 0)
+      kib = strtoul(line + 8, NULL, 10);
+  fclose(in);
+  cr_assert_gt(kib, 0);
+  return kib * KB;
+}
+
+/* A table for all blocks of one of these has 14 MiB. */
+Test(disk, open_files_take_memory_for_what_is_here_of_them) {
+  static const uint64_t size = (uint64_t)200 << 30;
+  enum { FILES = 8 };
+  unsigned char *bytes = pattern_new(DISK_BLOCK, 1);
+  struct disk_file *files[FILES];
+  size_t before = anonymous();
+
+  for (int round = 0; round < 2; round++) { /* made, and found */
+    for (int i = 0; i < FILES; i++) {
+      char key[8];
+
+      snprintf(key, sizeof(key), "k%d", i);
+      files[i] = disk_file_get(disk, key, size);
+      cr_assert_not_null(files[i]);
+      cr_assert_eq(disk_file_make(files[i]), 0);
+      cr_assert_eq(disk_file_has(files[i], 5 * DISK_BLOCK, DISK_BLOCK), round == 1);
+      cr_assert_eq(disk_file_write(files[i], 5 * DISK_BLOCK, bytes, DISK_BLOCK, false), 0);
+      cr_assert_eq(disk_file_read(files[i], 5, bytes), 0);
+    }
+    cr_expect_leq(anonymous() - before, 24 * MB);
+    for (int i = 0; i < FILES; i++)
+      disk_file_put(files[i]);
+  }
+  free(bytes);
+}
+
+#endif
+
 Test(disk, nothing_is_written_beyond_the_last_byte) {
   unsigned char *memory = aligned_alloc(4096, 8192);
   struct disk_file *f = disk_file_get(disk, "odd", DISK_BLOCK + 1);
