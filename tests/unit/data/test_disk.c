@@ -195,7 +195,21 @@ Test(disk, of_what_is_there_only_a_proof_is_fetched_ahead) {
   cr_expect_eq(stats().hit_bytes, 600 * KB - DATA_GRID);
 }
 
-Test(disk, a_denial_takes_the_proof_back) {
+static void raise_flag(void *arg) {
+  atomic_store((atomic_bool *)arg, true);
+}
+
+/* The writer's handles on files that are written go behind what it wrote. */
+static void wait_for_writer(void) {
+  atomic_bool done = false;
+
+  disk_drain(disk);
+  cr_assert_eq(pool_submit(disk->writer, raise_flag, &done), 0);
+  while (!atomic_load(&done))
+    usleep(200);
+}
+
+Test(disk, a_denial_takes_the_proof_back, .timeout = 30) {
   struct store_attr a;
   struct version *v;
   struct reader *r;
@@ -205,7 +219,8 @@ Test(disk, a_denial_takes_the_proof_back) {
   put("k", 100 * KB, 1);
   cr_assert_eq(mem->ops->head(mem, "k", &a, NULL), 0);
   read_all("k", 100 * KB, 1);
-  disk_drain(disk);
+  wait_for_loads();
+  wait_for_writer();
   cr_expect_eq(disk_dir_clear(dir, &(struct disk_report){0}), 0);
   cr_assert_eq(version_get(cache, mem, "k", &a, &v), 0);
   cr_expect_neq(version_may_use_disk(v, cache), 0);
