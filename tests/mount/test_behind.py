@@ -82,8 +82,14 @@ def test_what_was_acknowledged_survives_a_kill(emu, admin):
     assert admin.status(where)["pending"] == []
 
 
-def prove_moves(where):
-    (where / "proof1").write_text("x")
+def write_and_let_go(admin, where, name, text):
+    """A file that is open is renamed at once; close returns before the kernel has told that it is closed."""
+    (where / name).write_text(text)
+    wait_until(lambda: admin.status(where)["open_files"] == 0)
+
+
+def prove_moves(admin, where):
+    write_and_let_go(admin, where, "proof1", "x")
     (where / "proof1").rename(where / "proof2")
     (where / "proof2").unlink()
 
@@ -93,9 +99,9 @@ def test_a_rename_is_acknowledged_before_its_copy(emu, admin):
     prefix = "moves-behind"
     where = pathlib.Path(admin.mount(f"s3://{BUCKET}/{prefix}", words(emu, admin)))
     prove(where)
-    prove_moves(where)
+    prove_moves(admin, where)
     (where / "name").write_text("old")
-    (where / "tmp").write_text("content")
+    write_and_let_go(admin, where, "tmp", "content")
     fsync_folder(where)
     fail(emu, "CopyObject")
     os.rename(where / "tmp", where / "name")
@@ -114,7 +120,7 @@ def test_a_later_close_comes_after_the_rename(emu, admin):
     prefix = "moves-first"
     where = pathlib.Path(admin.mount(f"s3://{BUCKET}/{prefix}", words(emu, admin)))
     prove(where)
-    prove_moves(where)
+    prove_moves(admin, where)
     emu.admin("POST", "faults", {"operation": "CopyObject", "effect": "none", "ms": 300, "count": -1})
     (where / "tmp").write_text("content")
     os.rename(where / "tmp", where / "data")
@@ -134,8 +140,8 @@ def test_a_rename_that_is_denied_afterwards_is_told(emu, admin):
     where = pathlib.Path(admin.mount(f"s3://{BUCKET}/{prefix}", words(
         emu, admin, "metadata-ttl=1", "negative-ttl=1")))
     prove(where)
-    prove_moves(where)
-    (where / "tmp").write_text("content")
+    prove_moves(admin, where)
+    write_and_let_go(admin, where, "tmp", "content")
     emu.admin("POST", "faults", {"operation": "CopyObject", "effect": "error", "count": 1,
                                  "status": 403, "code": "AccessDenied"})
     os.rename(where / "tmp", where / "name")

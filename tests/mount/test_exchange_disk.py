@@ -36,6 +36,8 @@ def lent(place, made):
     for point in list(place.mounts):
         subprocess.run(["umount", "-l", point], check=False)
         place.mounts.remove(point)
+    wait_until(lambda: subprocess.run(["pgrep", "-f", f"s3apfs.*{place.dir}"], check=False,
+                                      stdout=subprocess.DEVNULL).returncode != 0)  # it still writes to its cache
     made.end()
 
 
