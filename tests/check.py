@@ -245,7 +245,7 @@ def mount(r):
     wanted = ROOT / "tests" / "mount" / "programs.txt"
     if clients_setup(r) and python_setup(r, ROOT / "build" / "programs", wanted, "programs to run"):
         for variant in ("release", "asan", "tsan"):
-            pytest(r, "mount", "tests/mount", variant, 1500)
+            pytest(r, "mount", "tests/mount", variant, 1800)
 
 
 def passthrough(r):
