@@ -184,11 +184,13 @@ def fuzz(r):
     r.step("fuzz", "every harness, briefly", ["make", "-s", "fuzz", "FUZZ_SECONDS=5"], limit=900)
 
 
-def pytest(r, kind, folder, variant, limit):
+def pytest(r, kind, folder, variant, limit, workers=0):
+    """The tests of a folder; with `workers` that many processes share its files, each one whole."""
     report = f"{kind}-{variant}.xml"
+    shared = ["-n", str(workers), "--dist", "loadfile"] if workers else []
     r.step(kind, f"{folder} ({variant})",
            [str(VENV / "bin" / "python"), "-m", "pytest", "-q", "-rs", "--tb=short", "-p", "no:cacheprovider",
-            f"--junitxml={REPORTS / report}", folder],
+            *shared, f"--junitxml={REPORTS / report}", folder],
            limit=limit, reports=report,
            env={"VARIANT": variant, "PYTHONDONTWRITEBYTECODE": "1",
                 "CI": "", "BUILD_NUMBER": "",  # with either of them pytest prints every byte that differs
@@ -245,7 +247,8 @@ def mount(r):
     wanted = ROOT / "tests" / "mount" / "programs.txt"
     if clients_setup(r) and python_setup(r, ROOT / "build" / "programs", wanted, "programs to run"):
         for variant in ("release", "asan", "tsan"):
-            pytest(r, "mount", "tests/mount", variant, 1800)
+            # Most of a test's time is waiting, for 30 ms or for an end of something: two share the processors.
+            pytest(r, "mount", "tests/mount", variant, 1800, workers=2)
 
 
 def passthrough(r):

@@ -117,7 +117,8 @@ struct disk {
   atomic_bool failing;
   atomic_bool ending;           /* what only looks ahead stops */
   atomic_int_fast64_t retry_ms; /* no writing before */
-  atomic_bool giving;           /* the writer looks whether blocks are to be given back */
+  atomic_int_fast64_t slow_until_ms;
+  atomic_bool giving; /* the writer looks whether blocks are to be given back */
   pthread_t looker;
   bool looks;
   /* the writer's own */

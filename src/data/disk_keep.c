@@ -5,8 +5,10 @@
  * and one write after another would leave the disk waiting. What waits keeps its
  * memory, so readers that are faster than the disk come to wait for it: for at most
  * RELIEF_MS, then what waited longer is left out. It is when there is no room for it,
- * too. After a failure nothing is written for a while: the cache in memory goes on
- * alone. */
+ * too. A disk that made readers wait so long is a slow one, until nothing was left out for
+ * SLOW_MS: then little may wait, what comes beside that is left out at once, and readers keep
+ * the memory that they read ahead with. After a failure nothing is written for a while:
+ * the cache in memory goes on alone. */
 #include "disk.h"
 
 #include <errno.h>
@@ -22,6 +24,8 @@
 /* So long may the disk keep memory from a reader. With the default memory this lets
  * readers go on at some 150 MB/s at least, however slow the disk is. */
 #define RELIEF_MS 1000
+#define SLOW_MS 10000
+#define SLOW_SHARE 2 /* of the queue that a disk may have otherwise */
 /* What a version's first bytes cost beside themselves. */
 #define MAP_ROOM 8192
 
@@ -165,13 +169,30 @@ static void prepare_next(void *arg) {
   skip_extent(d, e, rc);
 }
 
+/* --- a slow disk --- */
+
+static void found_slow(struct disk *d) {
+  atomic_store(&d->slow_until_ms, clock_mono_ms(&clock_system) + SLOW_MS);
+}
+
+static bool is_overdue(struct disk *d) {
+  size_t limit = d->queue_bytes / SLOW_SHARE;
+
+  return atomic_load(&d->queued) > (limit > DATA_PART ? limit : DATA_PART) &&
+         clock_mono_ms(&clock_system) < atomic_load(&d->slow_until_ms);
+}
+
 /* --- for the cache --- */
 
 void disk_keep(struct extent *e) {
   struct disk *d = e->disk->disk;
-  struct disk_job *j = malloc(sizeof(*j));
+  struct disk_job *j = NULL;
 
   atomic_fetch_add(&d->queued, e->length);
+  if (is_overdue(d))
+    found_slow(d);
+  else
+    j = malloc(sizeof(*j));
   if (j != NULL)
     *j = (struct disk_job){.extent = e, .since_ms = clock_mono_ms(&clock_system)};
   if (j != NULL && push(d, &d->synced.waiting, j, d->writer, prepare_next) == 0)
@@ -201,10 +222,11 @@ void disk_relieve(struct disk *d) {
   struct disk_job *j;
   bool ready;
 
-  while ((j = take_old(d, before, &ready)) != NULL) {
+  while ((j = take_old(d, is_overdue(d) ? INT64_MAX : before, &ready)) != NULL) {
     struct extent *e = j->extent;
 
     free(j);
+    found_slow(d);
     if (ready)
       disk_space_settle(d, e->length + MAP_ROOM);
     skip_extent(d, e, -EAGAIN);

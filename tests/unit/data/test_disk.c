@@ -28,7 +28,9 @@ static struct budget *budget;
 static struct cache *cache;
 static const struct patience patient;
 
-static struct disk_options more = {.free_bytes = 1, .queue_bytes = 8 * MB};
+#define QUEUE (8 * MB)
+
+static struct disk_options more = {.free_bytes = 1, .queue_bytes = QUEUE};
 
 static void open_disk(uint64_t size) {
   struct disk_options o = more;
@@ -685,6 +687,8 @@ static void read_beside_a_hanging_disk(struct pool *p) {
   read_all("k", 160 * MB, 4);
   cr_expect_gt(stats_now().skipped_bytes, 0);
   cr_expect_eq(stats_now().filled_bytes, 0);
+  cr_expect_leq(160 * MB - stats_now().skipped_bytes, QUEUE / 2,
+                "once it is known to be slow, little waits for it");
   cr_expect(!stats_now().failing);
   let_write();
   cr_expect_gt(stats().filled_bytes, 0);
