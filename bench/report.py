@@ -1,4 +1,4 @@
-"""Tables of a run: seconds, ratios, costs, goals."""
+"""Tables of a run on one server: seconds, ratios, costs, goals."""
 import statistics
 
 import rows as table
@@ -24,8 +24,9 @@ def spread(values, text=lambda v: f"{v:.2f}"):
 class Report:
     """Everything measured: rows -> client -> list of rounds (dicts of figures) or a reason."""
 
-    def __init__(self, about):
-        self.about = about
+    def __init__(self, server, judged=True):
+        self.server = server
+        self.judged = judged  # the goals are meant for this server
         self.rows = {}
         self.titles = {}
         self.goals = {}
@@ -122,9 +123,19 @@ class Report:
                 word = "reached" if median <= goal.at_most else "MISSED"
                 yield f"  {name:16} {text:44} {show(median):>10}  {word}"
 
+    def summary(self):
+        judged = "" if self.judged else ", which are judged on the emulator"
+        yield from self.ratio_table()
+        yield ""
+        yield f"goals (medians of s3apfs{judged}):"
+        yield from self.goal_lines()
+
+    def head(self):
+        return f"=== server: {self.server}"
+
     def text(self):
-        lines = [f"{k}: {v}" for k, v in self.about.items()] + [""]
+        yield self.head()
         for name in self.rows:
-            lines += list(self.row_lines(name))
-        lines += ["", *self.ratio_table(), "", "goals (medians of s3apfs):", *self.goal_lines()]
-        return "\n".join(lines) + "\n"
+            yield from self.row_lines(name)
+        yield ""
+        yield from self.summary()

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """`make bench`: s3apfs beside other clients and beside what the wire allows, in one run.
 
-For every row all clients and the yardstick run in turn, ROUNDS times, each on a
-fresh mount with the page cache dropped. See README.md for the variables and for how
-to read the tables, which also go to build/bench/.
+One server after the other. For every row all clients and the yardstick run in turn, ROUNDS
+times, each on a fresh mount with the page cache dropped. See README.md for the variables and
+for how to read the tables, which also go to build/bench/.
 """
 import datetime
 import json
@@ -23,18 +23,18 @@ from clients import Mounted, all_clients  # noqa: E402
 from measure import Failed, Refused, drop_page_cache, run_limited, wait_settled  # noqa: E402
 from report import Report  # noqa: E402
 from s3 import S3  # noqa: E402
-from servers import TOOLS, Relay, passed, start_server  # noqa: E402
+from servers import JUDGED, TOOLS, Relay, chosen_servers, passed, start_server  # noqa: E402
 
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 LIMIT = float(os.environ.get("LIMIT", "180"))
 
 
 class Bench:
-    """The server, the relays and the folders of one run."""
+    """One server, the relays in front of it, and its folders."""
 
-    def __init__(self, work, data):
+    def __init__(self, server, work, data):
         self.work = work
-        self.server = start_server(data)
+        self.server = start_server(server, data)
         self.near = Relay(self.server, work, far=False)
         self.far = Relay(self.server, work, far=True)
         self.s3 = S3(self.server.endpoint, self.server.bucket, self.server.keys)
@@ -144,11 +144,9 @@ def machine():
 
 
 def data_folder():
-    """Where an own server keeps its objects: in memory when there is room for them."""
+    """Where own servers keep their objects: in memory when there is room for them."""
     if "BENCH_DATA" in os.environ:
-        folder = pathlib.Path(os.environ["BENCH_DATA"])
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder, False
+        return pathlib.Path(os.environ["BENCH_DATA"]), False
     shm = pathlib.Path("/dev/shm")
     roomy = shm.is_dir() and shutil.disk_usage(shm).free > 8 << 30
     return pathlib.Path(tempfile.mkdtemp(prefix="s3apfs-bench-", dir=shm if roomy else None)), True
@@ -157,40 +155,61 @@ def data_folder():
 STAMP = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
 
 
-def save(report):
+def save(about, reports):
+    text = "\n".join([*(f"{k}: {v}" for k, v in about.items()), "",
+                      *("\n".join(r.text()) + "\n" for r in reports.values())])
+    held = {"about": about, "servers": {name: {"server": r.server, "rows": r.rows}
+                                        for name, r in reports.items()}}
     for name in ("latest", STAMP):
-        (TOOLS / f"{name}.txt").write_text(report.text())
-        (TOOLS / f"{name}.json").write_text(json.dumps(
-            {"about": report.about, "rows": report.rows}, indent=1))
+        (TOOLS / f"{name}.txt").write_text(text)
+        (TOOLS / f"{name}.json").write_text(json.dumps(held, indent=1))
 
 
 def stop_on_signal(number, _):
     raise SystemExit(128 + number)  # through every finally and with
 
 
+def measure(server, folders, chosen, clients, on_row):
+    """All rows on one server; on_row(report) after each."""
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    bench = Bench(server, *folders)
+    report = Report(bench.server.name, judged=server == JUDGED)
+    print("\n" + report.head(), flush=True)
+    try:
+        for row in chosen:
+            bench.row(row, clients, report)
+            print("\n".join(report.row_lines(row.name)), flush=True)
+            on_row(report)
+    finally:
+        bench.stop()
+
+
 def main():
     signal.signal(signal.SIGTERM, stop_on_signal)
     chosen = table.chosen(os.environ.get("ROWS", ""))
+    servers = chosen_servers()
     wanted = [w for w in os.environ.get("CLIENTS", "").split(",") if w]
     clients = [c for c in all_clients() if not wanted or c.name in wanted]
+    about = {"machine": machine(), "rounds": ROUNDS, "date": datetime.date.today().isoformat(),
+             "page cache": "dropped" if drop_page_cache() else "NOT dropped (needs root)"}
+    reports = {}
     data, temporary = data_folder()
-    with tempfile.TemporaryDirectory(prefix="work-", dir=TOOLS) as work:
-        bench = Bench(pathlib.Path(work), data)
-        report = Report({"machine": machine(), "server": bench.server.name, "rounds": ROUNDS,
-                         "date": datetime.date.today().isoformat(),
-                         "page cache": "dropped" if drop_page_cache() else
-                         "NOT dropped (needs root)"})
-        try:
-            for row in chosen:
-                bench.row(row, clients, report)
-                print("\n".join(report.row_lines(row.name)), flush=True)
-                save(report)
-        finally:
-            bench.stop()
+    try:
+        for server in servers:
+            def on_row(report, name=server):
+                reports[name] = report
+                save(about, reports)
+
+            with tempfile.TemporaryDirectory(prefix="work-", dir=TOOLS) as work:
+                measure(server, (pathlib.Path(work), data / server), chosen, clients, on_row)
             if temporary:
-                shutil.rmtree(data, ignore_errors=True)
-    print("\n" + "\n".join([*report.ratio_table(), "", "goals (medians of s3apfs):",
-                            *report.goal_lines()]))
+                shutil.rmtree(data / server)  # the next one needs the room
+    finally:
+        if temporary:
+            shutil.rmtree(data, ignore_errors=True)
+    for report in reports.values():
+        print("\n".join(["", report.head(), *report.summary()]))
     return 0
 
 

@@ -1,10 +1,13 @@
-"""The S3 server of a run, and the relays in front of it.
+"""The S3 servers of a run, and the relays in front of them.
 
-A server has: endpoint, keys, bucket, and pids (for its processor time; empty when it
-is not ours). It is s3apfs-emulator, a command, or somebody's endpoint:
+A server has: endpoint, keys, bucket, and its process (for its processor time; None when it
+is not ours). There is s3apfs-emulator, on which goals are judged, and one other, which is a
+command or somebody's endpoint:
 
     SERVER_COMMAND="s3d --port {port} --data {data} --access-key {access} --secret {secret}"
     ENDPOINT=http://host:port  with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, BUCKET
+
+All that there are take their turn; SERVERS=emulator,other chooses.
 """
 import json
 import os
@@ -93,15 +96,33 @@ def start_command(template, data):
                   process)
 
 
-def start_server(data):
-    """The server that the environment names; its objects live below the folder `data`."""
+def start_other(data):
     if "ENDPOINT" in os.environ:
         keys = (os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"])
         return Server(os.environ["ENDPOINT"], os.environ["ENDPOINT"].rstrip("/"), keys,
                       os.environ["BUCKET"])
-    if "SERVER_COMMAND" in os.environ:
-        return start_command(os.environ["SERVER_COMMAND"], data)
-    return start_emulator(data)
+    return start_command(os.environ["SERVER_COMMAND"], data)
+
+
+JUDGED = "emulator"
+STARTS = {JUDGED: start_emulator, "other": start_other}
+
+
+def chosen_servers():
+    """Names of STARTS, in the order in which they take their turn."""
+    other = "ENDPOINT" in os.environ or "SERVER_COMMAND" in os.environ
+    names = [n for n in os.environ.get("SERVERS", "").split(",") if n]
+    for name in names:
+        if name not in STARTS:
+            raise SystemExit(f"no server is named {name}; there are: " + " ".join(STARTS))
+    if "other" in names and not other:
+        raise SystemExit("SERVERS=other needs SERVER_COMMAND or ENDPOINT")
+    return list(dict.fromkeys(names)) or [JUDGED, *(["other"] if other else [])]
+
+
+def start_server(name, data):
+    """One of STARTS; an own server's objects live below the folder `data`."""
+    return STARTS[name](data)
 
 
 class Relay:

@@ -77,18 +77,45 @@ def test_chunked_requests(emulator, relay):
     assert passed(before, relay.counters())["up"] > len(body)
 
 
-def test_rows_run_and_are_reported(tools):
-    """A small run of rows of every kind; each gives figures."""
-    names = ["read-near", "read-far", "tree", "small-threads", "random", "first"]
+def bench(**variables):
+    """What a small run on s3apfs alone said, and what it left behind."""
     result = subprocess.run([sys.executable, str(ROOT / "bench" / "run.py")], cwd=ROOT, check=False,
                             capture_output=True, text=True, timeout=300,
-                            env=dict(os.environ, ROWS=",".join(names), CLIENTS="s3apfs", ROUNDS="1",
-                                     SCALE="0.01"))
+                            env=dict(os.environ, CLIENTS="s3apfs", ROUNDS="1", SCALE="0.01", **variables))
     assert result.returncode == 0, result.stdout + result.stderr
-    report = json.loads((ROOT / "build" / "bench" / "latest.json").read_text())["rows"]
+    return result.stdout, json.loads((ROOT / "build" / "bench" / "latest.json").read_text())["servers"]
+
+
+def expect_figures(report, names):
     for name in names:
         held = report[name]["s3apfs"]
         assert not held["why"], f"{name}: {held['why']}"
         assert held["rounds"][0]["seconds"] > 0 and held["rounds"][0]["memory"] > 0
         assert held["rounds"][0]["requests"] > 0
+
+
+def test_rows_run_and_are_reported(tools):
+    """A small run of rows of every kind; each gives figures."""
+    names = ["read-near", "read-far", "tree", "small-threads", "random", "first"]
+    _, servers = bench(ROWS=",".join(names))
+    assert list(servers) == ["emulator"]
+    report = servers["emulator"]["rows"]
+    expect_figures(report, names)
     assert report["random"]["s3apfs"]["rounds"][0]["GET"] >= 10
+
+
+def test_one_run_covers_several_servers(emulator, tools):
+    """The emulator, and the other that a variable names: each has its figures and its tables."""
+    key_id, secret = ADMINS["222222222222"]
+    other = dict(ENDPOINT=emulator.endpoint, BUCKET=BUCKET, AWS_ACCESS_KEY_ID=key_id,
+                 AWS_SECRET_ACCESS_KEY=secret, ROWS="first,read-near")
+    said, servers = bench(**other)
+    assert list(servers) == ["emulator", "other"]
+    assert servers["other"]["server"] == emulator.endpoint
+    for held in servers.values():
+        expect_figures(held["rows"], ["first", "read-near"])
+    text = (ROOT / "build" / "bench" / "latest.txt").read_text()
+    for shown in (said, text):
+        assert f"server: {emulator.endpoint}" in shown and "server: s3apfs-emulator" in shown
+        assert shown.count("goals (medians of s3apfs") == 2
+    assert list(bench(**other, SERVERS="other")[1]) == ["other"]
