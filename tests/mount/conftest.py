@@ -1,4 +1,7 @@
-"""Fixtures of the mount tests: an emulator a module, a place a test."""
+"""Fixtures of the mount tests: an emulator a module, a place a test.
+
+A test marked any_server runs against a server of somebody else, too: see tests/support/other_server.py."""
+import contextlib
 import os
 import pathlib
 import sys
@@ -8,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import pytest  # noqa: E402
 
 import emulator as emulator_module  # noqa: E402
+import other_server  # noqa: E402
 import people as people_module  # noqa: E402
 from mounting import GRANTS_BUCKET, Place  # noqa: E402
 
@@ -15,12 +19,27 @@ if not os.path.exists("/dev/fuse"):
     pytest.skip("there is no /dev/fuse here", allow_module_level=True)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "any_server: once against the emulator, once against another server")
+
+
+def pytest_generate_tests(metafunc):
+    if metafunc.definition.get_closest_marker("any_server"):
+        metafunc.parametrize("emu", ["emulator", "other"], indirect=True, scope="module")
+
+
 def s3_client(emu, account):
     return emu.client(emulator_module.ADMINS[account], s3={"addressing_style": "path"})
 
 
-@pytest.fixture(scope="module")
-def emu():
+@contextlib.contextmanager
+def of_somebody_else():
+    with other_server.running() as (url, keys):
+        yield other_server.OtherServer(url, keys)
+
+
+@contextlib.contextmanager
+def of_our_own():
     instance = emulator_module.Emulator()
     instance.owner = s3_client(instance, "222222222222")
     instance.grants_owner = s3_client(instance, "333333333333")
@@ -33,14 +52,22 @@ def emu():
     instance.stop()
 
 
+@pytest.fixture(scope="module")
+def emu(request):
+    other = getattr(request, "param", "emulator") == "other"
+    with of_somebody_else() if other else of_our_own() as instance:
+        yield instance
+
+
 @pytest.fixture(autouse=True)
 def no_faults(request):
     """Faults and the request log of one test do not reach the next."""
     yield
     if "emu" in request.fixturenames:
         emu = request.getfixturevalue("emu")
-        emu.admin("DELETE", "faults")
-        emu.admin("DELETE", "requests")
+        if emu.has_admin:
+            emu.admin("DELETE", "faults")
+            emu.admin("DELETE", "requests")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -60,6 +87,8 @@ def admin(place):
 @pytest.fixture
 def place(request):
     instance = Place()
+    if "emu" in request.fixturenames:
+        instance.owner_keys = request.getfixturevalue("emu").owner_keys
     yield instance
     if getattr(request.node, "failed_call", False):
         print(instance.log()[-8000:])

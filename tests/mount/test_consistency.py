@@ -7,6 +7,7 @@ import pytest
 from mounting import options
 
 BUCKET = "test-bucket-1"
+pytestmark = pytest.mark.any_server
 
 
 @pytest.fixture

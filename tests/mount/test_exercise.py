@@ -116,6 +116,7 @@ def fallocate_punch(fd, at, size):
     return libc.fallocate(fd, 3, at, size)  # PUNCH_HOLE | KEEP_SIZE
 
 
+@pytest.mark.any_server
 @pytest.mark.parametrize("part", [0, 1])
 def test_a_file_stays_what_an_array_is(emu, admin, part):
     words = options(emu, "profile=admin2", f"state-dir={admin.dir}/state")

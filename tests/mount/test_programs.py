@@ -169,6 +169,7 @@ def need(*programs):
     pytest.skip(f"{programs[0]} is not here")
 
 
+@pytest.mark.any_server
 @pytest.mark.parametrize("code", [PANDAS, H5PY, MEMMAP, ZARR, ZIPFILE, APPENDS],
                          ids=["pandas", "h5py", "memmap", "zarr", "zipfile", "appends"])
 def test_libraries(mounts, code):
@@ -214,6 +215,7 @@ def test_environments_and_packages(mounts, tmp_path):
     same_later(mounts, where)
 
 
+@pytest.mark.any_server
 def test_rsync_and_unzip(mounts, tmp_path):
     where = mounts()
     source = tmp_path / "tree"
@@ -302,6 +304,7 @@ def commit_job(top):
     (top / "_SUCCESS").touch()
 
 
+@pytest.mark.any_server
 def test_a_job_commits_its_output_from_two_mounts(mounts):
     close = "consistency=close-to-open"
     driver, worker = mounts(close), mounts(close)

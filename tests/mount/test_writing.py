@@ -140,6 +140,7 @@ def test_mapped_writes_of_an_appender(emu, point):
     assert (where / "f").read_bytes() == b"mmap!" + b"x" * 9995 + b"end"
 
 
+@pytest.mark.any_server
 def test_a_large_file_goes_out_in_parts(emu, point):
     where, prefix = point
     block = hashlib.sha256(b"x").digest() * 32768
@@ -149,11 +150,12 @@ def test_a_large_file_goes_out_in_parts(emu, point):
     got = body(emu, f"{prefix}/f")
     assert len(got) == 40 << 20
     assert all(got[i << 20:(i + 1) << 20] == bytes([i]) + block[1:] for i in range(40))
-    emu.admin("DELETE", "requests")
+    if emu.has_admin:
+        emu.admin("DELETE", "requests")
     with open(where / "f", "ab") as f:
         f.write(b"a line\n")
-    requests = emu.admin("GET", "requests")
-    assert len(requests) <= 8
+    if emu.has_admin:
+        assert len(emu.admin("GET", "requests")) <= 8
     assert body(emu, f"{prefix}/f")[-7:] == b"a line\n"
     with open(where / "f", "r+b") as f:
         f.seek(20 << 20)

@@ -32,6 +32,10 @@ SESSIONS = {  # role -> (access key id, secret, session token)
 
 class Emulator:
     """One emulator process over a configuration (a path or a dictionary)."""
+    has_admin = True  # faults and a log of requests
+    mount_options = ()
+    slowness = 1
+    owner_keys = ADMINS["222222222222"]
 
     def __init__(self, config=WORLD, tls=None):
         self.dir = tempfile.TemporaryDirectory(prefix="s3apfs-emulator-")

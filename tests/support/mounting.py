@@ -32,6 +32,7 @@ class Place:
         self.temp = tempfile.TemporaryDirectory(prefix="s3apfs-mount-")
         self.dir = pathlib.Path(self.temp.name)
         self.mounts = []
+        self.owner_keys = ADMINS["222222222222"]
         (self.dir / "credentials").write_text(credentials_text())
         (self.dir / "credentials").chmod(0o600)
         (self.dir / "config").write_text("")
@@ -49,7 +50,7 @@ class Place:
 
     def add_owner(self):
         """The administrator of the bucket's account, as profile admin2."""
-        self.add_profile("admin2", ADMINS["222222222222"])
+        self.add_profile("admin2", self.owner_keys)
 
     def run(self, *args, env=None, timeout=180):
         """s3apfs with these arguments; the completed process with text output."""
@@ -143,7 +144,7 @@ def endpoints(emulator, separator="\n"):
 
 
 def options(emulator, *more):
-    return endpoints(emulator, ",").split(",") + list(more)
+    return [*endpoints(emulator, ",").split(","), *emulator.mount_options, *more]
 
 
 def wait_until(condition, seconds=30):

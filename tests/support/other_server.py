@@ -1,18 +1,24 @@
-"""Starts an S3 server of somebody else: moto's, which verifies signatures."""
+"""Starts an S3 server of somebody else: moto's, which verifies signatures, or the one that
+OTHER_SERVER names, a command in which {port}, {data}, {access} and {secret} are filled in."""
 import contextlib
 import json
 import os
 import pathlib
+import shlex
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 
 import boto3
 import botocore.config
 
 MOTO = pathlib.Path(sys.executable).with_name("moto_server")
-SET_UP_CALLS = 3  # made before the server starts to check signatures
+SET_UP_CALLS = 3  # made before moto starts to check signatures
+COMMAND = os.environ.get("OTHER_SERVER", "")
+COMMANDS_KEYS = ("AKIAEXAMPLEOTHER0001", "example-secret-of-the-other-server-000001")
+BUCKET = "test-bucket-1"  # as in the emulator's world
 
 
 def free_port():
@@ -47,18 +53,39 @@ def wait_for(port, process):
     raise RuntimeError("the server did not start")
 
 
+def command(port, data):
+    if not COMMAND:
+        return [str(MOTO), "-H", "127.0.0.1", "-p", str(port)]
+    access, secret = COMMANDS_KEYS
+    return [w.format(port=port, data=data, access=access, secret=secret) for w in shlex.split(COMMAND)]
+
+
 @contextlib.contextmanager
 def running():
     """(URL, (access key id, secret)) of a server with an empty state."""
     port = free_port()
-    process = subprocess.Popen(
-        [str(MOTO), "-H", "127.0.0.1", "-p", str(port)], stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env=dict(os.environ, INITIAL_NO_AUTH_ACTION_COUNT=str(SET_UP_CALLS)))
-    try:
-        wait_for(port, process)
-        url = f"http://127.0.0.1:{port}"
-        yield url, make_user(url)
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    with tempfile.TemporaryDirectory(prefix="s3apfs-other-") as data:
+        process = subprocess.Popen(
+            command(port, data), stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env=dict(os.environ, INITIAL_NO_AUTH_ACTION_COUNT=str(SET_UP_CALLS)))
+        try:
+            wait_for(port, process)
+            url = f"http://127.0.0.1:{port}"
+            yield url, COMMANDS_KEYS if COMMAND else make_user(url)
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+class OtherServer:
+    """What a test of any server needs, as the emulator has it. There are no faults and no log of requests."""
+    has_admin = False
+    mount_options = ("path-style",)
+    slowness = 1 if COMMAND else 2  # how much less of random work is done against it
+
+    def __init__(self, url, keys):
+        self.endpoint, self.owner_keys = url, keys
+        self.port = int(url.rsplit(":", 1)[1])
+        self.owner = client("s3", url, *keys)
+        self.owner.create_bucket(Bucket=BUCKET)
