@@ -179,6 +179,8 @@ static int use_object(struct ns *n, struct node *i, void *out) {
 
   if (node_is_dir(i))
     return -EISDIR;
+  if (i->file.etag == NULL) /* never stored, and removed since it was looked up */
+    return -ESTALE;
   o.key = node_key_locked(i);
   if (o.key == NULL)
     return -ENOMEM;

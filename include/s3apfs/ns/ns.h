@@ -81,7 +81,7 @@ struct ns_object {
                    * program, as far as can be told */
 };
 void ns_object_fini(struct ns_object *o);
-/* Of a node that is a file (-EISDIR), not older than the ttl. */
+/* Of a node that is a file (-EISDIR), not older than the ttl. -ESTALE: the store never had it. */
 int ns_get_object(struct ns *n, uint64_t ino, const struct patience *p, struct ns_object *out);
 /* User metadata of a node's object, added to the list: nothing for folders, and for what the store
  * does not have yet. Asks with a HEAD where that was not told of this version yet. */

@@ -145,6 +145,14 @@ Test(change, a_removed_inode_lives_on_without_a_name) {
   ns_forget(desk.ns, a.ino, 1);
 }
 
+Test(change, what_was_removed_before_it_was_stored_is_no_object) {
+  struct ns_object o;
+  uint64_t ino = make("", "a", NS_FILE, NULL);
+
+  ns_removed(desk.ns, NS_ROOT_INO, "a");
+  cr_expect_eq(ns_get_object(desk.ns, ino, &patient, &o), -ESTALE, "an open that comes too late");
+}
+
 Test(change, local_files_outlast_listings_until_they_are_stored) {
   struct ns_attr a;
   struct store_attr stored;
