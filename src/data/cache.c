@@ -278,11 +278,11 @@ void cache_load_ended(struct extent *e, bool fetched) {
   mtx_unlock(&c->synced.lock);
 }
 
-bool cache_is_far(struct cache *c, const struct store *s) {
-  bool far;
+size_t cache_far(struct cache *c, const struct store *s) {
+  size_t far;
 
   mtx_lock(&c->synced.lock);
-  far = pace_is_far_locked(c, s);
+  far = pace_far_locked(c, s);
   mtx_unlock(&c->synced.lock);
   return far;
 }

@@ -204,8 +204,9 @@ void cache_leave(struct cache *c, struct extent *const *extents, size_t count);
 /* Takes them out of a window, as passed or given up; with `cancel`, ends loads that
  * nobody needs now. */
 void cache_unwant(struct cache *c, struct extent *const *extents, size_t count, bool cancel);
-/* The first byte of this store takes so long that it pays to have several on their way. */
-bool cache_is_far(struct cache *c, const struct store *s);
+/* The first byte of this store takes so long that it pays to have several on their way (not 0):
+ * the bytes that one connection brings meanwhile, of one part at most. */
+size_t cache_far(struct cache *c, const struct store *s);
 /* Counts readers that stream (+1, 0, -1); the bytes that one may read ahead from
  * this store. */
 size_t cache_stream_share(struct cache *c, const struct store *s, int change);
@@ -239,7 +240,7 @@ int check_end(struct extent *e);
 /* Notes a load of `length` bytes that took `us`, the first byte after `first_us`. */
 void pace_note_locked(struct cache *c, const struct store *s, size_t length, int64_t us,
                       int64_t first_us);
-bool pace_is_far_locked(const struct cache *c, const struct store *s);
+size_t pace_far_locked(const struct cache *c, const struct store *s);
 /* Bytes to have under way so that the fastest reader need not wait for this store. */
 size_t pace_window_locked(const struct cache *c, const struct store *s);
 

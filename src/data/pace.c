@@ -11,7 +11,8 @@
 #define BYTES_PER_US ((size_t)2500)
 #define WINDOW_MIN ((size_t)16 << 20)
 #define FAR_US 5000
-#define NOTED_MIN ((size_t)1 << 20) /* smaller loads say little about the pace */
+#define FAR_BYTES_PER_US ((size_t)100) /* of one connection; S3's bring 90 MB a second */
+#define NOTED_MIN ((size_t)1 << 20)    /* smaller loads say little about the pace */
 
 static struct pace *find_locked(struct cache *c, const struct store *s) {
   for (unsigned i = 0; i < PACES_MAX; i++)
@@ -39,10 +40,13 @@ void pace_note_locked(struct cache *c, const struct store *s, size_t length, int
     take_best(&p->part_us, first_us + (us - first_us) * (int64_t)DATA_PART / (int64_t)length);
 }
 
-bool pace_is_far_locked(const struct cache *c, const struct store *s) {
+size_t pace_far_locked(const struct cache *c, const struct store *s) {
   const struct pace *p = find_locked((struct cache *)c, s);
 
-  return p != NULL && p->wait_us >= FAR_US;
+  if (p == NULL || p->wait_us < FAR_US)
+    return 0;
+  return (size_t)p->wait_us < DATA_PART / FAR_BYTES_PER_US ? (size_t)p->wait_us * FAR_BYTES_PER_US
+                                                           : DATA_PART;
 }
 
 size_t pace_window_locked(const struct cache *c, const struct store *s) {

@@ -11,6 +11,7 @@
 #define BACK_STEPS 3
 #define BACK_GAP ((uint64_t)128 << 10)
 #define REPEATS 3
+#define HOPS 4
 #define SIDE_BY_SIDE 4 /* requests of a small window */
 
 static uint64_t down(uint64_t offset, size_t grid) {
@@ -110,13 +111,26 @@ static bool is_strided(const struct pattern *p, uint64_t offset, uint64_t end) {
   return p->repeats + 1 >= REPEATS && distance >= 2 * (end - offset);
 }
 
+/* What lies in cells that were read is no hop, and neither is a request that the kernel sent
+ * a little late. */
+static void note_hops(struct pattern *p, uint64_t offset, const struct pattern_limits *l) {
+  if (offset + SLACK < p->from || offset > p->end + l->hop) {
+    p->hops = 0;
+    p->hops_from = offset;
+  } else if (gap_behind(p->end, offset, l) > 0) {
+    p->hops++;
+  }
+}
+
 static enum pattern_kind kind_of(const struct pattern *p, uint64_t offset, uint64_t end,
                                  const struct pattern_limits *l) {
   if (is_strided(p, offset, end))
     return PATTERN_STRIDED;
   if (p->back_steps >= BACK_STEPS)
     return PATTERN_BACKWARD;
-  return goes_forward(p, offset, end, l) ? PATTERN_FORWARD : PATTERN_RANDOM;
+  if (goes_forward(p, offset, end, l))
+    return PATTERN_FORWARD;
+  return p->hops >= HOPS && l->hop > 0 ? PATTERN_HOPPING : PATTERN_RANDOM;
 }
 
 /* --- what to fetch --- */
@@ -230,6 +244,13 @@ static void plan_strided(const struct pattern *p, uint64_t offset, uint64_t end,
   }
 }
 
+/* One that stops has fetched twice its way at the most. */
+static void plan_hopping(struct pattern *p, uint64_t end, const struct pattern_limits *l,
+                         struct pattern_plan *out) {
+  p->run = end - p->hops_from;
+  plan_forward(p, end, window_of(p, 1, l), l, out);
+}
+
 static void keep(struct pattern_plan *out, uint64_t from, uint64_t to) {
   out->keep_from = from;
   out->keep_to = to;
@@ -264,6 +285,11 @@ static void plan_kind(struct pattern *p, uint64_t offset, uint64_t end,
     plan_strided(p, offset, end, l, out);
     keep(out, p->stride > 0 ? down(offset, l->grid) : 0, p->stride > 0 ? UINT64_MAX : end);
     break;
+  case PATTERN_HOPPING:
+    p->next = end;
+    plan_hopping(p, end, l, out);
+    keep(out, offset > SLACK ? offset - SLACK : 0, UINT64_MAX);
+    break;
   case PATTERN_RANDOM:
     break;
   }
@@ -276,6 +302,7 @@ void pattern_note(struct pattern *p, uint64_t offset, uint64_t end, const struct
   out->count = 0;
   keep(out, 0, 0);
   note_steps(p, offset, end);
+  note_hops(p, offset, l);
   kind = kind_of(p, offset, end, l);
   note_balance(p, offset, end, l);
   /* A second read that goes on makes a forward reader out of a random one. */

@@ -7,10 +7,14 @@
  *             for gaps that are filled soon or make up less than what is read
  *   backward  each read ends where the one before began
  *   strided   reads of one size at one distance, larger than the reads
+ *   hopping   each read begins a little behind the one before, again and again (a listing of
+ *             an archive): where what lies between takes less time to fetch than a round trip
+ *             for each read, all of it is fetched
  *
  * What is fetched ahead grows with what was read in the pattern: PATTERN_GROWTH
  * times of it, up to the limits, and once that for a forward reader that skipped
- * more than it read lately. A read that breaks the pattern starts anew. */
+ * more than it read lately; with a hopping one's way, as much again. A read that breaks the pattern
+ * starts anew. */
 #ifndef S3APFS_SRC_DATA_PATTERN_H
 #define S3APFS_SRC_DATA_PATTERN_H
 
@@ -22,7 +26,13 @@
 #define PATTERN_GROWTH 8
 #define PATTERN_RANGES_MAX 16
 
-enum pattern_kind { PATTERN_RANDOM, PATTERN_FORWARD, PATTERN_BACKWARD, PATTERN_STRIDED };
+enum pattern_kind {
+  PATTERN_RANDOM,
+  PATTERN_FORWARD,
+  PATTERN_BACKWARD,
+  PATTERN_STRIDED,
+  PATTERN_HOPPING
+};
 
 struct pattern {
   enum pattern_kind kind;
@@ -35,6 +45,8 @@ struct pattern {
   int64_t stride;      /* distance of the last two reads */
   unsigned repeats;    /* how often it was the same */
   unsigned back_steps; /* reads in a row that ended where the last began */
+  unsigned hops;       /* in a row */
+  uint64_t hops_from;  /* where the first began */
 };
 
 struct pattern_limits {
@@ -42,6 +54,7 @@ struct pattern_limits {
   size_t window; /* bytes that may be fetched ahead */
   size_t part;   /* a good size for one request */
   size_t grid;   /* requests begin and end on multiples of it, or at the end */
+  size_t hop;    /* what is skipped by a hop at most; 0: a round trip costs less than it */
 };
 
 struct pattern_range {

@@ -3,6 +3,7 @@
  * A read pins the extents that cover it (on the grid, so a random read costs at
  * most a grid cell more at either side), starts what is new, then starts what the
  * pattern of its reads (pattern.c) asks for ahead, then waits for its own bytes.
+ * Where a round trip takes longer than a few megabytes do, what a reader hops over is fetched, too.
  * A random read of several grid cells from a far store (the kernel reads around a page
  * that a mapping faults on) asks for each by itself: the program waits for all of
  * them, and side by side their bytes are here sooner.
@@ -113,9 +114,11 @@ static bool reads_from_disk(const struct reader *r, uint64_t offset) {
 }
 
 /* Notes a read and plans what to read ahead. *passed gets what the window leaves behind. */
-static void note(struct reader *r, uint64_t offset, uint64_t end, struct pattern_plan *plan,
-                 struct extent **passed, size_t *passed_count, bool *random) {
-  struct pattern_limits l = {.size = r->version->size, .part = DATA_PART, .grid = DATA_GRID};
+static void note(struct reader *r, uint64_t offset, uint64_t end, size_t far,
+                 struct pattern_plan *plan, struct extent **passed, size_t *passed_count,
+                 bool *random) {
+  struct pattern_limits l = {
+      .size = r->version->size, .part = DATA_PART, .grid = DATA_GRID, .hop = far};
   size_t most = reads_from_disk(r, offset) ? DISK_WINDOW : SIZE_MAX;
 
   mtx_lock(&r->synced.lock);
@@ -254,6 +257,7 @@ int reader_read(struct reader *r, uint64_t offset, size_t size, const struct pat
   size_t piece;
   uint64_t end;
   bool random;
+  size_t far;
   int rc;
 
   if (size > DATA_READ_MAX)
@@ -266,9 +270,10 @@ int reader_read(struct reader *r, uint64_t offset, size_t size, const struct pat
   if (reader_is_spoiled(r))
     return -EIO;
   end = size < r->version->size - offset ? offset + size : r->version->size;
-  note(r, offset, end, &plan, passed, &passed_count, &random);
+  far = cache_far(r->cache, r->store);
+  note(r, offset, end, far, &plan, passed, &passed_count, &random);
   cache_unwant(r->cache, passed, passed_count, false);
-  piece = random && cache_is_far(r->cache, r->store) ? DATA_GRID : DATA_PART;
+  piece = random && far != 0 ? DATA_GRID : DATA_PART;
   rc = pin_and_wait(r, offset, end, piece, &plan, p, &l);
   if (rc == 0)
     make_reply(&l, offset, end, out);

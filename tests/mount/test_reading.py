@@ -227,6 +227,21 @@ def test_what_a_reader_skips_is_not_fetched(emu, admin):
     assert moved <= 60 * 2 * 131072 + MIB, f"{moved >> 10} KiB of {len(body) >> 10} were fetched"
 
 
+def test_what_a_reader_hops_over_is_fetched_when_the_store_is_far(emu, admin):
+    """A round trip for each header would take much longer than the bytes between them."""
+    chance = random.Random(1)
+    body = archive([chance.randrange(700_000, 1_700_000) for _ in range(60)])
+    emu.owner.put_object(Bucket=BUCKET, Key="hopped/a.tar", Body=body)
+    point = mount(admin, emu, "hopped")
+    emu.admin("POST", "faults", {"operation": "GetObject", "key": "hopped/*", "effect": "none", "ms": 30})
+    emu.admin("DELETE", "requests")
+    listed = subprocess.run(["tar", "-tf", str(point / "a.tar")], capture_output=True, text=True,
+                            check=True).stdout.split()
+    assert listed == [f"{number:03}" for number in range(60)]
+    gets = [r for r in emu.admin("GET", "requests") if r["operation"] == "GetObject"]
+    assert len(gets) < 45, f"{len(gets)} GETs: most headers came with what lies between them"
+
+
 # --- memory ---------------------------------------------------------------------------------------
 
 class Group:

@@ -236,8 +236,67 @@ Test(pattern, after_skips_the_window_grows_with_what_is_read_on) {
   cr_expect_gt(pattern.ahead, at + 64 * MB);
 }
 
+/* Reads of 4 KiB with gaps of up to `most`; how far behind the last what was fetched ahead ends. */
+static uint64_t hop(unsigned count, uint64_t most, uint64_t *at) {
+  setup();
+  limits.hop = 4 * MB;
+  for (unsigned i = 0; i < count; i++) {
+    *at = irregular(*at, 600 * KB, most);
+    note(*at, 4 * KB);
+    *at += 4 * KB;
+  }
+  return pattern.ahead > *at ? pattern.ahead - *at : 0;
+}
+
+Test(pattern, over_a_far_store_what_is_hopped_over_is_fetched) {
+  uint64_t at = 0;
+
+  cr_expect_eq(hop(3, 1900 * KB, &at), 0, "not yet");
+  at = 0;
+  cr_expect_gt(hop(8, 1900 * KB, &at), MB);
+  cr_expect_eq(pattern.kind, PATTERN_HOPPING);
+  at = 0;
+  cr_expect_gt(hop(100, 1900 * KB, &at), 32 * MB);
+  at = 0;
+  cr_expect_gt(hop(100, 4000 * KB, &at), 64 * MB);
+}
+
+Test(pattern, hopping_fetches_no_more_than_once_the_way) {
+  for (unsigned count = 4; count < 60; count++) {
+    uint64_t at = 100 * MB;
+
+    setup();
+    cr_expect_leq(hop(count, 1900 * KB, &at), at - 100 * MB, "%u", count);
+  }
+}
+
+Test(pattern, one_read_elsewhere_ends_the_hopping) {
+  uint64_t at = 0;
+
+  (void)hop(20, 1900 * KB, &at);
+  note(at + 5 * MB, 4 * KB);
+  cr_expect_eq(pattern.kind, PATTERN_RANDOM);
+  cr_expect_eq(plan.keep_to, 0);
+  for (unsigned i = 0; i < 3; i++) {
+    note(at + 6 * MB + i * MB * 7 / 5, 4 * KB);
+    cr_expect_eq(plan.count, 0);
+  }
+}
+
+Test(pattern, reading_on_after_hops_is_forward) {
+  uint64_t at = 0;
+
+  (void)hop(20, 1900 * KB, &at);
+  for (uint64_t end = at + 32 * MB; at < end; at += 128 * KB)
+    note(at, 128 * KB);
+  cr_expect_eq(pattern.kind, PATTERN_FORWARD);
+  cr_expect_gt(pattern.ahead, at + 64 * MB);
+}
+
 Test(pattern, random_reads_fetch_nothing_ahead) {
   uint64_t at = 7;
+
+  limits.hop = 4 * MB;
 
   for (int i = 0; i < 1000; i++) {
     at = (at * 6364136223846793005U + 1442695040888963407U) % (1020 * MB);

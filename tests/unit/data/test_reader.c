@@ -551,7 +551,7 @@ Test(reader, random_reads_from_a_far_store_are_split) {
   fault_store_delay(store, FAULT_GET, 20);
   r = open_reader("k");
   cr_expect_eq(check_read(r, 20 * MB + 4 * KB, 4 * KB, 1, &patient), 4 * KB);
-  while (!cache_is_far(cache, store)) /* learned when the load ends, behind its reader */
+  while (cache_far(cache, store) == 0) /* learned when the load ends, behind its reader */
     usleep(1000);
   wait_idle_loads();
   before = counts();
