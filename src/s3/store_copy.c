@@ -113,6 +113,47 @@ static bool has_to_look(const struct copy_job *j) {
   return j->dress == NULL && (!j->from.plain || j->s->writer->placing.storage_class != NULL);
 }
 
+/* --- a folder's own object ---------------------------------------------------------- */
+
+/* Some servers keep folders as folders, and refuse to copy one's object. */
+static bool is_refused_folder(const struct copy_job *j, int rc, const struct s3_error *e) {
+  return rc != 0 && e->class == S3_ERR_FATAL && e->http_status == 400 &&
+         text_has_suffix(j->key, "/") && text_has_suffix(j->from.key, "/") &&
+         strcmp(j->key, j->from.key) != 0;
+}
+
+/* As it has no bytes it can be put, with what it carries. Not when it has bytes after all, or
+ * tags, which would be lost: -EOPNOTSUPP. */
+static int put_folder(struct copy_job *j, struct store_attr *out, struct s3_try *t) {
+  struct store_detail d;
+  struct s3_bytes nothing;
+  struct s3_try look;
+  int rc;
+
+  s3_try_init(&look);
+  rc = s3_change_detail(j->s->writer, j->from.key, &d, &look);
+  s3_try_fini(&look);
+  if (rc != 0)
+    return -EOPNOTSUPP;
+  if (d.attr.size != 0 || d.tag_count != 0) {
+    rc = -EOPNOTSUPP;
+  } else if (j->from.etag != NULL && strcmp(j->from.etag, d.attr.etag) != 0) {
+    rc = -ESTALE;
+  } else {
+    const struct store_dress carried = {.meta = &d.meta, .headers = &d.headers};
+
+    s3_try_again(t);
+    rc = s3_bytes_init(j->s->writer, "", 0, &nothing);
+    if (rc == 0)
+      rc = s3_store_put_key(j->s, j->key, &nothing, j->dress != NULL ? j->dress : &carried, j->cond,
+                            out, t);
+  }
+  store_detail_fini(&d);
+  return rc;
+}
+
+/* --- all of it ---------------------------------------------------------------------- */
+
 static int copy_key(struct copy_job *j, struct store_attr *out, struct s3_try *t) {
   const struct store_dress placement = {.headers = &j->placement};
   const struct store_condition *send = NULL;
@@ -129,6 +170,11 @@ static int copy_key(struct copy_job *j, struct store_attr *out, struct s3_try *t
   rc = s3_change_copy(j->s->writer, j->key, &w, send, out, t);
   if (rc != 0 && (s3_try_is_open(t) || (t->repeated && rc == -ESTALE)) && settle_copy(j, out))
     return 0;
+  if (is_refused_folder(j, rc, &t->error)) {
+    int put = put_folder(j, out, t);
+
+    return put == -EOPNOTSUPP ? rc : put;
+  }
   return judge_copy(j, rc);
 }
 

@@ -97,6 +97,10 @@ struct s3_traits {
 bool s3_settle(struct s3_store *s, const char *key, const struct s3_traits *traits,
                struct store_attr *out);
 
+/* store_write.c: whole keys. -EEXIST, -ESTALE: the condition does not hold. */
+int s3_store_put_key(struct s3_store *s, const char *key, const struct s3_bytes *bytes,
+                     const struct store_dress *dress, const struct store_condition *cond,
+                     struct store_attr *out, struct s3_try *t);
 /* store_copy.c */
 int s3_store_copy(struct store *st, const struct store_source *from, const char *name,
                   const struct store_dress *dress, const struct store_condition *cond,

@@ -123,9 +123,9 @@ static bool settle_put(struct s3_store *s, const char *key, const struct s3_byte
   return ours;
 }
 
-static int put_key(struct s3_store *s, const char *key, const struct s3_bytes *bytes,
-                   const struct store_dress *dress, const struct store_condition *cond,
-                   struct store_attr *out, struct s3_try *t) {
+int s3_store_put_key(struct s3_store *s, const char *key, const struct s3_bytes *bytes,
+                     const struct store_dress *dress, const struct store_condition *cond,
+                     struct store_attr *out, struct s3_try *t) {
   const struct store_condition *send;
   int rc = s3_prepare_condition(
       s, key, cond, wants_match(cond) ? S3_HONOURS_PUT_MATCH : S3_HONOURS_PUT_ABSENT, &send, t);
@@ -158,7 +158,7 @@ static int s3_put(struct store *st, const char *name, const void *data, size_t l
     rc = call_begin(&c, st, name);
   if (rc != 0)
     return rc;
-  return call_end(&c, "PUT", put_key(c.s, c.key, &bytes, dress, cond, out, &c.t));
+  return call_end(&c, "PUT", s3_store_put_key(c.s, c.key, &bytes, dress, cond, out, &c.t));
 }
 
 /* --- uploads ------------------------------------------------------------------------ */

@@ -156,6 +156,28 @@ def test_attributes_outlive_the_mount(emu, mount):
     assert os.getxattr(top / "f", "user.color") == b"blue"
 
 
+@pytest.mark.parametrize("tags", ["", "kept=yes"], ids=["plain", "tagged"])
+def test_a_folder_is_renamed_where_folders_objects_cannot_be_copied(emu, mount, tags):
+    """As on servers that keep folders as folders. One with tags stays, because they would be lost."""
+    top, prefix = mount(), mount.prefix
+    emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/d/", Metadata={"who": "them"}, Tagging=tags,
+                         ContentType="application/x-directory")
+    emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/d/f", Body=b"content")
+    for folder in ("d", "e"):
+        emu.admin("POST", "faults", {"operation": "CopyObject", "key": f"{prefix}/{folder}/", "effect": "error",
+                                     "status": 400, "code": "DirectoryObjectContainsData", "count": -1})
+    if tags:
+        with pytest.raises(OSError):
+            os.rename(top / "d", top / "e")
+    else:
+        os.rename(top / "d", top / "e")
+    name = "d" if tags else "e"
+    assert keys(emu, prefix) == [f"{name}/", f"{name}/f", "implicit/file.txt"]
+    head = emu.owner.head_object(Bucket=BUCKET, Key=f"{prefix}/{name}/")
+    assert head["Metadata"] == {"who": "them"} and head["ContentType"] == "application/x-directory"
+    assert (top / name / "f").read_text() == "content" and sorted(os.listdir(top)) == sorted([name, "implicit"])
+
+
 def test_many_files_are_renamed_with_their_folder(emu, mount):
     top, prefix = mount(), mount.prefix
     for i in range(300):
