@@ -46,12 +46,25 @@ def put_tree(s3):
                  for d in range(20) for f in range(scaled(100))))
 
 
+def put_archive(s3):
+    """A tar of members of a megabyte or so: who lists it skips what lies between the headers."""
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as out:
+        for i in range(scaled(300)):
+            info = tarfile.TarInfo(f"{i:03}")
+            info.size = 600_000 + i * 7_919_317 % 900_000
+            out.addfile(info, io.BytesIO(noise(info.size, i)))
+    body = tar.getbuffer()
+    s3.put_parts("archive/members.tar", len(body), lambda i: bytes(body[i * PART:(i + 1) * PART]), connections=4)
+
+
 SETS = {
     "big": lambda s3: put_large(s3, "big/object", BIG),
     "four": lambda s3: [put_large(s3, f"four/{i}", FOURTH) for i in range(4)],
     "keys10k": lambda s3: put_files(s3, "keys10k", scaled(10_000), 0),
     "keys100k": lambda s3: put_files(s3, "keys100k", scaled(100_000), 0),
     "tree": put_tree,
+    "archive": put_archive,
     "few": lambda s3: put_files(s3, "few", scaled(200), SMALL),
     "small": lambda s3: put_files(s3, "small", scaled(2000), SMALL),
     "out": lambda s3: s3.put("out/kept", b"so that the folder exists\n"),

@@ -94,6 +94,9 @@ READING = (
     Row("first", "first byte after open of a known name, far", "big",
         ("{load}", "first", "{dir}/object"), far=True, limit=("first", "big"),
         goals=(Goal("seconds", 0.040),)),
+    Row("archive", "tar -t of 300 x 1 MB, far", "archive",
+        ("tar", "-tf", "{dir}/members.tar"), far=True,
+        goals=(Goal("seconds", 1.0, "mount-s3"),)),
 )
 
 OUT = "{dir}/new"
