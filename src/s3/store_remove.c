@@ -1,12 +1,16 @@
 /* The S3 store: removal. Keys whose etag a bulk request keeps (or that have none)
  * and that XML can name go in one DeleteObjects; the others one each, a few at a
- * time, on threads that live as long as the call. */
+ * time, on threads that live as long as the call, and folders' objects after what is
+ * below them: a server that keeps folders as folders may leave one behind when it
+ * goes at the same moment as the last of its content. */
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "s3apfs/aws/write_xml.h"
 #include "s3apfs/base/pool.h"
+#include "s3apfs/base/text.h"
 #include "store_internal.h"
 
 #define SIDE_BY_SIDE 16
@@ -52,7 +56,7 @@ static void remove_one(void *arg) {
   s3_try_fini(&t);
 }
 
-static void remove_each(struct removal *removals, size_t count) {
+static void remove_side_by_side(struct removal *removals, size_t count) {
   struct pool *pool = NULL;
 
   if (count > 1 &&
@@ -63,6 +67,36 @@ static void remove_each(struct removal *removals, size_t count) {
       remove_one(&removals[i]);
   if (pool != NULL)
     pool_free(pool);
+}
+
+/* Files, then folders' objects from the deepest up. */
+static size_t rank_of(const struct removal *r) {
+  size_t depth = 0;
+
+  if (!text_has_suffix(r->whole.key, "/"))
+    return SIZE_MAX;
+  for (const char *c = r->whole.key; *c != '\0'; c++)
+    depth += *c == '/';
+  return depth;
+}
+
+static int compare_ranks(const void *a, const void *b) {
+  size_t one = rank_of(a);
+  size_t other = rank_of(b);
+
+  return (one < other) - (one > other);
+}
+
+static void remove_each(struct removal *removals, size_t count) {
+  size_t n;
+
+  qsort(removals, count, sizeof(*removals), compare_ranks);
+  for (size_t i = 0; i < count; i += n) {
+    n = 1;
+    while (i + n < count && compare_ranks(&removals[i], &removals[i + n]) == 0)
+      n++;
+    remove_side_by_side(&removals[i], n);
+  }
 }
 
 static void remove_in_bulk(struct s3_store *s, struct removal *removals, size_t count) {

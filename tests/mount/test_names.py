@@ -178,6 +178,24 @@ def test_a_folder_is_renamed_where_folders_objects_cannot_be_copied(emu, mount, 
     assert (top / name / "f").read_text() == "content" and sorted(os.listdir(top)) == sorted([name, "implicit"])
 
 
+def test_a_folders_object_goes_after_what_is_below_it(emu, mount):
+    """Where each removal is a request: servers that keep folders as folders may leave one behind else."""
+    top, prefix = mount(), mount.prefix
+    emu.admin("POST", "faults", {"operation": "DeleteObjects", "effect": "error", "status": 501,
+                                 "code": "NotImplemented", "count": -1})
+    for i in range(4):
+        for name in (f"d/{i}/", f"d/{i}/deep/", f"d/{i}/deep/f", f"d/{i}/f", "d/"):
+            emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/{name}", Body=b"")
+    (top / "first").write_text("so that the server was asked what it honours")
+    emu.admin("DELETE", "requests")
+    os.rename(top / "d", top / "e")
+    gone = [r["key"] for r in emu.admin("GET", "requests") if r["operation"] == "DeleteObject"]
+    assert len(gone) == len(set(gone)) == 17
+    for i, key in enumerate(gone):
+        assert not [k for k in gone[i:] if key.endswith("/") and k != key and k.startswith(key)], gone
+    assert not (top / "d").exists() and len(os.listdir(top / "e")) == 4
+
+
 def test_many_files_are_renamed_with_their_folder(emu, mount):
     top, prefix = mount(), mount.prefix
     for i in range(300):
