@@ -11,14 +11,14 @@ static int commit_for_room(struct fs *fs, struct writing *w) {
   bool released = staged_is_released(w->staged);
 
   if (!released && staged_only_grew(w->staged))
-    return writing_commit(fs, w);
+    return gate_commit(fs, w);
   if (!released && staged_is_acked(w->staged))
     return behind_finish(fs, w);
   if (staged_go_ahead(w->staged))
     log_warn("a file of %llu bytes, more than staging-size holds, is read or changed where it was "
              "sent already: it is in S3 before it is closed",
              (unsigned long long)staged_size(w->staged));
-  return writing_commit(fs, w);
+  return gate_commit(fs, w);
 }
 
 /* Others have the room. A full disk is another matter: a commit needs the journal, which is there

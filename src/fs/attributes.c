@@ -111,7 +111,7 @@ static int edit_here(struct fs *fs, const struct ns_child *c, const struct edit 
   return rc == -ENOENT ? 0 : rc;
 }
 
-static int edit_inode(struct fs *fs, uint64_t ino, const struct edit *e) {
+static int edit_child(struct fs *fs, uint64_t ino, const struct edit *e) {
   struct patience p = fs_patience(fs);
   struct ns_child c;
   int rc = ns_child_of(fs->ns, ino, &p, &c);
@@ -128,6 +128,16 @@ static int edit_inode(struct fs *fs, uint64_t ino, const struct edit *e) {
   if (rc == 0 && e->posix != NULL)
     rc = ns_dressed(fs->ns, ino, e->posix);
   ns_child_fini(fs->ns, &c);
+  return rc;
+}
+
+static int edit_inode(struct fs *fs, uint64_t ino, const struct edit *e) {
+  struct gate_pass pass = {.inos = {ino}};
+  int rc;
+
+  gate_enter(fs, &pass);
+  rc = edit_child(fs, ino, e);
+  gate_leave(fs, &pass);
   return rc;
 }
 

@@ -67,6 +67,7 @@ static int copy_object(struct fs *fs, struct writing *w, const struct root *r_in
 int fs_copy_range(struct fs *fs, uint64_t in, uint64_t off_in, uint64_t out, uint64_t off_out,
                   uint64_t len, uint64_t *copied) {
   struct fs_file *to = fs_file_of(out);
+  struct gate_pass pass = {.inos = {fs_file_of(in)->ino, to->ino}};
   struct writing *w = atomic_load(&to->writing);
   struct store_attr attr;
   const struct root *r;
@@ -79,11 +80,13 @@ int fs_copy_range(struct fs *fs, uint64_t in, uint64_t off_in, uint64_t out, uin
       !read_version(fs_file_of(in), &attr) || attr.size == 0 || len < attr.size ||
       attr.size > STORE_COPY_MAX)
     return -EOPNOTSUPP;
+  gate_enter(fs, &pass);
   rc = ns_get_key(fs->ns, fs_file_of(in)->ino, &r, &key);
-  if (rc != 0)
-    return rc;
-  rc = copy_object(fs, w, r, key, &attr);
-  free(key);
+  if (rc == 0) {
+    rc = copy_object(fs, w, r, key, &attr);
+    free(key);
+  }
+  gate_leave(fs, &pass);
   if (rc == 0)
     *copied = attr.size;
   return rc;

@@ -276,8 +276,12 @@ static int open_writing(struct fs *fs, uint64_t ino, int flags, struct fs_opened
   return rc;
 }
 
-int fs_open(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out) {
-  bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
+static bool writes_to(int flags) {
+  return (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
+}
+
+int file_open(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out) {
+  bool writes = writes_to(flags);
   struct writing *w;
   int rc = ns_is_retired(fs->ns, ino) ? -ENOENT : ns_hold(fs->ns, ino);
 
@@ -292,6 +296,16 @@ int fs_open(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out) {
     writing_put(fs, w);
   if (rc != 0)
     ns_release(fs->ns, ino);
+  return rc;
+}
+
+int fs_open(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out) {
+  struct gate_pass pass = {.inos = {ino}, .reads = !writes_to(flags)};
+  int rc;
+
+  gate_enter(fs, &pass);
+  rc = file_open(fs, ino, flags, out);
+  gate_leave(fs, &pass);
   return rc;
 }
 

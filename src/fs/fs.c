@@ -69,6 +69,7 @@ static void fs_release_parts(struct fs *fs) {
   budget_free(fs->names_budget);
   versions_free(fs);
   fs_roots_free(fs);
+  gate_fini(&fs->gate);
   mtx_fini(&fs->synced.lock);
 }
 
@@ -79,6 +80,7 @@ int fs_new(struct catalog *catalog, const struct fs_options *o, struct fs **out)
   if (fs == NULL)
     return -ENOMEM;
   mtx_init(&fs->synced.lock, RANK_FS);
+  gate_init(&fs->gate);
   fs->catalog = *catalog;
   fs_set_deadline(fs, o->deadline_ms != 0 ? o->deadline_ms : DEFAULT_DEADLINE_MS);
   rc = fs_parts(fs, o);

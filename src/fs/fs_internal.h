@@ -88,6 +88,34 @@ struct root_writes {
   atomic_int_fast64_t denied_until; /* monotonic ms; while nothing was */
 };
 
+/* A change under way of what these inodes are, or of names in them (gate.c). */
+struct gate_pass {
+  uint64_t inos[2]; /* 0: none */
+  bool reads;       /* an open for reading */
+  struct gate_pass *prev;
+  struct gate_pass *next;
+};
+
+/* A move under way of a file, or (keys with their '/') of all below a folder. */
+struct gate_move {
+  const struct root *root;
+  const char *from;
+  const char *to;
+  const struct gate_pass *own; /* of who moves */
+  bool runs;
+  struct gate_move *prev;
+  struct gate_move *next;
+};
+
+struct gate {
+  struct {
+    struct mtx lock;
+    struct cond turn; /* a pass or a move ended */
+    struct gate_pass *passes;
+    struct gate_move *moves;
+  } synced;
+};
+
 struct fs {
   struct catalog catalog; /* its array: under the lock, by fs_root_at() */
   struct budget *budget;
@@ -98,6 +126,7 @@ struct fs {
   struct state *state; /* NULL: nothing can be changed */
   int64_t left_upto;   /* rows of earlier processes have ids up to this one */
   struct staging *staging;
+  struct gate gate;
   struct behind *behind; /* commits what is promised only in the journal */
   struct siblings *siblings;
   bool (*interrupted)(void *arg); /* NULL: never */
@@ -196,6 +225,8 @@ void backing_drop(struct fs *fs, int id);
 
 /* --- file.c --- */
 struct fs_file *fs_file_of(uint64_t handle);
+/* fs_open() under a pass of the caller's. */
+int file_open(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out);
 /* A handle for an inode that is written to; takes the reference. */
 int fs_file_open_writing(struct fs *fs, struct writing *w, int flags, struct fs_opened *out);
 /* Lets handles of that version read through it; the lock is held. */
@@ -277,6 +308,21 @@ void writing_stored(void *arg, const struct store *s, const char *key, const cha
 void writing_committed(struct fs *fs, struct writing *w, int rc, const struct commit_result *r);
 /* A close or an fsync: as its source promises, to the store or to the journal. */
 int writing_promise(struct fs *fs, struct writing *w);
+
+/* --- gate.c --- */
+void gate_init(struct gate *g);
+void gate_fini(struct gate *g);
+/* Waits for moves of these inodes. Keys are looked for afterwards: they stay what they are until
+ * the pass is given back. Not while another pass is held. */
+void gate_enter(struct fs *fs, struct gate_pass *p);
+void gate_leave(struct fs *fs, struct gate_pass *p);
+/* Waits for passes and moves in its way, and keeps out those that come. Whether it had to wait:
+ * what was known of the names may be old then. */
+bool gate_move_begin(struct fs *fs, struct gate_move *m);
+void gate_move_end(struct fs *fs, struct gate_move *m);
+/* writing_promise() and writing_commit() with a pass. */
+int gate_promise(struct fs *fs, struct writing *w);
+int gate_commit(struct fs *fs, struct writing *w);
 
 /* --- ahead.c --- */
 /* After a call of staging, whose outcome is *rc: whether it is to be made again, because it needed

@@ -90,8 +90,8 @@ static int tell_made(struct fs *fs, uint64_t parent, const char *name, const str
   return rc;
 }
 
-int fs_mkdir(struct fs *fs, uint64_t parent, const char *name, const struct fs_maker *by,
-             struct fs_entry *out) {
+static int make_folder(struct fs *fs, uint64_t parent, const char *name, const struct fs_maker *by,
+                       struct fs_entry *out) {
   struct posix posix = names_made_by(by, S_IFDIR);
   const struct ns_made m = {.type = NS_DIR, .posix = &posix};
   const struct root *r;
@@ -109,8 +109,19 @@ int fs_mkdir(struct fs *fs, uint64_t parent, const char *name, const struct fs_m
   return rc != 0 ? rc : tell_made(fs, parent, name, &m, out);
 }
 
-int fs_symlink(struct fs *fs, uint64_t parent, const char *name, const char *target,
-               const struct fs_maker *by, struct fs_entry *out) {
+int fs_mkdir(struct fs *fs, uint64_t parent, const char *name, const struct fs_maker *by,
+             struct fs_entry *out) {
+  struct gate_pass pass = {.inos = {parent}};
+  int rc;
+
+  gate_enter(fs, &pass);
+  rc = make_folder(fs, parent, name, by, out);
+  gate_leave(fs, &pass);
+  return rc;
+}
+
+static int make_link(struct fs *fs, uint64_t parent, const char *name, const char *target,
+                     const struct fs_maker *by, struct fs_entry *out) {
   struct posix posix = names_made_by(by, S_IFLNK);
   struct store_attr attr;
   const struct ns_made m = {.type = NS_LINK, .attr = &attr, .posix = &posix};
@@ -132,12 +143,23 @@ int fs_symlink(struct fs *fs, uint64_t parent, const char *name, const char *tar
   return rc != 0 ? rc : tell_made(fs, parent, name, &m, out);
 }
 
+int fs_symlink(struct fs *fs, uint64_t parent, const char *name, const char *target,
+               const struct fs_maker *by, struct fs_entry *out) {
+  struct gate_pass pass = {.inos = {parent}};
+  int rc;
+
+  gate_enter(fs, &pass);
+  rc = make_link(fs, parent, name, target, by, out);
+  gate_leave(fs, &pass);
+  return rc;
+}
+
 static enum ns_type type_made(mode_t type) {
   return type == S_IFIFO ? NS_FIFO : type == S_IFSOCK ? NS_SOCKET : NS_FILE;
 }
 
-int fs_mknod(struct fs *fs, uint64_t parent, const char *name, const struct fs_maker *by,
-             struct fs_entry *out) {
+int names_mknod(struct fs *fs, uint64_t parent, const char *name, const struct fs_maker *by,
+                struct fs_entry *out) {
   mode_t type = (by->mode & S_IFMT) != 0 ? by->mode & S_IFMT : S_IFREG;
   struct posix posix = names_made_by(by, type);
   struct store_attr attr;
@@ -156,6 +178,17 @@ int fs_mknod(struct fs *fs, uint64_t parent, const char *name, const struct fs_m
            : put_new(r, key, "", FILE_TYPE, &posix, &attr);
   free(key);
   return rc != 0 ? rc : tell_made(fs, parent, name, &m, out);
+}
+
+int fs_mknod(struct fs *fs, uint64_t parent, const char *name, const struct fs_maker *by,
+             struct fs_entry *out) {
+  struct gate_pass pass = {.inos = {parent}};
+  int rc;
+
+  gate_enter(fs, &pass);
+  rc = names_mknod(fs, parent, name, by, out);
+  gate_leave(fs, &pass);
+  return rc;
 }
 
 /* --- removing ------------------------------------------------------------------------ */
@@ -230,12 +263,15 @@ static int unlink_version(struct fs *fs, uint64_t parent, const char *name) {
 }
 
 int fs_unlink(struct fs *fs, uint64_t parent, const char *name) {
+  struct gate_pass pass = {.inos = {parent}};
   int rc = -ESTALE;
 
+  gate_enter(fs, &pass);
   for (int i = 0; i < TRIES && rc == -ESTALE; i++)
     rc = unlink_version(fs, parent, name);
   if (rc == 0)
     ns_removed(fs->ns, parent, name);
+  gate_leave(fs, &pass);
   return rc;
 }
 
@@ -298,7 +334,7 @@ static int rmdir_child(struct fs *fs, uint64_t parent, const char *name, const s
   return remove_own(c->root, c->key, &own);
 }
 
-int fs_rmdir(struct fs *fs, uint64_t parent, const char *name) {
+static int remove_folder(struct fs *fs, uint64_t parent, const char *name) {
   struct ns_child c;
   int rc = names_child(fs, parent, name, &c);
 
@@ -309,4 +345,14 @@ int fs_rmdir(struct fs *fs, uint64_t parent, const char *name) {
   if (rc == 0)
     ns_removed(fs->ns, parent, name);
   return rc == -ESTALE ? -EBUSY : rc; /* another host works in it */
+}
+
+int fs_rmdir(struct fs *fs, uint64_t parent, const char *name) {
+  struct gate_pass pass = {.inos = {parent}};
+  int rc;
+
+  gate_enter(fs, &pass);
+  rc = remove_folder(fs, parent, name);
+  gate_leave(fs, &pass);
+  return rc;
 }

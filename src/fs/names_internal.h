@@ -14,6 +14,9 @@ static inline bool names_is_folder(const char *key) {
 
 /* Attributes of what is being made. */
 struct posix names_made_by(const struct fs_maker *by, mode_t type);
+/* fs_mknod() under a pass of the caller's. */
+int names_mknod(struct fs *fs, uint64_t parent, const char *name, const struct fs_maker *by,
+                struct fs_entry *out);
 /* ns_place() in a place that may be changed. */
 int names_place(struct fs *fs, uint64_t parent, const char *name, const struct root **root,
                 char **key);

@@ -166,7 +166,7 @@ int fs_sync(struct fs *fs, unsigned *failed) {
   *failed = unnoted_retry(fs) != 0;
   first = writings_borrow(fs, &all, &count);
   for (size_t i = 0; i < count; i++) {
-    rc = writing_commit(fs, all[i]);
+    rc = gate_commit(fs, all[i]);
     *failed += rc != 0;
     first = first != 0 ? first : rc;
     writing_give_back(fs, all[i]);

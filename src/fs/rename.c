@@ -31,6 +31,7 @@ struct renaming {
   unsigned flags;
   struct ns_child from;
   struct ns_child to; /* key NULL: the new name is free */
+  struct gate_pass pass;
   const struct root *root;
   char *key; /* of the new name, without '/' at its end */
 };
@@ -329,23 +330,62 @@ static int rename_in_store(struct renaming *r) {
   return rc == 0 ? rename_resolved(r) : rc;
 }
 
-static int rename_once(struct renaming *r) {
+static int resolve(struct renaming *r) {
+  char *key;
   int rc = names_child(r->fs, r->parent, r->name, &r->from);
 
+  if (rc == 0)
+    rc = names_place(r->fs, r->newparent, r->newname, &r->root, &key);
   if (rc != 0)
     return rc;
-  rc = names_place(r->fs, r->newparent, r->newname, &r->root, &r->key);
-  if (rc == 0) {
-    rc = names_child(r->fs, r->newparent, r->newname, &r->to);
-    if (rc == 0 || rc == -ENOENT)
-      rc = rename_unsent(r);
-    if (rc == -EAGAIN)
-      rc = rename_in_store(r);
-    ns_child_fini(r->fs->ns, &r->to);
-    free(r->key);
-    r->key = NULL;
-  }
+  r->key = key;
+  rc = names_child(r->fs, r->newparent, r->newname, &r->to);
+  return rc == -ENOENT ? 0 : rc;
+}
+
+static void unresolve(struct renaming *r) {
+  ns_child_fini(r->fs->ns, &r->to);
   ns_child_fini(r->fs->ns, &r->from);
+  free(r->key);
+  r->key = NULL;
+}
+
+static int rename_names(struct renaming *r) {
+  int rc = rename_unsent(r);
+
+  return rc == -EAGAIN ? rename_in_store(r) : rc;
+}
+
+/* With nobody who changes what is moved, and what was known before they were waited for. */
+static int rename_alone(struct renaming *r) {
+  struct gate_move m = {.root = r->root, .own = &r->pass};
+  bool folder = r->from.type == NS_DIR;
+  char *from = strdup(r->from.key);
+  char *to = r->to.key != NULL ? strdup(r->to.key) : text_printf("%s%s", r->key, folder ? "/" : "");
+  int rc = from != NULL && to != NULL ? 0 : -ENOMEM;
+
+  if (rc == 0) {
+    m.from = from;
+    m.to = to;
+    if (gate_move_begin(r->fs, &m)) {
+      unresolve(r);
+      rc = resolve(r);
+    }
+    if (rc == 0)
+      rc = rename_names(r);
+    gate_move_end(r->fs, &m);
+  }
+  free(from);
+  free(to);
+  return rc;
+}
+
+static int rename_once(struct renaming *r) {
+  int rc = resolve(r);
+
+  if (rc == 0)
+    rc = rename_alone(r);
+  unresolve(r);
   return rc;
 }
 
@@ -356,14 +396,17 @@ int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t newpare
                        .name = name,
                        .newparent = newparent,
                        .newname = newname,
-                       .flags = flags};
+                       .flags = flags,
+                       .pass = {.inos = {parent, newparent}}};
   int rc = -ESTALE;
 
   if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||
       flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
     return -EINVAL;
+  gate_enter(fs, &r.pass);
   for (int i = 0; i < TRIES && rc == -ESTALE; i++)
     rc = rename_once(&r);
+  gate_leave(fs, &r.pass);
   /* Nothing was done: whoever moves files between file systems reads, writes and removes. */
   return rc == -EOPNOTSUPP ? -EXDEV : rc;
 }

@@ -89,7 +89,7 @@ static int flush(struct fs *fs, const struct root *r) {
   int rc = writings_borrow(fs, &all, &count);
 
   for (size_t i = 0; rc == 0 && i < count; i++) {
-    if (all[i]->root == r && writing_commit(fs, all[i]) != 0)
+    if (all[i]->root == r && gate_commit(fs, all[i]) != 0)
       log_debug("a file of %s waits on", r->path);
     writing_give_back(fs, all[i]);
   }

@@ -103,13 +103,13 @@ static int create_new(struct fs *fs, uint64_t parent, const char *name, int flag
 static int create_at_once(struct fs *fs, uint64_t parent, const char *name, int flags,
                           const struct fs_maker *by, struct fs_entry *out,
                           struct fs_opened *opened) {
-  int rc = fs_mknod(fs, parent, name, by, out);
+  int rc = names_mknod(fs, parent, name, by, out);
 
   if (rc == -EEXIST)
     ns_distrust(fs->ns, parent);
   if (rc != 0)
     return rc;
-  rc = fs_open(fs, out->ino, flags & ~(O_CREAT | O_EXCL), opened);
+  rc = file_open(fs, out->ino, flags & ~(O_CREAT | O_EXCL), opened);
   if (rc != 0)
     fs_forget(fs, out->ino, 1);
   return rc;
@@ -119,8 +119,8 @@ static bool is_made_at_once(const struct root *r, int flags) {
   return (flags & O_ACCMODE) == O_RDONLY || ((flags & O_EXCL) != 0 && r->options.exclusive_open);
 }
 
-int fs_create(struct fs *fs, uint64_t parent, const char *name, int flags,
-              const struct fs_maker *by, struct fs_entry *out, struct fs_opened *opened) {
+static int create(struct fs *fs, uint64_t parent, const char *name, int flags,
+                  const struct fs_maker *by, struct fs_entry *out, struct fs_opened *opened) {
   double negative_ttl;
   const struct root *r;
   char *key;
@@ -143,9 +143,20 @@ int fs_create(struct fs *fs, uint64_t parent, const char *name, int flags,
     return create_new(fs, parent, name, flags, by, out, opened);
   if (rc != 0)
     return rc;
-  rc = (flags & O_EXCL) != 0 ? -EEXIST : fs_open(fs, out->ino, flags, opened);
+  rc = (flags & O_EXCL) != 0 ? -EEXIST : file_open(fs, out->ino, flags, opened);
   if (rc != 0)
     fs_forget(fs, out->ino, 1);
+  return rc;
+}
+
+int fs_create(struct fs *fs, uint64_t parent, const char *name, int flags,
+              const struct fs_maker *by, struct fs_entry *out, struct fs_opened *opened) {
+  struct gate_pass pass = {.inos = {parent}};
+  int rc;
+
+  gate_enter(fs, &pass);
+  rc = create(fs, parent, name, flags, by, out, opened);
+  gate_leave(fs, &pass);
   return rc;
 }
 
@@ -184,7 +195,7 @@ int fs_write(struct fs *fs, uint64_t handle, uint64_t off, const void *data, siz
   fs_file_ref(f);
   rc = write_staged(fs, w, (f->flags & O_APPEND) != 0, off, data, size);
   if (rc == 0 && (f->flags & (O_SYNC | O_DSYNC)) != 0)
-    rc = writing_promise(fs, w);
+    rc = gate_promise(fs, w);
   fs_file_unref(fs, f);
   return rc;
 }
@@ -207,7 +218,7 @@ int fs_write_mapped(struct fs *fs, uint64_t handle, uint64_t off, const void *da
 static int keep_promise(struct fs *fs, struct fs_file *f, struct writing *w) {
   bool owed = atomic_exchange(&f->owes, false);
   bool mapped = atomic_exchange(&w->mapped, false);
-  int rc = writing_promise(fs, w);
+  int rc = gate_promise(fs, w);
 
   if (rc != 0 && owed)
     atomic_store(&f->owes, true);
@@ -250,6 +261,7 @@ static int truncate_staged(struct fs *fs, struct writing *w, uint64_t size) {
 }
 
 int fs_truncate(struct fs *fs, uint64_t ino, uint64_t handle, uint64_t size) {
+  struct gate_pass pass = {.inos = {ino}};
   struct writing *w;
   int rc;
 
@@ -261,14 +273,16 @@ int fs_truncate(struct fs *fs, uint64_t ino, uint64_t handle, uint64_t size) {
     rc = truncate_staged(fs, w, size);
     return rc == 0 ? writing_touch(fs, w) : rc;
   }
+  gate_enter(fs, &pass);
   rc = writing_begin(fs, ino, &w);
+  gate_leave(fs, &pass);
   if (rc != 0)
     return rc;
   rc = truncate_staged(fs, w, size);
   if (rc == 0)
     rc = writing_touch(fs, w);
   if (rc == 0)
-    rc = writing_promise(fs, w);
+    rc = gate_promise(fs, w);
   writing_put(fs, w);
   return rc;
 }

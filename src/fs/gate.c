@@ -1,0 +1,142 @@
+/* Who moves a name, and who changes what has it or lies below it: one after the other.
+ *
+ * A move goes by keys: it lists, copies and removes them, and what is open follows at its end. A
+ * commit, a new name or a new handle in the middle of that would be made under the old key, and
+ * stay there. So each such change has a pass for the inodes that it is about, and a move waits for
+ * those in its way; those that begin later wait for the move, and look for their keys after it.
+ *
+ * Passes are never taken while another one is held, so who waits for a move holds up nobody. A
+ * rename has a pass for its two folders before its move begins: a move of a folder above comes
+ * after it. That one is only waiting then, and a move waits for none but those that run. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "names_internal.h"
+
+void gate_init(struct gate *g) {
+  mtx_init(&g->synced.lock, RANK_FS);
+  cond_init(&g->synced.turn);
+}
+
+void gate_fini(struct gate *g) {
+  cond_fini(&g->synced.turn);
+  mtx_fini(&g->synced.lock);
+}
+
+static bool is_at(const char *key, const char *moved) {
+  return names_is_folder(moved) ? strncmp(key, moved, strlen(moved)) == 0 : strcmp(key, moved) == 0;
+}
+
+static bool moves_key(const struct gate_move *m, const struct root *r, const char *key) {
+  return r == m->root && (is_at(key, m->from) || is_at(key, m->to));
+}
+
+static bool moves_inode(struct fs *fs, const struct gate_move *m, uint64_t ino) {
+  const struct root *r;
+  bool moves;
+  char *key;
+
+  if (ino == 0 || ns_get_key(fs->ns, ino, &r, &key) != 0)
+    return false;
+  moves = moves_key(m, r, key);
+  free(key);
+  return moves;
+}
+
+/* A file is read on while its name moves. */
+static bool in_the_way(struct fs *fs, const struct gate_move *m, const struct gate_pass *p) {
+  if (p == m->own || (p->reads && !names_is_folder(m->from)))
+    return false;
+  return moves_inode(fs, m, p->inos[0]) || moves_inode(fs, m, p->inos[1]);
+}
+
+static bool is_moved_locked(struct fs *fs, const struct gate_pass *p) {
+  const struct gate_move *m;
+  bool moved = false;
+
+  DL_FOREACH (fs->gate.synced.moves, m)
+    moved |= in_the_way(fs, m, p);
+  return moved;
+}
+
+void gate_enter(struct fs *fs, struct gate_pass *p) {
+  struct gate *g = &fs->gate;
+
+  mtx_lock(&g->synced.lock);
+  while (is_moved_locked(fs, p))
+    cond_wait(&g->synced.turn, &g->synced.lock);
+  DL_APPEND(g->synced.passes, p);
+  mtx_unlock(&g->synced.lock);
+}
+
+void gate_leave(struct fs *fs, struct gate_pass *p) {
+  struct gate *g = &fs->gate;
+
+  mtx_lock(&g->synced.lock);
+  DL_DELETE(g->synced.passes, p);
+  if (g->synced.moves != NULL)
+    cond_broadcast(&g->synced.turn);
+  mtx_unlock(&g->synced.lock);
+}
+
+static bool meet(const struct gate_move *a, const struct gate_move *b) {
+  return moves_key(a, b->root, b->from) || moves_key(a, b->root, b->to) ||
+         moves_key(b, a->root, a->from) || moves_key(b, a->root, a->to);
+}
+
+static bool must_wait_locked(struct fs *fs, const struct gate_move *m) {
+  const struct gate_move *other;
+  const struct gate_pass *p;
+  bool wait = false;
+
+  DL_FOREACH (fs->gate.synced.moves, other)
+    wait |= other != m && other->runs && meet(m, other);
+  DL_FOREACH (fs->gate.synced.passes, p)
+    wait |= in_the_way(fs, m, p);
+  return wait;
+}
+
+bool gate_move_begin(struct fs *fs, struct gate_move *m) {
+  struct gate *g = &fs->gate;
+  bool waited = false;
+
+  m->runs = false;
+  mtx_lock(&g->synced.lock);
+  DL_APPEND(g->synced.moves, m);
+  while (must_wait_locked(fs, m)) {
+    waited = true;
+    cond_wait(&g->synced.turn, &g->synced.lock);
+  }
+  m->runs = true;
+  mtx_unlock(&g->synced.lock);
+  return waited;
+}
+
+void gate_move_end(struct fs *fs, struct gate_move *m) {
+  struct gate *g = &fs->gate;
+
+  mtx_lock(&g->synced.lock);
+  DL_DELETE(g->synced.moves, m);
+  cond_broadcast(&g->synced.turn);
+  mtx_unlock(&g->synced.lock);
+}
+
+int gate_promise(struct fs *fs, struct writing *w) {
+  struct gate_pass pass = {.inos = {w->ino}};
+  int rc;
+
+  gate_enter(fs, &pass);
+  rc = writing_promise(fs, w);
+  gate_leave(fs, &pass);
+  return rc;
+}
+
+int gate_commit(struct fs *fs, struct writing *w) {
+  struct gate_pass pass = {.inos = {w->ino}};
+  int rc;
+
+  gate_enter(fs, &pass);
+  rc = writing_commit(fs, w);
+  gate_leave(fs, &pass);
+  return rc;
+}

@@ -1,0 +1,131 @@
+"""What is changed while a name moves: it goes along, and nothing of it stays behind."""
+import os
+import pathlib
+import threading
+
+import pytest
+from mounting import options, wait_until
+
+BUCKET = "test-bucket-1"
+
+
+class Thread(threading.Thread):
+    """A call of its own, whose error comes with join()."""
+
+    def __init__(self, call):
+        super().__init__()
+        self.call, self.error = call, None
+        self.start()
+
+    def run(self):
+        try:
+            self.call()
+        except OSError as e:
+            self.error = e
+
+    def join(self, timeout=60):
+        super().join(timeout)
+        assert not self.is_alive()
+        if self.error is not None:
+            raise self.error
+
+
+def keys(emu, prefix):
+    found = emu.owner.list_objects_v2(Bucket=BUCKET, Prefix=prefix + "/").get("Contents", [])
+    return [o["Key"][len(prefix) + 1:] for o in found]
+
+
+def body(emu, key):
+    return emu.owner.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+
+
+@pytest.fixture(params=[(), ("writeback",)], ids=["in S3", "in the journal"])
+def mounted(emu, admin, request):
+    prefix = "".join(c for c in request.node.name if c.isalnum())
+    where = admin.mount(f"s3://{BUCKET}/{prefix}", options(
+        emu, "profile=admin2", f"state-dir={admin.dir}/state", *request.param))
+    return pathlib.Path(where), prefix
+
+
+def held_up(emu, operation, call, *before):
+    """A call whose request of that kind takes some time, after those that fail before."""
+    faults = [{"operation": operation, "count": 1, **f} for f in before]
+    emu.admin("POST", "faults", [*faults, {"operation": operation, "count": 1, "effect": "none",
+                                           "ms": 1500}])
+    thread = Thread(call)
+    wait_until(lambda: emu.admin("GET", "faults")[-1]["hits"] == 1)
+    return thread
+
+
+def sync(admin, where):
+    result = admin.run("sync", where)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("step", ["CopyObject", "DeleteObject*"])
+def test_what_is_written_in_a_folder_that_moves(emu, admin, mounted, step):
+    where, prefix = mounted
+    (where / "d").mkdir()
+    for name in ("log", "gone", "old", "attributes"):
+        (where / "d" / name).write_text("first\n")
+    sync(admin, where)
+    folder = os.open(where / "d", os.O_RDONLY | os.O_DIRECTORY)
+    log = os.open(where / "d" / "log", os.O_WRONLY | os.O_APPEND)
+    late = os.open(where / "d" / "old", os.O_RDONLY)
+
+    def make():
+        with open(os.open("new", os.O_WRONLY | os.O_CREAT, dir_fd=folder), "w") as f:
+            f.write("new\n")
+
+    def append():
+        os.write(log, b"second\n")
+        os.fsync(log)
+
+    def again():
+        with open(os.open("old", os.O_WRONLY, dir_fd=folder), "w") as f:
+            f.write("again\n")
+
+    move = held_up(emu, step, lambda: (where / "d").rename(where / "e"))
+    calls = [Thread(c) for c in (append, make, again,
+                                 lambda: os.unlink("gone", dir_fd=folder),
+                                 lambda: os.mkdir("sub", dir_fd=folder),
+                                 lambda: os.chmod("attributes", 0o600, dir_fd=folder))]
+    move.join()
+    for call in calls:
+        call.join()
+    os.write(log, b"third\n")
+    for fd in (log, late, folder):
+        os.close(fd)
+    want = {"log": "first\nsecond\nthird\n", "new": "new\n", "old": "again\n",
+            "attributes": "first\n"}
+    assert sorted(os.listdir(where)) == ["e"]
+    assert sorted(os.listdir(where / "e")) == sorted([*want, "sub"])
+    assert {n: (where / "e" / n).read_text() for n in want} == want
+    assert (where / "e" / "attributes").stat().st_mode & 0o777 == 0o600
+    sync(admin, where)
+    assert [k for k in keys(emu, prefix) if not k.endswith("/")] == sorted("e/" + n for n in want)
+    assert {n: body(emu, f"{prefix}/e/{n}").decode() for n in want} == want
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["as it was", "changed"])
+def test_closing_what_is_being_replaced(emu, admin, mounted, changed):
+    where, prefix = mounted
+    (where / "f").write_text("old\n" * 30000)
+    (where / "new").write_text("new\n")
+    sync(admin, where)
+    held = os.open(where / "f", os.O_RDWR)
+    # Held open, the new one is copied before the rename returns.
+    hold = os.open(where / "new", os.O_RDONLY)
+    if changed:
+        os.pwrite(held, b"changed", 0)
+    # The copy is made, and who asked for it does not know that yet.
+    move = held_up(emu, "CopyObject", lambda: (where / "new").rename(where / "f"),
+                   {"effect": "error", "status": 503, "code": "SlowDown", "after": True})
+    close = Thread(lambda: os.close(held))
+    move.join()
+    close.join()
+    os.close(hold)
+    assert os.listdir(where) == ["f"]
+    assert (where / "f").read_text() == "new\n"
+    sync(admin, where)
+    assert keys(emu, prefix) == ["f"]
