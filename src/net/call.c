@@ -293,6 +293,8 @@ static void on_done(void *arg, int err, const struct http_reply *r, const char *
   call->synced.transfer = NULL;
   call->synced.state = CALL_BUSY;
   mtx_unlock(&call->synced.lock);
+  if (r->again && call->q.repeated != NULL)
+    *call->q.repeated = true;
   if (judge_reply(call, err, r, message)) {
     retry_bucket_return(&call->caller->bucket, call->tokens > 0 ? call->tokens : 1);
     call_end(call, 0, r);

@@ -122,6 +122,20 @@ static size_t on_send(char *data, size_t size, size_t count, void *arg) {
   return len;
 }
 
+#if LIBCURL_VERSION_NUM >= 0x075000
+/* Also when libcurl sends once more by itself. */
+static int before_sending(void *arg, char *to, char *from, int to_port, int from_port) {
+  struct http_transfer *t = arg;
+
+  (void)to;
+  (void)from;
+  (void)to_port;
+  (void)from_port;
+  t->reply.again = t->sendings++ > 0;
+  return CURL_PREREQFUNC_OK;
+}
+#endif
+
 /* A connection that had ended meanwhile: once more from the beginning. */
 static int on_rewind(void *arg, curl_off_t offset, int origin) {
   struct http_transfer *t = arg;
@@ -241,6 +255,10 @@ static void set_callbacks(CURL *c, const struct http_engine *e, struct http_tran
   curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
   curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+#if LIBCURL_VERSION_NUM >= 0x075000
+  curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, before_sending);
+  curl_easy_setopt(c, CURLOPT_PREREQDATA, t);
+#endif
   if (e->verbose) {
     curl_easy_setopt(c, CURLOPT_VERBOSE, 1L);
     curl_easy_setopt(c, CURLOPT_DEBUGFUNCTION, on_debug);

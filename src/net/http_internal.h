@@ -37,6 +37,7 @@ struct http_transfer {
   struct http_reply reply;
   enum header_state header_state;
   size_t header_bytes;
+  unsigned sendings;            /* libcurl sends once more when a kept connection had ended */
   int stopped;                  /* errno by which a callback or limit ended it */
   const char *why;              /* our words for it, or NULL */
   size_t sent;                  /* of the body; where `up` is limited */

@@ -314,3 +314,16 @@ def test_permission_to_write_is_asked_for_when_somebody_writes(reading_emu, plac
             change()
     assert os.listdir(theirs) == ["abalone.csv"]
     assert len(asked()) == 4  # a denial is remembered
+
+
+@pytest.mark.parametrize("make", ["symlink", "mkdir", "mkfifo"])
+def test_a_reply_that_is_lost_on_a_kept_connection(emu, mount, make):
+    where = mount()
+    for n in range(5):
+        (where / f"before{n}").mkdir()
+        emu.admin("POST", "faults", {"operation": "PutObject", "effect": "drop", "count": 1})
+        if make == "symlink":
+            (where / f"new{n}").symlink_to("target")
+        else:
+            getattr(os, make)(where / f"new{n}")
+    assert len(os.listdir(where)) >= 10

@@ -55,7 +55,8 @@ struct call_request {
   int64_t stall_timeout_ms;   /* 0: the engine's; longer for what a service does in silence */
   unsigned max_attempts;      /* 0: the caller's */
   /* Becomes true before done() when an attempt that may have been carried out
-   * (no reply, or one of a service in trouble) was followed by another, so that
+   * (no reply, also on a kept connection that libcurl gave up by itself, or one of a service in
+   * trouble) was followed by another, so that
    * a change can ask whether it already happened. May be NULL. */
   bool *repeated;
   /* Success (2xx): headers are judged by accept() on every attempt before a

@@ -35,6 +35,9 @@ void http_engine_free(struct http_engine *e);
 struct http_reply {
   int status;            /* 0 while no status line came */
   struct kvlist headers; /* of the final reply */
+  /* The request was sent more than once: a kept connection had ended without a reply, before it
+   * came or after. Needs libcurl 7.80. */
+  bool again;
 };
 
 struct http_request {

@@ -330,6 +330,27 @@ Test(call, broken_connections_are_retried) {
   expect_recovery(&w, &q, 4);
 }
 
+/* libcurl sends once more by itself then, and the refusal may be about what the first one did. */
+Test(call, what_was_sent_on_a_kept_connection_may_have_been_done) {
+  bool repeated = false;
+  unsigned gets;
+
+  PLAY({200, NULL, "fine"}, {0, NULL, NULL}, {412, NULL, ERROR_XML("PreconditionFailed")});
+  q.repeated = &repeated;
+  perform(&w, &q, &r);
+  cr_assert_eq(r.err, 0);
+  cr_expect_not(repeated);
+  result_fini(&r);
+  gets = atomic_load(&w.source.gets);
+  perform(&w, &q, &r);
+  cr_assert_eq(r.error.http_status, 412);
+  cr_expect(repeated);
+  cr_expect_eq(atomic_load(&w.source.gets), gets + 1, "one attempt of ours");
+  cr_expect_eq(server_requests(w.server), 3);
+  result_fini(&r);
+  world_fini(&w);
+}
+
 Test(call, attempts_end) {
   PLAY({503, NULL, ERROR_XML("SlowDown")});
 
