@@ -11,6 +11,10 @@
  *             an archive): where what lies between takes less time to fetch than a round trip
  *             for each read, all of it is fetched
  *
+ * Several threads may read one open file, each forward in a place of its own: the last few
+ * places are remembered, and a read that goes on at one of them takes it up again. Those that
+ * take turns share the window, and what was fetched for one is kept while others are read.
+ *
  * What is fetched ahead grows with what was read in the pattern: PATTERN_GROWTH
  * times of it, up to the limits, and once that for a forward reader that skipped
  * more than it read lately; with a hopping one's way, as much again. A read that breaks the pattern
@@ -18,6 +22,7 @@
 #ifndef S3APFS_SRC_DATA_PATTERN_H
 #define S3APFS_SRC_DATA_PATTERN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +30,8 @@
  * trips; one that stops has fetched eight times what it used at the most. */
 #define PATTERN_GROWTH 8
 #define PATTERN_RANGES_MAX 16
+
+#define PATTERN_PLACES 8
 
 enum pattern_kind {
   PATTERN_RANDOM,
@@ -34,8 +41,21 @@ enum pattern_kind {
   PATTERN_HOPPING
 };
 
+/* Where reading was left for another place. */
+struct pattern_place {
+  uint64_t begin;
+  uint64_t next;
+  uint64_t run;
+  uint64_t ahead;
+  int64_t balance;
+  uint64_t left; /* which read was the first elsewhere; 0: no place */
+  bool forward;  /* by several reads */
+  bool shared;   /* it was taken up before: readers take turns */
+};
+
 struct pattern {
   enum pattern_kind kind;
+  uint64_t begin; /* where a forward read began */
   uint64_t next;  /* where a forward read goes on */
   uint64_t run;   /* bytes read in the pattern */
   uint64_t ahead; /* fetched up to here (backward: down to here) */
@@ -47,6 +67,11 @@ struct pattern {
   unsigned back_steps; /* reads in a row that ended where the last began */
   unsigned hops;       /* in a row */
   uint64_t hops_from;  /* where the first began */
+  bool shared;         /* there are other places that take turns with this one */
+  uint64_t reads;      /* all of them */
+  uint64_t behind;     /* how much of what was read stays, for requests that come late */
+  unsigned strangers;  /* reads in a row that went on nowhere */
+  struct pattern_place places[PATTERN_PLACES];
 };
 
 struct pattern_limits {
@@ -74,6 +99,11 @@ struct pattern_plan {
 /* Notes the read of [offset, end), end > offset, and plans. */
 void pattern_note(struct pattern *p, uint64_t offset, uint64_t end, const struct pattern_limits *l,
                   struct pattern_plan *out);
+/* What was fetched ahead in [from, to) is still expected by somebody who reads at another place
+ * than the last read did. */
+bool pattern_expects(const struct pattern *p, uint64_t from, uint64_t to);
+/* Reads are such that something is fetched ahead of them. */
+bool pattern_is_stream(const struct pattern *p);
 /* Fetching stopped at `reached` although the plan went on to `planned`. */
 void pattern_stopped(struct pattern *p, uint64_t planned, uint64_t reached);
 

@@ -22,7 +22,7 @@
 
 #include "pattern.h"
 
-#define KEPT_MAX 64
+#define KEPT_MAX 128
 #define AHEAD_MAX 64 /* extents begun at once */
 #define CANCEL_TRIES 2
 #define DISK_WINDOW ((size_t)32 << 20) /* a part for each thread that reads from disk */
@@ -89,7 +89,8 @@ static void take_passed_locked(struct reader *r, const struct pattern_plan *plan
   for (size_t i = 0; i < r->synced.kept_count; i++) {
     struct extent *e = r->synced.kept[i];
 
-    if (e->offset + e->length <= plan->keep_from || e->offset >= plan->keep_to)
+    if ((e->offset + e->length <= plan->keep_from || e->offset >= plan->keep_to) &&
+        !pattern_expects(&r->synced.pattern, e->offset, e->offset + e->length))
       out[(*count)++] = e;
     else
       r->synced.kept[left++] = e;
@@ -98,7 +99,7 @@ static void take_passed_locked(struct reader *r, const struct pattern_plan *plan
 }
 
 static size_t stream_share_locked(struct reader *r) {
-  bool streams = r->synced.pattern.kind != PATTERN_RANDOM && r->synced.pattern.run > 0;
+  bool streams = pattern_is_stream(&r->synced.pattern);
   int change = (int)streams - (int)r->synced.streaming;
 
   r->synced.streaming = streams;

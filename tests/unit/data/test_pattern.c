@@ -363,3 +363,146 @@ Test(pattern, what_could_not_be_fetched_is_planned_again) {
   cr_assert_eq(plan.count, 1);
   cr_expect_eq(plan.ranges[0].from, 6 * MB);
 }
+
+/* --- several places --- */
+
+#define TURNS 4
+#define REGION (64 * MB)
+
+/* Somebody at each of four places goes on; `order` chooses who. Nothing may be planned twice. */
+static uint64_t take_turns(uint64_t (*order)(uint64_t turn)) {
+  static bool seen[TURNS * REGION / (128 * KB)];
+  uint64_t at[TURNS] = {0};
+  uint64_t unplanned = 0;
+  uint64_t left = TURNS * REGION / (128 * KB);
+
+  memset(seen, 0, sizeof(seen));
+  limits.size = TURNS * REGION;
+  for (uint64_t turn = 0; left > 0; turn++) {
+    uint64_t who = order(turn) % TURNS;
+    uint64_t offset = who * REGION + at[who];
+
+    if (at[who] == REGION)
+      continue;
+    note(offset, 128 * KB);
+    at[who] += 128 * KB;
+    left--;
+    unplanned += !seen[offset / (128 * KB)];
+    seen[offset / (128 * KB)] = true;
+    for (size_t i = 0; i < plan.count; i++)
+      for (uint64_t cell = plan.ranges[i].from; cell < plan.ranges[i].to; cell += 128 * KB) {
+        cr_assert_not(seen[cell / (128 * KB)], "%llu again", (unsigned long long)cell);
+        seen[cell / (128 * KB)] = true;
+      }
+  }
+  return unplanned;
+}
+
+static uint64_t one_after_the_other(uint64_t turn) {
+  return turn;
+}
+
+static uint64_t as_it_comes(uint64_t turn) {
+  return (turn + 1) * 0x9e3779b97f4a7c15u >> 40;
+}
+
+Test(pattern, readers_that_take_turns_in_one_file_all_go_forward) {
+  cr_expect_leq(take_turns(one_after_the_other), TURNS * 4);
+  setup();
+  cr_expect_leq(take_turns(as_it_comes), TURNS * 4);
+}
+
+static void read_in_turn(uint64_t from, unsigned steps) {
+  for (uint64_t k = 0; k < steps; k++)
+    for (uint64_t i = 0; i < TURNS; i++)
+      note(i * 200 * MB + from + k * 128 * KB, 128 * KB);
+}
+
+Test(pattern, readers_that_take_turns_share_the_window_and_keep_what_is_theirs) {
+  uint64_t done = 128 * 128 * KB;
+
+  read_in_turn(0, 128);
+  for (uint64_t i = 0; i < TURNS - 1; i++) {
+    uint64_t begin = i * 200 * MB + done;
+
+    cr_expect(pattern_expects(&pattern, begin, begin + 16 * MB));
+    cr_expect_not(pattern_expects(&pattern, begin + 24 * MB, begin + 32 * MB));
+    cr_expect_not(pattern_expects(&pattern, begin - 8 * MB, begin - 4 * MB));
+  }
+  cr_expect_geq(pattern.ahead, 600 * MB + done + 16 * MB);
+  cr_expect_leq(pattern.ahead, 600 * MB + done + 24 * MB);
+  cr_expect(pattern_is_stream(&pattern));
+}
+
+Test(pattern, places_are_given_up_for_random_reads) {
+  read_in_turn(0, 128);
+  for (uint64_t i = 0; i < 18; i++)
+    note(100 * MB + i * i * 3 * MB, 4 * KB);
+  cr_expect_eq(plan.keep_to, 0);
+  cr_expect_not(pattern_expects(&pattern, 0, limits.size));
+  cr_expect_not(pattern_is_stream(&pattern));
+}
+
+Test(pattern, places_are_given_up_when_nobody_comes_back) {
+  uint64_t at = 128 * 128 * KB;
+
+  read_in_turn(0, 128);
+  for (unsigned i = 0; i < 600 && (pattern_expects(&pattern, 0, limits.size) || i < 2);
+       i++, at += 128 * KB)
+    note(at, 128 * KB);
+  cr_expect_not(pattern_expects(&pattern, 0, limits.size));
+  cr_expect_eq(plan.keep_to, pattern.ahead, "nor is what lies behind");
+  note(at, 128 * KB);
+  cr_expect_geq(pattern.ahead, at + 100 * MB, "all of the window is its own");
+}
+
+Test(pattern, one_who_jumps_about_does_not_disturb_one_who_goes_on) {
+  uint64_t jump = 7;
+
+  for (uint64_t at = 0; at < 64 * MB; at += 128 * KB) {
+    note(at, 128 * KB);
+    if (at >= 16 * MB)
+      cr_expect_geq(pattern.ahead, at + 32 * MB);
+    for (unsigned i = 0; i < 2; i++) {
+      jump = (jump * 6364136223846793005U + 1442695040888963407U) % (700 * MB);
+      note(300 * MB + jump, 4 * KB);
+      cr_expect_eq(plan.count, 0);
+    }
+  }
+}
+
+Test(pattern, two_reads_that_meet_after_others_fetch_nothing_ahead) {
+  note(300 * MB, 128 * KB);
+  note(100 * MB, 128 * KB);
+  note(300 * MB + 128 * KB, 128 * KB);
+  cr_expect_eq(plan.count, 0);
+  note(100 * MB + 512 * KB, 128 * KB);
+  cr_expect_eq(plan.count, 0, "close by is not enough");
+  cr_expect_eq(pattern.kind, PATTERN_RANDOM);
+}
+
+Test(pattern, nothing_is_fetched_ahead_where_another_began) {
+  for (uint64_t k = 0; k < 64; k++) {
+    note(100 * MB + k * 128 * KB, 128 * KB);
+    note(116 * MB + k * 128 * KB, 128 * KB);
+  }
+  for (uint64_t at = 108 * MB; at < 116 * MB; at += 128 * KB) {
+    note(at, 128 * KB);
+    cr_expect_leq(pattern.ahead, 116 * MB);
+  }
+  note(116 * MB, 128 * KB);
+  cr_expect_gt(pattern.ahead, 116 * MB, "who arrives there goes on");
+}
+
+Test(pattern, what_could_not_be_fetched_for_one_who_waits_is_planned_again) {
+  uint64_t planned_to;
+
+  read_in_turn(0, 128);
+  note(128 * 128 * KB, 128 * KB);
+  planned_to = pattern.ahead;
+  note(200 * MB + 128 * 128 * KB, 128 * KB);
+  pattern_stopped(&pattern, planned_to, 20 * MB);
+  note(129 * 128 * KB, 128 * KB);
+  cr_assert_geq(plan.count, 1);
+  cr_expect_eq(plan.ranges[0].from, 20 * MB);
+}

@@ -154,3 +154,15 @@ Test(share, who_closed_its_file_leaves_its_part_to_the_others) {
 Test(share, who_jumps_about_leaves_its_part_to_the_others) {
   expect_all_for_one(jump);
 }
+
+Test(share, places_of_one_file_that_are_read_in_turn_are_fetched_once) {
+  struct mem_store_counts c;
+
+  open_streams(24 * MB, 1);
+  for (uint64_t at = 0; at < SIZE / 4; at += DATA_GRID)
+    for (uint64_t i = 0; i < 4; i++)
+      read_at(&streams[0], i * SIZE / 4 + at);
+  mem_store_counts(store, &c);
+  cr_expect_eq(c.bytes, SIZE, "%llu bytes", (unsigned long long)c.bytes);
+  cr_expect_leq(c.gets, SIZE / DATA_GRID / 2, "%u requests", c.gets);
+}
