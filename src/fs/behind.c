@@ -113,12 +113,7 @@ static void unqueue(struct fs *fs, struct writing *w) {
 }
 
 int behind_finish(struct fs *fs, struct writing *w) {
-  struct commit_result r;
-  int rc = staged_commit_acked(w->staged, &r);
-
-  writing_committed(fs, w, rc, &r);
-  commit_result_fini(&r);
-  return rc;
+  return writing_send(fs, w, staged_commit_acked);
 }
 
 /* Nobody waits for a store that does not answer more than once. */

@@ -70,6 +70,7 @@ static void fs_release_parts(struct fs *fs) {
   versions_free(fs);
   fs_roots_free(fs);
   gate_fini(&fs->gate);
+  cond_fini(&fs->synced.told);
   mtx_fini(&fs->synced.lock);
 }
 
@@ -81,6 +82,7 @@ int fs_new(struct catalog *catalog, const struct fs_options *o, struct fs **out)
     return -ENOMEM;
   mtx_init(&fs->synced.lock, RANK_FS);
   gate_init(&fs->gate);
+  cond_init(&fs->synced.told);
   fs->catalog = *catalog;
   fs_set_deadline(fs, o->deadline_ms != 0 ? o->deadline_ms : DEFAULT_DEADLINE_MS);
   rc = fs_parts(fs, o);

@@ -58,10 +58,11 @@ struct writing {
   atomic_bool timed;              /* that time was set by somebody, and nothing was written since */
   atomic_bool mapped; /* changed by a mapping since it was saved last: any release commits */
   /* under the file system's lock: */
-  unsigned refs; /* handles and calls under way */
-  unsigned lent; /* of those: who only looks, or commits what there is */
-  bool known;    /* found by its inode */
-  bool queued;   /* behind.c will commit it */
+  unsigned refs;    /* handles and calls under way */
+  unsigned lent;    /* of those: who only looks, or commits what there is */
+  bool known;       /* found by its inode */
+  bool queued;      /* behind.c will commit it */
+  unsigned sending; /* commits under way whose outcome the names were not told yet */
   UT_hash_handle hh;
 };
 
@@ -137,6 +138,7 @@ struct fs {
     size_t writes_count;
     struct fs_handle *handles; /* given to the kernel and not released yet */
     struct writing *writings;  /* by ino */
+    struct cond told;          /* one of them is not `sending` any more */
     uint64_t serial;           /* of the last one */
     struct unnoted *unnoted;   /* unnoted.c; and whether behind.c tries it */
     bool unnoted_tried;
@@ -300,12 +302,18 @@ int writing_commit(struct fs *fs, struct writing *w);
 /* Size and times of an inode that is written to take the place of the store's. */
 void writing_show(struct fs *fs, struct fs_entry *e);
 void writings_free(struct fs *fs);
-/* After a commit, whose outcome this was. */
 /* Another process is to know what a version was sent with, as soon as the journal does not tell it
  * any more. For staging_options.stored; arg: the struct fs. */
 void writing_stored(void *arg, const struct store *s, const char *key, const char *etag,
                     const struct kvlist *meta);
+/* The names are told of a commit, whose outcome this was. */
 void writing_committed(struct fs *fs, struct writing *w, int rc, const struct commit_result *r);
+/* A commit, and that. */
+int writing_send(struct fs *fs, struct writing *w,
+                 int (*commit)(struct staged *f, struct commit_result *out));
+/* What is not dirty any more is in the store, but whoever sent it may not have told the names yet:
+ * waits for that. True: it had to. */
+bool writing_await_told(struct fs *fs, struct writing *w);
 /* A close or an fsync: as its source promises, to the store or to the journal. */
 int writing_promise(struct fs *fs, struct writing *w);
 

@@ -12,6 +12,18 @@
 #include "s3apfs/base/log.h"
 #include "s3apfs/data/later.h"
 
+static int settle(struct fs *fs, struct writing *w, bool *changed) {
+  int rc = 0;
+
+  if (staged_is_dirty(w->staged)) {
+    rc = writing_commit(fs, w);
+    *changed = rc == 0;
+  }
+  if (rc == 0 && writing_await_told(fs, w))
+    *changed = true;
+  return rc;
+}
+
 int names_settle(struct fs *fs, uint64_t ino, bool *changed) {
   struct writing *w;
   int rc = writing_adopt(fs, ino);
@@ -20,10 +32,7 @@ int names_settle(struct fs *fs, uint64_t ino, bool *changed) {
   w = rc == 0 ? writing_find(fs, ino) : NULL;
   if (w == NULL)
     return rc;
-  if (staged_is_dirty(w->staged)) {
-    rc = writing_commit(fs, w);
-    *changed = rc == 0;
-  }
+  rc = settle(fs, w, changed);
   writing_put(fs, w);
   return rc;
 }
@@ -208,9 +217,10 @@ int names_settle_below(struct fs *fs, const struct root *r, const char *folder) 
 
   for (size_t i = 0; i < count; i++) {
     char *key = rc == 0 ? key_below(fs, all[i], r, folder) : NULL;
+    bool changed = false;
 
-    if (key != NULL && staged_is_dirty(all[i]->staged))
-      rc = writing_commit(fs, all[i]);
+    if (key != NULL)
+      rc = settle(fs, all[i], &changed);
     free(key);
     writing_put(fs, all[i]);
   }

@@ -355,14 +355,43 @@ void writing_committed(struct fs *fs, struct writing *w, int rc, const struct co
     replaced(fs, w);
 }
 
+int writing_send(struct fs *fs, struct writing *w,
+                 int (*commit)(struct staged *f, struct commit_result *out)) {
+  struct commit_result r = {0};
+  int rc;
+
+  mtx_lock(&fs->synced.lock);
+  w->sending++;
+  mtx_unlock(&fs->synced.lock);
+  rc = commit(w->staged, &r);
+  writing_committed(fs, w, rc, &r);
+  commit_result_fini(&r);
+  mtx_lock(&fs->synced.lock);
+  w->sending--;
+  cond_broadcast(&fs->synced.told);
+  mtx_unlock(&fs->synced.lock);
+  return rc;
+}
+
+bool writing_await_told(struct fs *fs, struct writing *w) {
+  bool waited = false;
+
+  mtx_lock(&fs->synced.lock);
+  while (w->sending > 0) {
+    waited = true;
+    cond_wait(&fs->synced.told, &fs->synced.lock);
+  }
+  mtx_unlock(&fs->synced.lock);
+  return waited;
+}
+
 static int commit_once(struct fs *fs, struct writing *w) {
   struct commit_result r = {0};
   int rc = staged_is_dirty(w->staged) ? writing_dress_time(w, false) : 0;
 
   if (rc == 0)
-    rc = staged_commit(w->staged, &r);
+    return writing_send(fs, w, staged_commit);
   writing_committed(fs, w, rc, &r);
-  commit_result_fini(&r);
   return rc;
 }
 
