@@ -133,9 +133,10 @@ static int edit_child(struct fs *fs, uint64_t ino, const struct edit *e) {
 
 static int edit_inode(struct fs *fs, uint64_t ino, const struct edit *e) {
   struct gate_pass pass = {.inos = {ino}};
-  int rc;
+  int rc = gate_enter(fs, &pass);
 
-  gate_enter(fs, &pass);
+  if (rc != 0)
+    return rc;
   rc = edit_child(fs, ino, e);
   gate_leave(fs, &pass);
   return rc;

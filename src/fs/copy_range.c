@@ -80,7 +80,9 @@ int fs_copy_range(struct fs *fs, uint64_t in, uint64_t off_in, uint64_t out, uin
       !read_version(fs_file_of(in), &attr) || attr.size == 0 || len < attr.size ||
       attr.size > STORE_COPY_MAX)
     return -EOPNOTSUPP;
-  gate_enter(fs, &pass);
+  rc = gate_enter(fs, &pass);
+  if (rc != 0)
+    return rc;
   rc = ns_get_key(fs->ns, fs_file_of(in)->ino, &r, &key);
   if (rc == 0) {
     rc = copy_object(fs, w, r, key, &attr);

@@ -301,9 +301,10 @@ int file_open(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out) {
 
 int fs_open(struct fs *fs, uint64_t ino, int flags, struct fs_opened *out) {
   struct gate_pass pass = {.inos = {ino}, .reads = !writes_to(flags)};
-  int rc;
+  int rc = gate_enter(fs, &pass);
 
-  gate_enter(fs, &pass);
+  if (rc != 0)
+    return rc;
   rc = file_open(fs, ino, flags, out);
   gate_leave(fs, &pass);
   return rc;

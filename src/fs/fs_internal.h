@@ -320,13 +320,15 @@ int writing_promise(struct fs *fs, struct writing *w);
 /* --- gate.c --- */
 void gate_init(struct gate *g);
 void gate_fini(struct gate *g);
-/* Waits for moves of these inodes. Keys are looked for afterwards: they stay what they are until
+/* Waits for moves of these inodes, no longer than a request may: -EINTR, -ETIMEDOUT, and there is
+ * no pass. Keys are looked for afterwards: they stay what they are until
  * the pass is given back. Not while another pass is held. */
-void gate_enter(struct fs *fs, struct gate_pass *p);
+int gate_enter(struct fs *fs, struct gate_pass *p);
 void gate_leave(struct fs *fs, struct gate_pass *p);
-/* Waits for passes and moves in its way, and keeps out those that come. Whether it had to wait:
- * what was known of the names may be old then. */
-bool gate_move_begin(struct fs *fs, struct gate_move *m);
+/* Waits for passes and moves in its way, as long as a request may, and keeps out those that come.
+ * *waited: it had to, and what was known of the names may be old. To be ended whatever came of it.
+ */
+int gate_move_begin(struct fs *fs, struct gate_move *m, bool *waited);
 void gate_move_end(struct fs *fs, struct gate_move *m);
 /* writing_promise() and writing_commit() with a pass. */
 int gate_promise(struct fs *fs, struct writing *w);

@@ -59,14 +59,34 @@ static bool is_moved_locked(struct fs *fs, const struct gate_pass *p) {
   return moved;
 }
 
-void gate_enter(struct fs *fs, struct gate_pass *p) {
+/* The move or pass that is waited for may last as long as a large folder takes. */
+static int wait_turn_locked(struct gate *g, const struct patience *p) {
+  int rc;
+
+  patience_wait(p, &g->synced.turn, &g->synced.lock);
+  mtx_unlock(&g->synced.lock);
+  rc = patience_check(p);
+  mtx_lock(&g->synced.lock);
+  return rc;
+}
+
+static int enter(struct fs *fs, struct gate_pass *pass, const struct patience *p) {
   struct gate *g = &fs->gate;
+  int rc = 0;
 
   mtx_lock(&g->synced.lock);
-  while (is_moved_locked(fs, p))
-    cond_wait(&g->synced.turn, &g->synced.lock);
-  DL_APPEND(g->synced.passes, p);
+  while (rc == 0 && is_moved_locked(fs, pass))
+    rc = wait_turn_locked(g, p);
+  if (rc == 0)
+    DL_APPEND(g->synced.passes, pass);
   mtx_unlock(&g->synced.lock);
+  return rc;
+}
+
+int gate_enter(struct fs *fs, struct gate_pass *pass) {
+  struct patience p = fs_patience(fs);
+
+  return enter(fs, pass, &p);
 }
 
 void gate_leave(struct fs *fs, struct gate_pass *p) {
@@ -96,22 +116,6 @@ static bool must_wait_locked(struct fs *fs, const struct gate_move *m) {
   return wait;
 }
 
-bool gate_move_begin(struct fs *fs, struct gate_move *m) {
-  struct gate *g = &fs->gate;
-  bool waited = false;
-
-  m->runs = false;
-  mtx_lock(&g->synced.lock);
-  DL_APPEND(g->synced.moves, m);
-  while (must_wait_locked(fs, m)) {
-    waited = true;
-    cond_wait(&g->synced.turn, &g->synced.lock);
-  }
-  m->runs = true;
-  mtx_unlock(&g->synced.lock);
-  return waited;
-}
-
 void gate_move_end(struct fs *fs, struct gate_move *m) {
   struct gate *g = &fs->gate;
 
@@ -121,22 +125,42 @@ void gate_move_end(struct fs *fs, struct gate_move *m) {
   mtx_unlock(&g->synced.lock);
 }
 
-int gate_promise(struct fs *fs, struct writing *w) {
-  struct gate_pass pass = {.inos = {w->ino}};
-  int rc;
+int gate_move_begin(struct fs *fs, struct gate_move *m, bool *waited) {
+  struct patience p = fs_patience(fs);
+  struct gate *g = &fs->gate;
+  int rc = 0;
 
-  gate_enter(fs, &pass);
-  rc = writing_promise(fs, w);
+  *waited = false;
+  m->runs = false;
+  mtx_lock(&g->synced.lock);
+  DL_APPEND(g->synced.moves, m);
+  while (rc == 0 && must_wait_locked(fs, m)) {
+    *waited = true;
+    rc = wait_turn_locked(g, &p);
+  }
+  m->runs = rc == 0;
+  mtx_unlock(&g->synced.lock);
+  return rc;
+}
+
+/* As long as it takes: what was written has no other way. */
+static int with_pass(struct fs *fs, struct writing *w,
+                     int (*save)(struct fs *fs, struct writing *w)) {
+  static const struct patience endless;
+  struct gate_pass pass = {.inos = {w->ino}};
+  int rc = enter(fs, &pass, &endless);
+
+  if (rc != 0)
+    return rc;
+  rc = save(fs, w);
   gate_leave(fs, &pass);
   return rc;
 }
 
-int gate_commit(struct fs *fs, struct writing *w) {
-  struct gate_pass pass = {.inos = {w->ino}};
-  int rc;
+int gate_promise(struct fs *fs, struct writing *w) {
+  return with_pass(fs, w, writing_promise);
+}
 
-  gate_enter(fs, &pass);
-  rc = writing_commit(fs, w);
-  gate_leave(fs, &pass);
-  return rc;
+int gate_commit(struct fs *fs, struct writing *w) {
+  return with_pass(fs, w, writing_commit);
 }

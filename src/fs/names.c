@@ -112,9 +112,10 @@ static int make_folder(struct fs *fs, uint64_t parent, const char *name, const s
 int fs_mkdir(struct fs *fs, uint64_t parent, const char *name, const struct fs_maker *by,
              struct fs_entry *out) {
   struct gate_pass pass = {.inos = {parent}};
-  int rc;
+  int rc = gate_enter(fs, &pass);
 
-  gate_enter(fs, &pass);
+  if (rc != 0)
+    return rc;
   rc = make_folder(fs, parent, name, by, out);
   gate_leave(fs, &pass);
   return rc;
@@ -146,9 +147,10 @@ static int make_link(struct fs *fs, uint64_t parent, const char *name, const cha
 int fs_symlink(struct fs *fs, uint64_t parent, const char *name, const char *target,
                const struct fs_maker *by, struct fs_entry *out) {
   struct gate_pass pass = {.inos = {parent}};
-  int rc;
+  int rc = gate_enter(fs, &pass);
 
-  gate_enter(fs, &pass);
+  if (rc != 0)
+    return rc;
   rc = make_link(fs, parent, name, target, by, out);
   gate_leave(fs, &pass);
   return rc;
@@ -183,9 +185,10 @@ int names_mknod(struct fs *fs, uint64_t parent, const char *name, const struct f
 int fs_mknod(struct fs *fs, uint64_t parent, const char *name, const struct fs_maker *by,
              struct fs_entry *out) {
   struct gate_pass pass = {.inos = {parent}};
-  int rc;
+  int rc = gate_enter(fs, &pass);
 
-  gate_enter(fs, &pass);
+  if (rc != 0)
+    return rc;
   rc = names_mknod(fs, parent, name, by, out);
   gate_leave(fs, &pass);
   return rc;
@@ -264,9 +267,11 @@ static int unlink_version(struct fs *fs, uint64_t parent, const char *name) {
 
 int fs_unlink(struct fs *fs, uint64_t parent, const char *name) {
   struct gate_pass pass = {.inos = {parent}};
-  int rc = -ESTALE;
+  int rc = gate_enter(fs, &pass);
 
-  gate_enter(fs, &pass);
+  if (rc != 0)
+    return rc;
+  rc = -ESTALE;
   for (int i = 0; i < TRIES && rc == -ESTALE; i++)
     rc = unlink_version(fs, parent, name);
   if (rc == 0)
@@ -349,9 +354,10 @@ static int remove_folder(struct fs *fs, uint64_t parent, const char *name) {
 
 int fs_rmdir(struct fs *fs, uint64_t parent, const char *name) {
   struct gate_pass pass = {.inos = {parent}};
-  int rc;
+  int rc = gate_enter(fs, &pass);
 
-  gate_enter(fs, &pass);
+  if (rc != 0)
+    return rc;
   rc = remove_folder(fs, parent, name);
   gate_leave(fs, &pass);
   return rc;

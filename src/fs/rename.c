@@ -360,6 +360,7 @@ static int rename_names(struct renaming *r) {
 static int rename_alone(struct renaming *r) {
   struct gate_move m = {.root = r->root, .own = &r->pass};
   bool folder = r->from.type == NS_DIR;
+  bool waited;
   char *from = strdup(r->from.key);
   char *to = r->to.key != NULL ? strdup(r->to.key) : text_printf("%s%s", r->key, folder ? "/" : "");
   int rc = from != NULL && to != NULL ? 0 : -ENOMEM;
@@ -367,7 +368,8 @@ static int rename_alone(struct renaming *r) {
   if (rc == 0) {
     m.from = from;
     m.to = to;
-    if (gate_move_begin(r->fs, &m)) {
+    rc = gate_move_begin(r->fs, &m, &waited);
+    if (rc == 0 && waited) {
       unresolve(r);
       rc = resolve(r);
     }
@@ -398,12 +400,15 @@ int fs_rename(struct fs *fs, uint64_t parent, const char *name, uint64_t newpare
                        .newname = newname,
                        .flags = flags,
                        .pass = {.inos = {parent, newparent}}};
-  int rc = -ESTALE;
+  int rc;
 
   if ((flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE)) != 0 ||
       flags == (RENAME_NOREPLACE | RENAME_EXCHANGE))
     return -EINVAL;
-  gate_enter(fs, &r.pass);
+  rc = gate_enter(fs, &r.pass);
+  if (rc != 0)
+    return rc;
+  rc = -ESTALE;
   for (int i = 0; i < TRIES && rc == -ESTALE; i++)
     rc = rename_once(&r);
   gate_leave(fs, &r.pass);

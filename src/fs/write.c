@@ -152,9 +152,10 @@ static int create(struct fs *fs, uint64_t parent, const char *name, int flags,
 int fs_create(struct fs *fs, uint64_t parent, const char *name, int flags,
               const struct fs_maker *by, struct fs_entry *out, struct fs_opened *opened) {
   struct gate_pass pass = {.inos = {parent}};
-  int rc;
+  int rc = gate_enter(fs, &pass);
 
-  gate_enter(fs, &pass);
+  if (rc != 0)
+    return rc;
   rc = create(fs, parent, name, flags, by, out, opened);
   gate_leave(fs, &pass);
   return rc;
@@ -273,7 +274,9 @@ int fs_truncate(struct fs *fs, uint64_t ino, uint64_t handle, uint64_t size) {
     rc = truncate_staged(fs, w, size);
     return rc == 0 ? writing_touch(fs, w) : rc;
   }
-  gate_enter(fs, &pass);
+  rc = gate_enter(fs, &pass);
+  if (rc != 0)
+    return rc;
   rc = writing_begin(fs, ino, &w);
   gate_leave(fs, &pass);
   if (rc != 0)

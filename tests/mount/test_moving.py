@@ -1,7 +1,10 @@
 """What is changed while a name moves: it goes along, and nothing of it stays behind."""
 import os
 import pathlib
+import signal
+import subprocess
 import threading
+import time
 
 import pytest
 from mounting import options, wait_until
@@ -129,3 +132,22 @@ def test_closing_what_is_being_replaced(emu, admin, mounted, changed):
     assert (where / "f").read_text() == "new\n"
     sync(admin, where)
     assert keys(emu, prefix) == ["f"]
+
+
+def test_who_waits_for_a_move_can_be_ended(emu, admin, mounted):
+    """A large folder takes long: a program that opens something in it meanwhile is no prisoner."""
+    where, prefix = mounted
+    emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/from/f", Body=b"content")
+    emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/from/sub/f", Body=b"content")
+    emu.admin("POST", "faults", {"operation": "CopyObject", "count": 1, "effect": "none", "ms": 5000})
+    assert (where / "from" / "f").exists()
+    moving = Thread(lambda: os.rename(where / "from", where / "to"))
+    wait_until(lambda: emu.admin("GET", "faults")[-1]["hits"] == 1)
+    reader = subprocess.Popen(["cat", str(where / "from" / "f")], stdout=subprocess.DEVNULL)
+    wait_until(lambda: pathlib.Path(f"/proc/{reader.pid}/stat").read_text().split()[2] in "SD")
+    time.sleep(0.3)  # it is there long before the copy ends
+    reader.terminate()
+    assert reader.wait(60) == -signal.SIGTERM
+    assert moving.is_alive(), "it had not ended"
+    moving.join()
+    assert (where / "to" / "f").read_bytes() == b"content"
