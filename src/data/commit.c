@@ -159,7 +159,8 @@ static int commit_by_put(struct attempt *a, struct store_attr *out) {
     a->crc_known = true;
     if (f->store->sums != NULL)
       f->store->sums->text(f->store->sums, data, size, a->sum);
-    rc = commit_expect(a, a->sum);
+    commit_digest(a, data, size);
+    rc = commit_expect(a, a->sum[0] != '\0' ? a->sum : a->md5);
   }
   if (rc == 0)
     rc = f->store->write->put(f->store, a->key, data, size, &dress, &a->condition, out);
@@ -201,7 +202,9 @@ static int attempt_once(struct attempt *a, struct store_attr *out) {
 static bool same_bytes(const struct attempt *a, const struct store_detail *d) {
   if (d->has_crc64nvme)
     return d->crc64nvme == a->crc;
-  return a->sum[0] != '\0' && strcmp(a->sum, d->sum) == 0;
+  if (a->sum[0] != '\0' && d->sum[0] != '\0')
+    return strcmp(a->sum, d->sum) == 0;
+  return a->md5[0] != '\0' && strcmp(a->md5, d->attr.etag) == 0;
 }
 
 /* After a lost reply: whether what stands there is what was sent. */

@@ -40,6 +40,7 @@ struct attempt {
   bool dressed;            /* the dress changed */
   bool no_append;          /* the service refused that */
   char sum[STORE_SUM_MAX]; /* of the store's own algorithm, where it has one; "": not known */
+  char md5[33];            /* of what is put in one piece, where it is known */
   uint64_t crc;            /* CRC64NVME of the content, where it is known */
   bool crc_known;
 };
@@ -57,6 +58,10 @@ void commit_take_dress(struct attempt *a);
 void commit_end_dress(struct attempt *a, bool back);
 /* Who asked for it learns what the version that is in the store now was sent with. */
 void commit_tell_stored(const struct attempt *a, const struct store_attr *attr);
+/* --- commit_resume.c --- */
+/* Servers that keep no checksum name what is put in one piece by its MD5. Not that of more than
+ * a megabyte, which would take longer than it is worth. */
+void commit_digest(struct attempt *a, const void *data, size_t len);
 /* --- commit_redress.c --- */
 /* Brings what was changed of the dress, and nothing else, to the base. -ESTALE: that is not the
  * object any more. The turn to commit is the caller's; staged_redress() takes it. */

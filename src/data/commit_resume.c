@@ -6,10 +6,16 @@
  * its checksum is that of the bytes that are here now, and was sent with one of the algorithm
  * that the store uses now. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "commit_internal.h"
+#include "s3apfs/base/buf.h"
 #include "s3apfs/base/crc.h"
+#include "s3apfs/base/digest.h"
+#include "s3apfs/base/text.h"
+
+#define MD5_MAX ((size_t)1 << 20)
 
 static bool changes(const struct layer *l, uint64_t from, uint64_t to) {
   return l->keep < to || ranges_within(&l->own, from, to) > 0;
@@ -33,6 +39,18 @@ static bool is_local(const struct pieces *p) {
     if (p->items[i].kind == PIECE_BASE)
       return false;
   return true;
+}
+
+void commit_digest(struct attempt *a, const void *data, size_t len) {
+  uint8_t digest[16];
+  struct buf hex;
+
+  buf_init(&hex, 0);
+  if (len <= MD5_MAX && digest_once(DIGEST_MD5, data, len, digest) == 0)
+    text_hex(&hex, digest, sizeof(digest));
+  if (buf_error(&hex) == 0)
+    snprintf(a->md5, sizeof(a->md5), "%s", buf_cstr(&hex));
+  buf_fini(&hex);
 }
 
 int commit_checksum(struct attempt *a, uint64_t from, uint64_t to, bool local, uint64_t *crc) {

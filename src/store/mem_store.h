@@ -55,6 +55,7 @@ struct mem_store {
     uint64_t versions;
     int64_t mtime;
     bool etags_of_bytes;
+    bool no_checksums;
     bool deny_list;
     char *list_below;
     uint64_t part_min;

@@ -73,6 +73,8 @@ static int mem_detail(struct store *s, const char *key, struct store_detail *out
   rc = readable_locked(ms, key, &o);
   if (rc == 0)
     rc = fill_detail(o, out);
+  if (rc == 0)
+    out->has_crc64nvme = !ms->synced.no_checksums;
   mtx_unlock(&ms->synced.lock);
   return rc;
 }

@@ -20,6 +20,9 @@ int mem_store_set_meta(struct store *s, const char *key, const char *name, const
 void mem_store_set_mtime(struct store *s, int64_t mtime);
 /* From now on a version's etag says what its bytes are, as that of S3 does without KMS. */
 void mem_store_set_etags_of_bytes(struct store *s);
+/* As some servers do, from now on: no checksums are kept, and an etag is the MD5 of what was put at
+ * once. */
+void mem_store_set_no_checksums(struct store *s);
 void mem_store_set_archived(struct store *s, const char *key, bool archived);
 /* LIST answers -EACCES from now on (GET without LIST), absent keys too. */
 void mem_store_deny_list(struct store *s, bool deny);

@@ -296,6 +296,33 @@ Test(recover, what_came_after_an_unknown_commit_is_kept) {
   expect_nothing_left();
 }
 
+/* A server that keeps no checksums shows only an MD5; the journal need not know of the attempt. */
+Test(recover, what_was_sent_is_recognised_by_its_md5) {
+  mem_store_set_no_checksums(desk.mem);
+  for (int late = 0; late < 2; late++) {
+    struct commit_result r;
+    struct staged *f;
+    struct outcome o;
+
+    cr_assert_eq(staged_new(desk.staging, desk.store, "k", NULL, &f), 0);
+    cr_assert_eq(staged_write(f, 0, "content", 7), 0);
+    cr_assert_eq(staged_acknowledge(f), 0);
+    fault_store_lose(desk.store, FAULT_PUT, 0, 1, -ETIMEDOUT);
+    if (late == 0)
+      fault_store_fail(desk.store, FAULT_DETAIL, 0, 1, -ETIMEDOUT, 0);
+    else
+      fault_store_fail(desk.store, FAULT_DETAIL, 1, 1, -ETIMEDOUT, 0);
+    cr_expect_eq(staged_commit(f, &r), late == 0 ? -ETIMEDOUT : 0);
+    commit_result_fini(&r);
+    o = crash(f);
+    cr_expect_eq(o.err, 0);
+    cr_expect_null(desk_find(&desk, "conflict"));
+    desk_expect(&desk, "k", (const unsigned char *)"content", 7);
+    expect_nothing_left();
+    cr_assert_eq(mem_store_delete(desk.mem, "k"), 0);
+  }
+}
+
 /* The same when the version that was changed is gone, so that the content cannot be
  * put together any more. */
 Test(recover, a_change_that_was_not_noted_is_recognised) {
