@@ -274,6 +274,8 @@ static int cache_get(struct key_source *s, struct keys **out, struct s3_error *e
     rc = cred_fail(error, -EACCES, CRED_EXPIRED, "the credentials ended while they were fetched");
   }
   mtx_unlock(&c->synced.lock);
+  if (rc != 0 && error != NULL)
+    error->keyless = true;
   return rc;
 }
 

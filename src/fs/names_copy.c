@@ -146,8 +146,9 @@ bool names_same(const struct root *r, const char *from, const char *to) {
 }
 
 bool names_may_be_done(int err) {
-  static const int told[] = {0,       -EEXIST, -ESTALE,       -ENOENT, -EACCES, -EPERM,     -EROFS,
-                             -EAGAIN, -EINVAL, -ENAMETOOLONG, -EFBIG,  -E2BIG,  -EOPNOTSUPP};
+  static const int told[] = {0,      -EEXIST,    -ESTALE, -ENOENT, -EACCES,       -ENOKEY,
+                             -EPERM, -EROFS,     -EAGAIN, -EINVAL, -ENAMETOOLONG, -EFBIG,
+                             -E2BIG, -EOPNOTSUPP};
 
   for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
     if (err == told[i])

@@ -12,6 +12,9 @@
 struct fs *ops_fs(fuse_req_t req, fuse_ino_t id, uint64_t *ino);
 /* The same for a request through a handle: whose it is was decided by its open. */
 struct fs *ops_handle_fs(fuse_req_t req, uint64_t handle);
+/* Replies with how a call of fs.h ended, in words that programs know: who has no keys has no
+ * permission. */
+void ops_reply_err(fuse_req_t req, int rc);
 /* This thread works for the request now. */
 void ops_work(fuse_req_t req);
 /* For fs_set_interrupted(); arg is the struct ops_context. */

@@ -53,13 +53,13 @@ static void slow_start(fuse_req_t req, struct slow with) {
 
 static void reply_attr(fuse_req_t req, struct fs *fs, uint64_t ino, int rc) {
   if (rc != 0)
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
   else
     ops_reply_attr(req, fs, ino);
 }
 
 static void run_flush(struct slow *s) {
-  fuse_reply_err(s->req, -fs_flush(s->fs, s->handle, s->process));
+  ops_reply_err(s->req, fs_flush(s->fs, s->handle, s->process));
 }
 
 static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
@@ -74,7 +74,7 @@ static void op_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) 
 }
 
 static void run_fsync(struct slow *s) {
-  fuse_reply_err(s->req, -fs_fsync(s->fs, s->handle));
+  ops_reply_err(s->req, fs_fsync(s->fs, s->handle));
 }
 
 static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_file_info *fi) {
@@ -84,7 +84,7 @@ static void op_fsync(fuse_req_t req, fuse_ino_t ino, int datasync, struct fuse_f
 }
 
 static void run_fsyncdir(struct slow *s) {
-  fuse_reply_err(s->req, -fs_fsyncdir(s->fs, s->ino));
+  ops_reply_err(s->req, fs_fsyncdir(s->fs, s->ino));
 }
 
 static void op_fsyncdir(fuse_req_t req, fuse_ino_t id, int datasync, struct fuse_file_info *fi) {
@@ -135,7 +135,7 @@ static void run_copy(struct slow *s) {
   int rc = fs_copy_range(s->fs, s->handle_in, s->offset_in, s->handle, s->offset, s->size, &copied);
 
   if (rc != 0)
-    fuse_reply_err(s->req, -rc);
+    ops_reply_err(s->req, rc);
   else
     fuse_reply_write(s->req, (size_t)copied);
 }
@@ -180,7 +180,7 @@ static void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi) {
     return;
   rc = fs_open(fs, ino, fi->flags, &o);
   if (rc != 0) {
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
     return;
   }
   opened(fuse_req_userdata(req), &o, fi);
@@ -199,7 +199,7 @@ static void reply_created(fuse_req_t req, struct fs *fs, fuse_ino_t parent, cons
 
   if (rc != 0) {
     fs_release(fs, handle);
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
   } else if (fuse_reply_create(req, &p, fi) != 0) {
     fs_release(fs, handle);
     ops_forget(c, p.ino, 1);
@@ -219,7 +219,7 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
     return;
   rc = fs_create(fs, ino, name, fi->flags, &by, &e, &o);
   if (rc != 0) {
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
     return;
   }
   opened(fuse_req_userdata(req), &o, fi);
@@ -235,7 +235,7 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t si
 
   (void)ino;
   if (rc != 0)
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
   else
     fuse_reply_write(req, size);
 }
@@ -243,8 +243,8 @@ static void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t si
 static void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length,
                          struct fuse_file_info *fi) {
   (void)ino;
-  fuse_reply_err(req, -fs_allocate(ops_handle_fs(req, fi->fh), fi->fh, mode, (uint64_t)offset,
-                                   (uint64_t)length));
+  ops_reply_err(req, fs_allocate(ops_handle_fs(req, fi->fh), fi->fh, mode, (uint64_t)offset,
+                                 (uint64_t)length));
 }
 
 static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
@@ -254,7 +254,7 @@ static void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence,
 
   (void)ino;
   if (rc != 0)
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
   else
     fuse_reply_lseek(req, (off_t)at);
 }

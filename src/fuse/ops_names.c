@@ -20,7 +20,7 @@ static struct fs_maker maker_of(fuse_req_t req, mode_t mode) {
 static void reply_made(fuse_req_t req, struct fs *fs, int rc, fuse_ino_t parent, const char *name,
                        const struct fs_entry *e) {
   if (rc != 0)
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
   else
     ops_reply_entry(req, fs, parent, name, e);
 }
@@ -62,7 +62,7 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name) {
   struct fs *fs = ops_fs(req, parent, &ino);
 
   if (fs != NULL)
-    fuse_reply_err(req, -fs_unlink(fs, ino, name));
+    ops_reply_err(req, fs_unlink(fs, ino, name));
 }
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name) {
@@ -70,7 +70,7 @@ static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name) {
   struct fs *fs = ops_fs(req, parent, &ino);
 
   if (fs != NULL)
-    fuse_reply_err(req, -fs_rmdir(fs, ino, name));
+    ops_reply_err(req, fs_rmdir(fs, ino, name));
 }
 
 static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t newparent, const char *newname) {
@@ -102,7 +102,7 @@ static void renaming_run(void *arg) {
   struct renaming *r = arg;
 
   ops_work(r->req);
-  fuse_reply_err(r->req, -fs_rename(r->fs, r->parent, r->name, r->newparent, r->newname, r->flags));
+  ops_reply_err(r->req, fs_rename(r->fs, r->parent, r->name, r->newparent, r->newname, r->flags));
   renaming_free(r);
 }
 
@@ -175,7 +175,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *attr, int to_
     return;
   rc = fs_setattr(fs, ino, &set, &st, &ttl);
   if (rc != 0)
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
   else
     fuse_reply_attr(req, &st, ops_ttl(fuse_req_userdata(req), ttl));
 }
@@ -186,7 +186,7 @@ static void op_setxattr(fuse_req_t req, fuse_ino_t id, const char *name, const c
   struct fs *fs = ops_fs(req, id, &ino);
 
   if (fs != NULL)
-    fuse_reply_err(req, -fs_setxattr(fs, ino, name, value, size, flags));
+    ops_reply_err(req, fs_setxattr(fs, ino, name, value, size, flags));
 }
 
 static void op_removexattr(fuse_req_t req, fuse_ino_t id, const char *name) {
@@ -194,7 +194,7 @@ static void op_removexattr(fuse_req_t req, fuse_ino_t id, const char *name) {
   struct fs *fs = ops_fs(req, id, &ino);
 
   if (fs != NULL)
-    fuse_reply_err(req, -fs_removexattr(fs, ino, name));
+    ops_reply_err(req, fs_removexattr(fs, ino, name));
 }
 
 void ops_names_fill(struct fuse_lowlevel_ops *ops) {

@@ -18,6 +18,10 @@ void ops_work(fuse_req_t req) {
   working_for = req;
 }
 
+void ops_reply_err(fuse_req_t req, int rc) {
+  fuse_reply_err(req, rc == -ENOKEY ? EACCES : -rc);
+}
+
 struct fs *ops_fs(fuse_req_t req, fuse_ino_t id, uint64_t *ino) {
   struct ops_context *c = fuse_req_userdata(req);
   struct fs *fs = c->fs;
@@ -29,7 +33,7 @@ struct fs *ops_fs(fuse_req_t req, fuse_ino_t id, uint64_t *ino) {
     rc = viewers_find(c->viewers, fuse_req_ctx(req)->uid, id, &fs, ino);
   if (rc == 0)
     return fs;
-  fuse_reply_err(req, -rc);
+  ops_reply_err(req, rc);
   return NULL;
 }
 
@@ -91,7 +95,7 @@ void ops_reply_entry(fuse_req_t req, struct fs *fs, fuse_ino_t parent, const cha
   int rc = ops_entry(c, fs, parent, name, e, &p);
 
   if (rc != 0)
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
   else if (fuse_reply_entry(req, &p) != 0) /* the kernel gave up: it will not forget this one */
     ops_forget(c, p.ino, 1);
 }
@@ -113,7 +117,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name) {
     p.entry_timeout = negative_ttl;
     fuse_reply_entry(req, &p);
   } else if (rc != 0) {
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
   } else {
     ops_reply_entry(req, fs, parent, name, &e);
   }
@@ -136,7 +140,7 @@ void ops_reply_attr(fuse_req_t req, struct fs *fs, uint64_t ino) {
   int rc = fs_getattr(fs, ino, &st, &ttl);
 
   if (rc != 0)
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
   else
     fuse_reply_attr(req, &st, ops_ttl(fuse_req_userdata(req), ttl));
 }
@@ -164,7 +168,7 @@ static void op_access(fuse_req_t req, fuse_ino_t id, int mask) {
   rc = fs_getattr(fs, ino, &st, &ttl);
   if (rc == 0 && (mask & ~(int)((st.st_mode | st.st_mode >> 3 | st.st_mode >> 6) & 7)) != 0)
     rc = -EACCES;
-  fuse_reply_err(req, -rc);
+  ops_reply_err(req, rc);
 }
 
 static void op_readlink(fuse_req_t req, fuse_ino_t id) {
@@ -178,7 +182,7 @@ static void op_readlink(fuse_req_t req, fuse_ino_t id) {
   buf_init(&target, 65536);
   rc = fs_readlink(fs, ino, &target);
   if (rc != 0)
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
   else
     fuse_reply_readlink(req, buf_cstr(&target));
   buf_fini(&target);
@@ -193,7 +197,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
     return;
   rc = fs_opendir(fs, ino, &fi->fh);
   if (rc != 0) {
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
     return;
   }
   if (fuse_reply_open(req, fi) != 0)
@@ -235,7 +239,7 @@ static void read_dir(fuse_req_t req, size_t size, off_t off, uint64_t handle, bo
 
   /* an error behind entries that were taken comes with the next call */
   if (rc != 0 && d.used == 0)
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
   else
     fuse_reply_buf(req, d.data, d.used);
   free(d.data);
@@ -270,7 +274,7 @@ static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
 
   (void)ino;
   if (rc != 0)
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
 }
 
 static void op_statfs(fuse_req_t req, fuse_ino_t id) {
@@ -283,7 +287,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t id) {
     return;
   rc = fs_statfs(fs, ino, &st);
   if (rc != 0)
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
   else
     fuse_reply_statfs(req, &st);
 }
@@ -291,7 +295,7 @@ static void op_statfs(fuse_req_t req, fuse_ino_t id) {
 /* xattr(7): size 0 asks for the length, a short buffer is ERANGE. */
 static void reply_xattr(fuse_req_t req, int rc, struct buf *value, size_t size) {
   if (rc != 0)
-    fuse_reply_err(req, -rc);
+    ops_reply_err(req, rc);
   else if (size == 0)
     fuse_reply_xattr(req, value->len);
   else if (size < value->len)

@@ -328,8 +328,11 @@ static int fetch_keys(struct call *call) {
   rc = key_source_get(call->q.keys, &fresh, &call->error);
   if (rc == -ENOENT)
     rc = -EACCES; /* no keys must never look like no object */
-  if (rc != 0 && call->error.err == 0)
-    return set_failure(call, rc, "no credentials");
+  if (rc != 0 && call->error.err == 0) {
+    set_failure(call, rc, "no credentials");
+    call->error.keyless = true;
+    return rc;
+  }
   if (rc != 0)
     return call->error.err = rc;
   keys_unref(call->keys);

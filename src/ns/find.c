@@ -400,7 +400,7 @@ int find_refresh_locked(struct ns *n, struct node *i, const struct patience *p) 
   if (outage_at_locked(n, i) != 0)
     return -EIO;
   rc = refresh_remote_locked(n, i, p);
-  if ((rc == -EACCES || rc == -ENOENT) && i->fresh_until <= ns_now(n))
+  if ((rc == -EACCES || rc == -ENOKEY || rc == -ENOENT) && i->fresh_until <= ns_now(n))
     i->fresh_until = INT64_MIN; /* taken back */
   return outage_is_no_answer(rc) && stands_locked(n, i, i->fresh_until) ? 0 : rc;
 }

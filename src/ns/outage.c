@@ -42,6 +42,7 @@ bool outage_is_no_answer(int rc) {
   switch (-rc) {
   case 0:
   case EACCES:
+  case ENOKEY:
   case ENOENT:
   case ENOTDIR:
   case ENAMETOOLONG:

@@ -380,7 +380,7 @@ static void relist_locked(struct ns *n, struct node *dir, const struct patience 
     compare_aside_locked(n, dir, old, l);
     listing_unref_locked(old);
     l->kept = submit_locked(n, keep, dir, l);
-  } else if (rc == -EACCES && is_restored_locked(dir)) {
+  } else if ((rc == -EACCES || rc == -ENOKEY) && is_restored_locked(dir)) {
     for (size_t i = 0; i < old->count; i++)
       for (size_t k = 0; old->slots[i].page != NULL && k < old->slots[i].page->count; k++)
         tell_locked(n, dir, &old->slots[i].page->items[k]);

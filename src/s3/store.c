@@ -112,6 +112,11 @@ int s3_store_map_error(struct s3_store *s, const char *op, const char *key, int 
   return err;
 }
 
+/* Nobody said of a name that it may not be seen when there were no keys to ask with. */
+static int denied_or_keyless(int err, bool keyless) {
+  return err == -EACCES && keyless ? -ENOKEY : err;
+}
+
 int s3_store_full_key(const struct s3_store *s, const char *key, char **out) {
   *out = text_printf("%s%s", s->prefix, key);
   return *out != NULL ? 0 : -ENOMEM;
@@ -158,6 +163,7 @@ static int s3_store_head(struct store *st, const char *name, struct store_attr *
     note_answer(s);
   if (rc != 0 && !(rc == -EACCES && s->quiet_denials))
     rc = s3_store_map_error(s, "HEAD", key, rc, &error);
+  rc = denied_or_keyless(rc, error.keyless);
   s3_error_fini(&error);
   free(key);
   return rc;
@@ -250,6 +256,7 @@ static int list_from(struct s3_store *s, const char *prefix, bool folded, const 
     listing_fini(&l);
   } else if (rc != -ENOTSUP) {
     rc = s3_store_map_error(s, "LIST", full, rc, &error);
+    rc = denied_or_keyless(rc, error.keyless || error.class == S3_ERR_CREDENTIALS);
   }
   s3_error_fini(&error);
   free(full);

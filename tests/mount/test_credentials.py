@@ -552,6 +552,9 @@ def test_a_sleep_through_the_end_and_a_service_that_comes_back(emu, place, ann, 
     later(80 * HOUR)
     with pytest.raises(PermissionError):
         (point / "file.csv").read_bytes()
+    for name in ("file.csv", "never-seen.csv"):  # where nobody could be asked a name is not taken for a folder
+        with pytest.raises(PermissionError):
+            os.stat(point / name)
     assert place.log().count("have ended and cannot be renewed") == 1
     emu.admin("DELETE", "faults")
     wait_until(lambda: readable(point / "file.csv"), 60)

@@ -31,7 +31,8 @@ struct s3_error {
   char *region;        /* where the bucket lives, when the reply says */
   int64_t server_time; /* seconds, from <ServerTime> or Date; 0 unknown */
   enum s3_error_class class;
-  int err; /* negative errno */
+  int err;      /* negative errno */
+  bool keyless; /* there were no keys to ask with: nothing was asked, and nothing denied */
 };
 
 void s3_error_init(struct s3_error *e);

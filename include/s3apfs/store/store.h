@@ -99,7 +99,8 @@ struct store_ops {
    * calls done(). Does not block. */
   void (*get_cancel)(struct store *s, struct store_get *g);
   /* User metadata of the object is added to *meta (names without x-amz-meta-)
-   * when meta is not NULL. */
+   * when meta is not NULL. -ENOKEY, as of the lists below: there are no keys to ask with,
+   * which says nothing of the name. */
   int (*head)(struct store *s, const char *key, struct store_attr *out, struct kvlist *meta);
   /* Keys that start with `prefix` ("" = all), folded at '/' behind the prefix
    * when `folded`. max 1..1000 entries. token NULL: from the start. */

@@ -1,6 +1,7 @@
 /* GET allowed, LIST denied. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 
 #include "desk.h"
@@ -32,6 +33,30 @@ Test(denied, get_without_list) {
     cr_assert_eq(desk_walk(&desk, path, &a), 0);
   }
   cr_expect_eq(desk_counts(&desk).lists, lists, "no more denied calls for names");
+}
+
+Test(denied, no_keys_deny_nothing) {
+  struct ns_attr a;
+  struct ns_dir *d;
+
+  desk_put(&desk, "sub/known");
+  cr_assert_eq(desk_walk(&desk, "sub", &a), 0);
+  desk_later(DESK_TTL);
+  fault_store_fail(desk.faulty, FAULT_HEAD, 0, UINT_MAX, -ENOKEY, 0);
+  fault_store_fail(desk.faulty, FAULT_LIST, 0, UINT_MAX, -ENOKEY, 0);
+  cr_expect_eq(desk_walk(&desk, "known", &a), -ENOKEY, "a folder because nobody was asked");
+  cr_expect_eq(ns_dir_open(desk.ns, NS_ROOT_INO, &patient, &d), -ENOKEY);
+  for (unsigned i = 0; i < 5; i++)
+    cr_expect_eq(desk_walk(&desk, "sub/known", &a), -ENOKEY);
+  fault_store_fail(desk.faulty, FAULT_HEAD, 0, 0, 0, 0);
+  fault_store_fail(desk.faulty, FAULT_LIST, 0, 0, 0, 0);
+  desk_put(&desk, "known");
+  cr_assert_eq(desk_walk(&desk, "known", &a), 0);
+  cr_expect(S_ISREG(a.mode), "nothing of it is remembered");
+  cr_expect_not(ns_root_unlistable(desk.ns, desk.catalog.roots[0]));
+  desk_expect_ls(&desk, "", "known sub/ ");
+  cr_assert_eq(desk_walk(&desk, "sub/known", &a), 0);
+  cr_expect(S_ISREG(a.mode));
 }
 
 Test(denied, known_objects_cost_no_denied_list) {
