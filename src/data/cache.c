@@ -278,16 +278,7 @@ void cache_load_ended(struct extent *e, bool fetched) {
   mtx_unlock(&c->synced.lock);
 }
 
-size_t cache_far(struct cache *c, const struct store *s) {
-  size_t far;
-
-  mtx_lock(&c->synced.lock);
-  far = pace_far_locked(c, s);
-  mtx_unlock(&c->synced.lock);
-  return far;
-}
-
-size_t cache_stream_share(struct cache *c, const struct store *s, int streams_change) {
+size_t cache_stream_share(struct cache *c, const struct store *s, int streams_change, size_t *far) {
   size_t share;
   size_t pace;
 
@@ -297,6 +288,8 @@ size_t cache_stream_share(struct cache *c, const struct store *s, int streams_ch
   pace = pace_window_locked(c, s);
   if (pace < share)
     share = pace;
+  if (far != NULL)
+    *far = pace_far_locked(c, s);
   mtx_unlock(&c->synced.lock);
   return share;
 }

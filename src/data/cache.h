@@ -204,12 +204,10 @@ void cache_leave(struct cache *c, struct extent *const *extents, size_t count);
 /* Takes them out of a window, as passed or given up; with `cancel`, ends loads that
  * nobody needs now. */
 void cache_unwant(struct cache *c, struct extent *const *extents, size_t count, bool cancel);
-/* The first byte of this store takes so long that it pays to have several on their way (not 0):
- * the bytes that one connection brings meanwhile, of one part at most. */
-size_t cache_far(struct cache *c, const struct store *s);
 /* Counts readers that stream (+1, 0, -1); the bytes that one may read ahead from
- * this store. */
-size_t cache_stream_share(struct cache *c, const struct store *s, int change);
+ * this store. *far (unless NULL) is not 0 where the first byte takes so long that it pays to have
+ * several on their way: the bytes that one connection brings meanwhile, of one part at most. */
+size_t cache_stream_share(struct cache *c, const struct store *s, int change, size_t *far);
 /* Takes a failed extent out of the map, before its waiters learn of it: one that
  * tries again must not find it. */
 void cache_load_failed(struct extent *e);

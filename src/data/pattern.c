@@ -2,23 +2,20 @@
  *
  * Forward wins where several fit: it is by far the most frequent, and its slack
  * hides the others, so they have to show themselves several times in a row. */
-#include "pattern.h"
+#include "pattern_internal.h"
 
-#define SLACK ((uint64_t)2 << 20) /* a few requests of the kernel */
-#define REORDERED 3               /* requests that one may come before */
+#define REORDERED 3 /* requests that one may come before */
 #define BACK_STEPS 3
 #define BACK_GAP ((uint64_t)128 << 10)
 #define REPEATS 3
 #define HOPS 4
-#define SIDE_BY_SIDE 4   /* requests of a small window */
-#define PATIENCE 256     /* reads elsewhere until a place is forgotten */
-#define STRANGERS_MAX 16 /* reads that go on nowhere, as well */
+#define SIDE_BY_SIDE 4 /* requests of a small window */
 
 static uint64_t down(uint64_t offset, size_t grid) {
   return offset - offset % grid;
 }
 
-static uint64_t up(uint64_t offset, const struct pattern_limits *l) {
+uint64_t pattern_up(uint64_t offset, const struct pattern_limits *l) {
   uint64_t u = down(offset + l->grid - 1, l->grid);
 
   return u < l->size ? u : l->size;
@@ -39,13 +36,13 @@ static uint64_t window_of(const struct pattern *p, unsigned growth,
 /* --- what a read is --- */
 
 static bool is_near(uint64_t next, uint64_t offset) {
-  return offset <= next + SLACK && offset + SLACK >= next;
+  return offset <= next + PATTERN_SLACK && offset + PATTERN_SLACK >= next;
 }
 
 /* Bytes skipped behind `next`. In whole cells of the grid: what lies in those that are
  * read is fetched anyway. */
 static uint64_t gap_behind(uint64_t next, uint64_t offset, const struct pattern_limits *l) {
-  uint64_t done = up(next, l);
+  uint64_t done = pattern_up(next, l);
   uint64_t start = down(offset, l->grid);
 
   return start > done ? start - done : 0;
@@ -54,20 +51,20 @@ static uint64_t gap_behind(uint64_t next, uint64_t offset, const struct pattern_
 /* What a read adds to the balance: its cells, like the gaps. */
 static uint64_t earned_behind(uint64_t next, uint64_t offset, uint64_t end,
                               const struct pattern_limits *l) {
-  uint64_t done = up(next, l);
+  uint64_t done = pattern_up(next, l);
   uint64_t start = down(offset, l->grid);
 
   if (end <= next) /* fills a gap, which does not count any more */
     return 2 * (end - offset);
   start = start > done ? start : done;
-  return up(end, l) > start ? up(end, l) - start : 0;
+  return pattern_up(end, l) > start ? pattern_up(end, l) - start : 0;
 }
 
 /* A gap in a reordered stream is filled by the requests that come next, one of a reader
  * that skips never is. At first they look alike: so a reader may owe a few requests, and
  * skips no more than it has read otherwise. */
-static bool goes_on(uint64_t next, int64_t balance, uint64_t offset, uint64_t end,
-                    const struct pattern_limits *l) {
+bool pattern_goes_on(uint64_t next, int64_t balance, uint64_t offset, uint64_t end,
+                     const struct pattern_limits *l) {
   int64_t credit = (int64_t)(REORDERED * (end - offset));
 
   return is_near(next, offset) && (int64_t)gap_behind(next, offset, l) <= balance + credit;
@@ -75,11 +72,11 @@ static bool goes_on(uint64_t next, int64_t balance, uint64_t offset, uint64_t en
 
 static bool goes_forward(const struct pattern *p, uint64_t offset, uint64_t end,
                          const struct pattern_limits *l) {
-  return goes_on(p->next, p->balance, offset, end, l);
+  return pattern_goes_on(p->next, p->balance, offset, end, l);
 }
 
 static int64_t within_slack(int64_t balance) {
-  const int64_t most = (int64_t)SLACK;
+  const int64_t most = (int64_t)PATTERN_SLACK;
 
   if (balance > most)
     return most;
@@ -119,7 +116,7 @@ static bool is_strided(const struct pattern *p, uint64_t offset, uint64_t end) {
 /* What lies in cells that were read is no hop, and neither is a request that the kernel sent
  * a little late. */
 static void note_hops(struct pattern *p, uint64_t offset, const struct pattern_limits *l) {
-  if (offset + SLACK < p->from || offset > p->end + l->hop) {
+  if (offset + PATTERN_SLACK < p->from || offset > p->end + l->hop) {
     p->hops = 0;
     p->hops_from = offset;
   } else if (gap_behind(p->end, offset, l) > 0) {
@@ -136,134 +133,6 @@ static enum pattern_kind kind_of(const struct pattern *p, uint64_t offset, uint6
   if (goes_forward(p, offset, end, l))
     return PATTERN_FORWARD;
   return p->hops >= HOPS && l->hop > 0 ? PATTERN_HOPPING : PATTERN_RANDOM;
-}
-
-/* --- places --- */
-
-/* A single read says little of what comes: only what follows at once goes on from there.
- * Nor do a few: random reads must not find one of several places close by. */
-static bool goes_on_from(const struct pattern_place *at, uint64_t offset, uint64_t end,
-                         const struct pattern_limits *l) {
-  if (at->left == 0)
-    return false;
-  if (!at->forward)
-    return offset >= at->next && offset <= up(at->next, l);
-  return offset <= at->next + at->run && offset + at->run >= at->next &&
-         goes_on(at->next, at->balance, offset, end, l);
-}
-
-/* The worse one to have, as far as that was left for longer. */
-static bool is_less(const struct pattern_place *a, const struct pattern_place *b) {
-  if (a->left == 0 || b->left == 0 || a->forward == b->forward)
-    return a->left < b->left;
-  return b->forward;
-}
-
-/* Notes where reading is now, in the place `at`. */
-static void leave(const struct pattern *p, struct pattern_place *at) {
-  bool forward = p->kind == PATTERN_FORWARD;
-
-  *at = (struct pattern_place){.begin = forward ? p->begin : p->from,
-                               .next = p->next,
-                               .run = forward ? p->run : 0,
-                               .ahead = p->shared ? p->ahead : 0,
-                               .balance = p->balance,
-                               .left = p->reads,
-                               .forward = forward,
-                               .shared = p->shared};
-}
-
-static bool is_worth_a_place(const struct pattern *p) {
-  return p->end > 0 && p->kind != PATTERN_BACKWARD;
-}
-
-/* Reading begins anew somewhere. A stride may be that of several who take turns. */
-static void remember(struct pattern *p) {
-  struct pattern_place *at = &p->places[0];
-
-  if (!is_worth_a_place(p))
-    return;
-  for (unsigned i = 1; i < PATTERN_PLACES; i++)
-    if (is_less(&p->places[i], at))
-      at = &p->places[i];
-  if (!at->forward || p->kind == PATTERN_FORWARD)
-    leave(p, at);
-}
-
-/* Goes on at a place that is remembered, if that is where the read belongs. */
-static bool take_up(struct pattern *p, uint64_t offset, uint64_t end,
-                    const struct pattern_limits *l) {
-  struct pattern_place *at = NULL;
-  struct pattern_place was;
-
-  for (unsigned i = 0; i < PATTERN_PLACES; i++)
-    if (goes_on_from(&p->places[i], offset, end, l) && (at == NULL || is_less(at, &p->places[i])))
-      at = &p->places[i];
-  if (at == NULL)
-    return false;
-  was = *at;
-  at->left = 0;
-  if (is_worth_a_place(p))
-    leave(p, at);
-  p->kind = PATTERN_FORWARD;
-  p->begin = was.begin;
-  p->next = was.next;
-  p->run = was.run;
-  p->ahead = was.ahead;
-  p->balance = was.balance;
-  p->shared = true;
-  return true;
-}
-
-/* Whether something that was fetched ahead is not expected any more. */
-static bool forget(struct pattern *p) {
-  bool any = false;
-
-  for (unsigned i = 0; i < PATTERN_PLACES; i++) {
-    struct pattern_place *at = &p->places[i];
-
-    if (at->left == 0 ||
-        (p->reads - at->left <= PATIENCE && !(at->forward && p->strangers > STRANGERS_MAX)))
-      continue;
-    any = any || at->ahead > 0;
-    at->left = 0;
-    at->forward = false;
-  }
-  return any;
-}
-
-/* Places that take turns with the one that is read. */
-static unsigned count_shared(const struct pattern *p) {
-  unsigned count = 0;
-
-  for (unsigned i = 0; i < PATTERN_PLACES; i++)
-    count += p->places[i].left != 0 && p->places[i].forward && p->places[i].shared;
-  return count;
-}
-
-/* Each of them has a little behind its place in memory, too, and a piece that it is in. */
-static void share_window(struct pattern *p, struct pattern_limits *l) {
-  unsigned others = count_shared(p);
-
-  p->behind = SLACK;
-  if (others == 0)
-    return;
-  l->window = l->window / 4 * 3 / (1 + others);
-  if (l->window / 4 < SLACK)
-    p->behind = l->window / 4;
-}
-
-/* What lies behind the beginning of another was read already, by whom it was for. */
-static uint64_t end_of(const struct pattern *p, uint64_t end, const struct pattern_limits *l) {
-  uint64_t last = l->size;
-
-  for (unsigned i = 0; i < PATTERN_PLACES; i++) {
-    const struct pattern_place *at = &p->places[i];
-
-    if (at->left != 0 && at->shared && at->begin >= end && at->begin < last)
-      last = at->begin;
-  }
-  return up(last, l);
 }
 
 /* --- what to fetch --- */
@@ -299,8 +168,8 @@ static void plan_pieces(uint64_t from, uint64_t to, uint64_t piece, const struct
 
 static void plan_forward(struct pattern *p, uint64_t end, uint64_t window,
                          const struct pattern_limits *l, struct pattern_plan *out) {
-  uint64_t start = up(end, l);
-  uint64_t last = end_of(p, end, l);
+  uint64_t start = pattern_up(end, l);
+  uint64_t last = places_end_of(p, end, l);
   uint64_t target = window < last - end ? down(end + window, l->grid) : last;
 
   if (p->ahead > start)
@@ -364,7 +233,7 @@ static void plan_backward(struct pattern *p, uint64_t offset, const struct patte
 
 static void plan_strided(const struct pattern *p, uint64_t offset, uint64_t end,
                          const struct pattern_limits *l, struct pattern_plan *out) {
-  uint64_t cost = up(end, l) - down(offset, l->grid);
+  uint64_t cost = pattern_up(end, l) - down(offset, l->grid);
   unsigned count = p->repeats < PATTERN_RANGES_MAX ? p->repeats : PATTERN_RANGES_MAX;
 
   if (cost == 0)
@@ -377,7 +246,7 @@ static void plan_strided(const struct pattern *p, uint64_t offset, uint64_t end,
 
     if (at < 0 || (uint64_t)at >= l->size)
       return;
-    plan_add(out, down((uint64_t)at, l->grid), up(to < l->size ? to : l->size, l));
+    plan_add(out, down((uint64_t)at, l->grid), pattern_up(to < l->size ? to : l->size, l));
   }
 }
 
@@ -427,7 +296,7 @@ static void plan_kind(struct pattern *p, uint64_t offset, uint64_t end,
   case PATTERN_HOPPING:
     p->next = end;
     plan_hopping(p, end, l, out);
-    keep(out, offset > SLACK ? offset - SLACK : 0, UINT64_MAX);
+    keep(out, offset > PATTERN_SLACK ? offset - PATTERN_SLACK : 0, UINT64_MAX);
     break;
   case PATTERN_RANDOM:
     break;
@@ -437,14 +306,14 @@ static void plan_kind(struct pattern *p, uint64_t offset, uint64_t end,
 /* What the read is to the pattern; false: it goes on where none was. */
 static bool note_kind(struct pattern *p, uint64_t offset, uint64_t end,
                       const struct pattern_limits *l) {
-  bool taken = !goes_forward(p, offset, end, l) && take_up(p, offset, end, l);
+  bool taken = !goes_forward(p, offset, end, l) && places_take_up(p, offset, end, l);
   enum pattern_kind kind = taken ? PATTERN_FORWARD : kind_of(p, offset, end, l);
   /* A second read that goes on makes a forward reader out of a random one. */
   bool turned = kind == PATTERN_FORWARD && p->kind == PATTERN_RANDOM;
   bool anew = !turned && (kind != p->kind || kind == PATTERN_RANDOM);
 
   if (anew || kind == PATTERN_STRIDED)
-    remember(p);
+    places_remember(p);
   note_balance(p, offset, end, l);
   if (anew)
     become(p, kind, offset, end);
@@ -463,8 +332,8 @@ void pattern_note(struct pattern *p, uint64_t offset, uint64_t end, const struct
   note_steps(p, offset, end);
   note_hops(p, offset, l);
   p->strangers = note_kind(p, offset, end, l) ? 0 : p->strangers + 1;
-  forgot = forget(p);
-  share_window(p, &mine);
+  forgot = places_forget(p);
+  places_share_window(p, &mine);
   plan_kind(p, offset, end, &mine, out);
   if (forgot && p->kind == PATTERN_FORWARD)
     out->keep_to = p->ahead > end ? p->ahead : end;
@@ -472,18 +341,8 @@ void pattern_note(struct pattern *p, uint64_t offset, uint64_t end, const struct
   p->end = end;
 }
 
-bool pattern_expects(const struct pattern *p, uint64_t from, uint64_t to) {
-  for (unsigned i = 0; i < PATTERN_PLACES; i++) {
-    const struct pattern_place *at = &p->places[i];
-
-    if (at->left != 0 && from < at->ahead && to + p->behind > at->next)
-      return true;
-  }
-  return false;
-}
-
 bool pattern_is_stream(const struct pattern *p) {
-  return (p->kind != PATTERN_RANDOM && p->run > 0) || count_shared(p) > 0;
+  return (p->kind != PATTERN_RANDOM && p->run > 0) || places_count_shared(p) > 0;
 }
 
 void pattern_stopped(struct pattern *p, uint64_t planned, uint64_t reached) {
@@ -491,7 +350,5 @@ void pattern_stopped(struct pattern *p, uint64_t planned, uint64_t reached) {
     p->ahead = reached;
     return;
   }
-  for (unsigned i = 0; i < PATTERN_PLACES; i++)
-    if (p->places[i].left != 0 && p->places[i].ahead == planned)
-      p->places[i].ahead = reached;
+  places_stopped(p, planned, reached);
 }

@@ -66,7 +66,7 @@ void reader_free(struct reader *r) {
     return;
   cache_unwant(r->cache, r->synced.kept, r->synced.kept_count, true);
   if (r->synced.streaming)
-    cache_stream_share(r->cache, r->store, -1);
+    cache_stream_share(r->cache, r->store, -1, NULL);
   version_put(r->cache, r->version);
   mtx_fini(&r->synced.lock);
   free(r);
@@ -98,12 +98,12 @@ static void take_passed_locked(struct reader *r, const struct pattern_plan *plan
   r->synced.kept_count = left;
 }
 
-static size_t stream_share_locked(struct reader *r) {
+static size_t stream_share_locked(struct reader *r, size_t *far) {
   bool streams = pattern_is_stream(&r->synced.pattern);
   int change = (int)streams - (int)r->synced.streaming;
 
   r->synced.streaming = streams;
-  return cache_stream_share(r->cache, r->store, change);
+  return cache_stream_share(r->cache, r->store, change, far);
 }
 
 /* What comes next is on the local disk, which needs no more ahead than this. */
@@ -114,20 +114,19 @@ static bool reads_from_disk(const struct reader *r, uint64_t offset) {
          disk_is_near(v->disk, offset, DISK_WINDOW);
 }
 
-/* Notes a read and plans what to read ahead. *passed gets what the window leaves behind. */
-static void note(struct reader *r, uint64_t offset, uint64_t end, size_t far,
-                 struct pattern_plan *plan, struct extent **passed, size_t *passed_count,
-                 bool *random) {
-  struct pattern_limits l = {
-      .size = r->version->size, .part = DATA_PART, .grid = DATA_GRID, .hop = far};
+/* Notes a read and plans what to read ahead. *passed gets what the window leaves behind, *piece
+ * what to ask a store for at once. */
+static void note(struct reader *r, uint64_t offset, uint64_t end, struct pattern_plan *plan,
+                 struct extent **passed, size_t *passed_count, size_t *piece) {
+  struct pattern_limits l = {.size = r->version->size, .part = DATA_PART, .grid = DATA_GRID};
   size_t most = reads_from_disk(r, offset) ? DISK_WINDOW : SIZE_MAX;
 
   mtx_lock(&r->synced.lock);
-  l.window = stream_share_locked(r);
+  l.window = stream_share_locked(r, &l.hop);
   l.window = l.window < most ? l.window : most;
   pattern_note(&r->synced.pattern, offset, end, &l, plan);
   take_passed_locked(r, plan, passed, passed_count);
-  *random = r->synced.pattern.kind == PATTERN_RANDOM;
+  *piece = r->synced.pattern.kind == PATTERN_RANDOM && l.hop != 0 ? DATA_GRID : DATA_PART;
   mtx_unlock(&r->synced.lock);
 }
 
@@ -257,8 +256,6 @@ int reader_read(struct reader *r, uint64_t offset, size_t size, const struct pat
   struct pattern_plan plan;
   size_t piece;
   uint64_t end;
-  bool random;
-  size_t far;
   int rc;
 
   if (size > DATA_READ_MAX)
@@ -271,10 +268,8 @@ int reader_read(struct reader *r, uint64_t offset, size_t size, const struct pat
   if (reader_is_spoiled(r))
     return -EIO;
   end = size < r->version->size - offset ? offset + size : r->version->size;
-  far = cache_far(r->cache, r->store);
-  note(r, offset, end, far, &plan, passed, &passed_count, &random);
+  note(r, offset, end, &plan, passed, &passed_count, &piece);
   cache_unwant(r->cache, passed, passed_count, false);
-  piece = random && far != 0 ? DATA_GRID : DATA_PART;
   rc = pin_and_wait(r, offset, end, piece, &plan, p, &l);
   if (rc == 0)
     make_reply(&l, offset, end, out);

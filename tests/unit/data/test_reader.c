@@ -542,6 +542,13 @@ Test(reader, another_size_is_another_version_also_without_an_etag) {
   reader_free(r);
 }
 
+static bool is_near(void) {
+  size_t far;
+
+  cache_stream_share(cache, store, 0, &far);
+  return far == 0;
+}
+
 /* What the kernel reads around a fault comes by several requests at once. */
 Test(reader, random_reads_from_a_far_store_are_split) {
   struct mem_store_counts before;
@@ -551,7 +558,7 @@ Test(reader, random_reads_from_a_far_store_are_split) {
   fault_store_delay(store, FAULT_GET, 20);
   r = open_reader("k");
   cr_expect_eq(check_read(r, 20 * MB + 4 * KB, 4 * KB, 1, &patient), 4 * KB);
-  while (cache_far(cache, store) == 0) /* learned when the load ends, behind its reader */
+  while (is_near()) /* learned when the load ends, behind its reader */
     usleep(1000);
   wait_idle_loads();
   before = counts();
