@@ -318,8 +318,6 @@ static void expire_below(struct node *i, void *arg) {
 
   if (i->gone || !node_is_below_locked(i, s->top))
     return;
-  if (node_is_dir(i))
-    i->unkept = false; /* it has another key now */
   if (node_is_dir(i) || i->local)
     return;
   i->asof = ns_tick_locked(s->ns);

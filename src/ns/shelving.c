@@ -8,7 +8,8 @@
  * where only a name was asked for it shows the folders that paths lead through. It is used
  * only until the store's answer is there, RESTORED_MS at most.
  *
- * Own changes make a kept listing wrong, so it is dropped with the note of the change.
+ * Own changes make a kept listing wrong, so it is dropped with the note of each change: another
+ * mount that shares the directory may have kept one since the change before.
  * Disk and kernel are spoken to without the lock: what is to be dropped and told is
  * noted and done by shelving_flush(). Jobs run one at a time on n->shelver. */
 #include <errno.h>
@@ -55,9 +56,8 @@ static void errand_add_locked(struct ns *n, const struct errand *from) {
 }
 
 void shelving_unkeep_locked(struct ns *n, struct node *dir) {
-  if (n->shelf == NULL || dir->kind != NODE_DIR || dir->unkept)
+  if (n->shelf == NULL || dir->kind != NODE_DIR)
     return;
-  dir->unkept = true;
   errand_add_locked(n, &(struct errand){.root = dir->root, .key = node_key_locked(dir)});
 }
 
@@ -452,7 +452,6 @@ static void drop_outdated(const struct job *j, const char *realm, const char *ke
 
   mtx_lock(&j->ns->synced.lock);
   outdated = is_outdated_locked(j->dir, j->listing);
-  j->dir->unkept = j->dir->unkept || outdated;
   mtx_unlock(&j->ns->synced.lock);
   if (outdated)
     shelf_drop(j->ns->shelf, realm, key);
@@ -470,7 +469,6 @@ static void keep(void *arg) {
   if (!is_outdated_locked(j->dir, j->listing)) {
     key = node_key_locked(j->dir);
     count = j->listing->count;
-    j->dir->unkept = false;
   }
   mtx_unlock(&n->synced.lock);
   if (key != NULL) {

@@ -68,7 +68,6 @@ struct node {
   bool marker : 1;     /* it has an object of its own, as far as is known (directories) */
   bool looked : 1;     /* for a kept listing, because a name was asked for (directories) */
   bool opened : 1;     /* the same, because it was opened */
-  bool unkept : 1;     /* no listing of it is kept */
   int64_t asof;        /* tick of the call that told what follows */
   int64_t fresh_until; /* INT64_MAX: for ever */
   struct posix *posix; /* what its metadata says; NULL: not known */

@@ -86,6 +86,21 @@ def test_a_kept_listing_is_not_shown_for_another_folder(mounted):
     assert os.listdir(point / "one") == ["a"]
 
 
+@pytest.mark.parametrize("kill", [False, True], ids=["unmounted", "killed"])
+def test_a_listing_that_another_mount_kept_goes_with_each_change(mounted, kill):
+    point = mounted.point
+    (point / "d").mkdir()
+    other = pathlib.Path(mounted.place.mount(mounted.source, [
+        *(w for w in mounted.words if not w.startswith("state-dir=")), "ro"]))
+    kept = mounted.place.dir / "cache" / "listings"
+    assert sorted(os.listdir(other)) == ["d", "first"]
+    wait_until(lambda: any(len(n) == 32 for n in os.listdir(kept)))
+    (point / "d").rename(point / "e")
+    mounted.again(kill)
+    assert sorted(os.listdir(point)) == ["e", "first"]
+    assert os.listdir(point / "e") == []
+
+
 def test_a_removed_name_does_not_hinder_its_folder(mounted):
     point = mounted.point
     (point / "d").mkdir()
