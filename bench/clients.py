@@ -40,6 +40,10 @@ class Client:
         """More words of argv for a mount that is to be written to."""
         return []
 
+    def reading(self):
+        """The same for one that is to be read only."""
+        return []
+
     def unmounting(self, point):
         return ["fusermount3", "-u", str(point)]
 
@@ -64,6 +68,9 @@ class S3apfs(Client):
     def writing(self, folder):
         return ["-o", f"state-dir={folder / 'state'}"]
 
+    def reading(self):
+        return ["-o", "ro"]
+
     def unmounting(self, point):
         # Waits for what is behind the journal, which the next mount would go on with.
         return [self.program, "umount", str(point)]
@@ -76,6 +83,9 @@ class MountS3(Client):
         return [self.program, access.bucket, str(point), "--foreground", "--endpoint-url",
                 access.endpoint, "--region", access.region, "--force-path-style", "--allow-delete",
                 "--allow-overwrite", *(["--cache", str(cache)] if cache else [])]
+
+    def reading(self):
+        return ["--read-only"]
 
 
 class Geesefs(Client):
@@ -116,14 +126,12 @@ def all_clients():
 
 
 class Mounted:
-    """A fresh mount for one measurement; gone at the end whatever happened."""
+    """A fresh mount for one measurement, with `more` words; gone at the end whatever happened."""
 
-    def __init__(self, client, access, folder, cache=None, writes=False):
+    def __init__(self, client, access, folder, cache=None, more=()):
         self.client = client
         self.point = folder / "mnt"
-        self.command = client.command(access, self.point, cache)
-        if writes:
-            self.command += client.writing(folder)
+        self.command = client.command(access, self.point, cache) + list(more)
         self.environment = client.environment(access)
         self.log = folder / f"{client.name}.log"
 

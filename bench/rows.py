@@ -29,7 +29,7 @@ class Row:
     data: str
     words: tuple
     far: bool = False
-    cache: str = ""  # "", "fill", "again" (a second read), "remount" (by a second mount)
+    cache: str = ""  # "", "fill", "again" (a second read), "third" (ro), "remount" (by a second mount)
     limit: tuple = ()
     bytes: int = 0  # that the program reads or writes, for costs per GiB
     goals: tuple = ()
@@ -63,6 +63,8 @@ READING = (
         cache="fill", bytes=GIB, goals=(Goal("seconds", 1.15, "row read-far"),)),
     Row("again", "read 1 GiB again from the disk cache / the disk itself", "big", READ, far=True,
         cache="again", limit=("disk", "big"), bytes=GIB, goals=FROM_DISK),
+    Row("third", "a third time, read only: with passthrough, near / the disk itself", "big", READ,
+        cache="third", limit=("disk", "big"), bytes=GIB, goals=(Goal("seconds", 1 / 0.98, "limit"), Goal("down", MIB))),
     Row("remount", "the same by a later mount / the disk itself", "big", READ, far=True,
         cache="remount", limit=("disk", "big"), bytes=GIB, goals=FROM_DISK),
     Row("four-near", "4 x 128 MiB at once, near", "four", FOUR, limit=("ranges", "four"),
