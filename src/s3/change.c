@@ -27,7 +27,7 @@ void s3_try_again(struct s3_try *t) {
 }
 
 bool s3_try_is_open(const struct s3_try *t) {
-  return t->error.class == S3_ERR_TRANSIENT;
+  return t->error.class == S3_ERR_TRANSIENT || t->error.class == S3_ERR_THROTTLED;
 }
 
 int s3_change_do(struct s3_client *c, struct s3_op *op, struct s3_try *t, struct http_reply *reply,

@@ -36,25 +36,43 @@ static bool same_bytes(const struct s3_traits *w, const struct store_detail *d) 
   return w->etag != NULL && strcmp(w->etag, d->attr.etag) == 0;
 }
 
-bool s3_settle(struct s3_store *s, const char *key, const struct s3_traits *traits,
-               struct store_attr *out) {
-  struct store_detail d;
-  struct s3_try t;
-  bool ours = false;
+static bool was_answered(int rc, const struct s3_try *look) {
+  return rc == 0 || (look->error.http_status != 0 && !s3_try_is_open(look));
+}
 
-  s3_try_init(&t);
-  t.attempts = LOOK_ATTEMPTS;
-  if (s3_change_detail(s->writer, key, &d, &t) == 0) {
-    ours = same_bytes(traits, &d) &&
-           (traits->dress == NULL || same_meta(traits->dress->meta, &d.meta));
-    if (ours)
-      *out = d.attr;
+static int compare(const struct s3_traits *traits, const struct store_detail *d,
+                   struct store_attr *out) {
+  if (!same_bytes(traits, d) ||
+      (traits->dress != NULL && !same_meta(traits->dress->meta, &d->meta)))
+    return -ENOENT;
+  *out = d->attr;
+  return 0;
+}
+
+int s3_settle(struct s3_store *s, const char *key, const struct s3_traits *traits,
+              struct store_attr *out, struct s3_try *t) {
+  struct store_detail d;
+  struct s3_try look;
+  int rc;
+
+  s3_try_init(&look);
+  look.attempts = LOOK_ATTEMPTS;
+  rc = s3_change_detail(s->writer, key, &d, &look);
+  if (!was_answered(rc, &look)) {
+    s3_try_again(t);
+    s3_error_move(&t->error, &look.error);
+  } else if (rc == 0) {
+    rc = compare(traits, &d, out);
     store_detail_fini(&d);
+  } else {
+    rc = -ENOENT;
   }
   log_debug("'%s' in %s: a reply was lost, the change %s", key, s->source,
-            ours ? "was made" : "is not seen");
-  s3_try_fini(&t);
-  return ours;
+            rc == 0         ? "was made"
+            : rc == -ENOENT ? "is not seen"
+                            : "cannot be looked for");
+  s3_try_fini(&look);
+  return rc;
 }
 
 int s3_check_now(struct s3_store *s, const char *key, const struct store_condition *cond,

@@ -8,12 +8,12 @@
 #include "store_internal.h"
 
 /* Of a lost reply: the whole is there. */
-static bool settle_append(struct s3_store *s, const char *key, const struct store_attr *whole,
-                          struct store_attr *out) {
+static int settle_append(struct s3_store *s, const char *key, const struct store_attr *whole,
+                         struct store_attr *out, struct s3_try *t) {
   const struct s3_traits traits = {
       .size = whole->size, .has_crc64nvme = true, .crc64nvme = whole->crc};
 
-  return s3_settle(s, key, &traits, out);
+  return s3_settle(s, key, &traits, out, t);
 }
 
 static bool is_code(const struct s3_error *e, const char *code) {
@@ -36,16 +36,17 @@ static int append_key(struct s3_store *s, const char *key, const struct s3_bytes
   const struct store_condition *send;
   struct store_attr out;
   struct s3_try t;
+  int seen = -ENOENT;
   int rc;
 
   s3_try_init(&t);
   rc = s3_prepare_condition(s, key, &same, S3_HONOURS_PUT_MATCH, &send, &t);
   if (rc == 0) {
     rc = s3_change_append(s->writer, key, bytes, base->size, send, &out, &t);
-    if (rc != 0 && (s3_try_is_open(&t) || t.repeated) && settle_append(s, key, whole, &out))
-      rc = 0;
-    else if (rc != 0)
-      rc = judge_append(rc, &t.error);
+    if (rc != 0 && (s3_try_is_open(&t) || t.repeated))
+      seen = settle_append(s, key, whole, &out, &t);
+    if (rc != 0)
+      rc = seen != -ENOENT ? seen : judge_append(rc, &t.error);
   }
   if (rc == 0) {
     out.crc_kind = whole->crc_kind;

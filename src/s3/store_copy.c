@@ -61,7 +61,7 @@ static int prepare_source(struct s3_store *s, const struct store_source *from, b
   return rc;
 }
 
-static bool settle_copy(struct copy_job *j, struct store_attr *out) {
+static int settle_copy(struct copy_job *j, struct store_attr *out, struct s3_try *t) {
   bool onto_itself = strcmp(j->key, j->from.key) == 0;
   struct s3_traits traits = {.size = j->from.size,
                              .has_crc64nvme = j->has_crc64nvme,
@@ -70,17 +70,17 @@ static bool settle_copy(struct copy_job *j, struct store_attr *out) {
                              .any_bytes = onto_itself && j->dress != NULL,
                              .dress = j->dress};
   struct store_detail d;
-  struct s3_try t;
+  struct s3_try look;
 
-  s3_try_init(&t);
+  s3_try_init(&look);
   if (!j->has_crc64nvme && !onto_itself &&
-      s3_change_detail(j->s->writer, j->from.key, &d, &t) == 0) {
+      s3_change_detail(j->s->writer, j->from.key, &d, &look) == 0) {
     traits.has_crc64nvme = d.has_crc64nvme;
     traits.crc64nvme = d.crc64nvme;
     store_detail_fini(&d);
   }
-  s3_try_fini(&t);
-  return s3_settle(j->s, j->key, &traits, out);
+  s3_try_fini(&look);
+  return s3_settle(j->s, j->key, &traits, out, t);
 }
 
 static bool exists(struct s3_store *s, const char *key) {
@@ -168,8 +168,12 @@ static int copy_key(struct copy_job *j, struct store_attr *out, struct s3_try *t
     return rc;
   w.dress = j->dress != NULL ? j->dress : &placement;
   rc = s3_change_copy(j->s->writer, j->key, &w, send, out, t);
-  if (rc != 0 && (s3_try_is_open(t) || (t->repeated && rc == -ESTALE)) && settle_copy(j, out))
-    return 0;
+  if (rc != 0 && (s3_try_is_open(t) || (t->repeated && rc == -ESTALE))) {
+    int seen = settle_copy(j, out, t);
+
+    if (seen != -ENOENT)
+      return seen;
+  }
   if (is_refused_folder(j, rc, &t->error)) {
     int put = put_folder(j, out, t);
 

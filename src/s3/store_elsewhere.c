@@ -123,9 +123,12 @@ static int copy_to(struct s3_store *s, const struct store_elsewhere *from, const
   if (rc != 0)
     return rc;
   rc = s3_change_copy(s->writer, key, &w, send, out, t);
-  if (rc != 0 && (s3_try_is_open(t) || (t->repeated && rc == -ESTALE)) &&
-      s3_settle(s, key, &traits, out))
-    return 0;
+  if (rc != 0 && (s3_try_is_open(t) || (t->repeated && rc == -ESTALE))) {
+    int seen = s3_settle(s, key, &traits, out, t);
+
+    if (seen != -ENOENT)
+      return seen;
+  }
   if (rc != 0 && is_refusal(rc))
     note_refusal(s, from, &t->error);
   return rc;

@@ -92,10 +92,11 @@ struct s3_traits {
   bool any_bytes;                  /* it was a change of what the object carries alone */
   const struct store_dress *dress; /* NULL: not compared */
 };
-/* Did a change whose reply was lost happen? True with *out when the object is
- * such a one. */
-bool s3_settle(struct s3_store *s, const char *key, const struct s3_traits *traits,
-               struct store_attr *out);
+/* Did a change whose reply was lost happen? 0 with *out when the object is such a one,
+ * -ENOENT when it is not, or nobody may look; else the look had no answer either, and *t
+ * has its error. */
+int s3_settle(struct s3_store *s, const char *key, const struct s3_traits *traits,
+              struct store_attr *out, struct s3_try *t);
 
 /* store_write.c: whole keys. -EEXIST, -ESTALE: the condition does not hold. */
 int s3_store_put_key(struct s3_store *s, const char *key, const struct s3_bytes *bytes,

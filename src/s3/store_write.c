@@ -90,7 +90,7 @@ static int judge(int rc, const struct store_condition *cond) {
 
 /* Might this failure be a success whose reply was lost? */
 static bool in_doubt(int rc, const struct s3_try *t) {
-  bool refused = rc == -ESTALE || rc == -ENOENT || rc == -EPIPE;
+  bool refused = rc == -ESTALE || rc == -ENOENT || rc == -EPIPE || rc == -EAGAIN;
 
   return rc != 0 && (s3_try_is_open(t) || (t->repeated && refused));
 }
@@ -104,13 +104,13 @@ static void pause_ms(long ms) {
 
 /* --- puts --------------------------------------------------------------------------- */
 
-static bool settle_put(struct s3_store *s, const char *key, const struct s3_bytes *bytes,
-                       const struct store_dress *dress, struct store_attr *out) {
+static int settle_put(struct s3_store *s, const char *key, const struct s3_bytes *bytes,
+                      const struct store_dress *dress, struct store_attr *out, struct s3_try *t) {
   struct s3_traits traits = {
       .size = bytes->len, .has_crc64nvme = true, .crc64nvme = bytes->crc64nvme, .dress = dress};
   uint8_t md5[16];
   struct buf etag;
-  bool ours;
+  int rc;
 
   s3_sum_text(&bytes->sum, traits.sum);
   buf_init(&etag, 0);
@@ -118,9 +118,9 @@ static bool settle_put(struct s3_store *s, const char *key, const struct s3_byte
     text_hex(&etag, md5, sizeof(md5));
     traits.etag = buf_cstr(&etag);
   }
-  ours = s3_settle(s, key, &traits, out);
+  rc = s3_settle(s, key, &traits, out, t);
   buf_fini(&etag);
-  return ours;
+  return rc;
 }
 
 int s3_store_put_key(struct s3_store *s, const char *key, const struct s3_bytes *bytes,
@@ -138,8 +138,12 @@ int s3_store_put_key(struct s3_store *s, const char *key, const struct s3_bytes 
     s3_try_again(t);
     rc = s3_change_put(s->writer, key, bytes, dress, send, out, t);
   }
-  if (in_doubt(rc, t) && !s->writer->brief && settle_put(s, key, bytes, dress, out))
-    return 0;
+  if (in_doubt(rc, t) && !s->writer->brief) {
+    int seen = settle_put(s, key, bytes, dress, out, t);
+
+    if (seen != -ENOENT)
+      return seen;
+  }
   return judge(rc, send);
 }
 
@@ -255,21 +259,21 @@ static bool upload_etag(const struct s3_completion *w, struct buf *out) {
   return buf_error(out) == 0;
 }
 
-static bool settle_complete(struct s3_store *s, const char *key, const struct s3_completion *w,
-                            struct store_attr *out) {
+static int settle_complete(struct s3_store *s, const char *key, const struct s3_completion *w,
+                           struct store_attr *out, struct s3_try *t) {
   struct s3_traits traits = {
       .size = w->size, .has_crc64nvme = w->has_crc64nvme, .crc64nvme = w->crc64nvme};
   struct buf etag;
-  bool ours;
+  int rc;
 
   if (w->has_sum)
     s3_sum_text(&w->sum, traits.sum);
   buf_init(&etag, 0);
   if (upload_etag(w, &etag))
     traits.etag = buf_cstr(&etag);
-  ours = s3_settle(s, key, &traits, out);
+  rc = s3_settle(s, key, &traits, out, t);
   buf_fini(&etag);
-  return ours;
+  return rc;
 }
 
 static int complete_key(struct s3_store *s, const char *key, const struct s3_completion *w,
@@ -284,8 +288,12 @@ static int complete_key(struct s3_store *s, const char *key, const struct s3_com
     return rc;
   rc = s3_change_complete(s->writer, key, w, send, out, t);
   /* An upload that is gone was perhaps completed by a request that libcurl sent twice. */
-  if ((in_doubt(rc, t) || rc == -EPIPE) && settle_complete(s, key, w, out))
-    return 0;
+  if (in_doubt(rc, t) || rc == -EPIPE) {
+    int seen = settle_complete(s, key, w, out, t);
+
+    if (seen != -ENOENT)
+      return seen;
+  }
   return judge(rc, send);
 }
 

@@ -75,6 +75,36 @@ Test(write_faults, replies_lost_to_the_end_are_found) {
   cr_expect_str_eq(text_of(&f, "k", text), "1");
 }
 
+/* As what stands before a server may do. */
+static void call_too_much(unsigned count) {
+  char json[256];
+
+  snprintf(json, sizeof(json),
+           "{\"operation\": \"PutObject\", \"count\": %u, \"effect\": \"error\","
+           " \"status\": 503, \"code\": \"SlowDown\", \"after\": true}",
+           count);
+  fixture_faults(&f, json);
+}
+
+Test(write_faults, a_put_that_was_done_and_called_too_much_is_found) {
+  NEEDS_FAULTS();
+  call_too_much(1);
+  cr_expect_eq(put_if("k", "1", STORE_IF_ABSENT, NULL), 0);
+  call_too_much(100);
+  cr_expect_eq(put_if("k2", "2", STORE_IF_ABSENT, NULL), 0);
+  cr_expect_str_eq(text_of(&f, "k2", text), "2");
+}
+
+Test(write_faults, a_look_without_an_answer_is_no_answer) {
+  NEEDS_FAULTS();
+  call_too_much(1);
+  fixture_faults(&f, "{\"operation\": \"HeadObject\", \"effect\": \"error\", \"status\": 503,"
+                     " \"code\": \"ServiceUnavailable\"}");
+  cr_expect_eq(put_if("k", "1", STORE_IF_ABSENT, NULL), -EIO);
+  fixture_faults(&f, "");
+  cr_expect_eq(put_if("k", "1", STORE_IF_ABSENT, NULL), -EEXIST);
+}
+
 Test(write_faults, somebody_elses_object_is_not_taken_for_ours) {
   NEEDS_FAULTS();
   put_text(&f, "k", "theirs");

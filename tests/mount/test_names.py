@@ -327,3 +327,21 @@ def test_a_reply_that_is_lost_on_a_kept_connection(emu, mount, make):
         else:
             getattr(os, make)(where / f"new{n}")
     assert len(os.listdir(where)) >= 10
+
+
+def create_exclusively(path):
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+
+
+@pytest.mark.parametrize("make", [lambda path: os.symlink("target", path), os.mkdir, os.mkfifo, create_exclusively],
+                         ids=["symlink", "mkdir", "mkfifo", "O_EXCL"])
+def test_a_name_that_was_made_and_called_too_much(emu, mount, make):
+    """Each attempt is carried out, and the first ones are answered as if not."""
+    where = mount("consistency=close-to-open", "exclusive=open")
+    (where / "first").mkdir()
+    for n, (status, code, count) in enumerate([(503, "SlowDown", 1), (503, "SlowDown", 2), (503, "ServiceUnavailable", 1),
+                                               (429, "TooManyRequests", 1)]):
+        emu.admin("POST", "faults", {"operation": "PutObject", "effect": "error", "status": status, "code": code,
+                                     "after": True, "count": count})
+        make(where / f"new{n}")
+    assert len(os.listdir(where)) == 2 + 4  # and "implicit"
