@@ -23,8 +23,11 @@ void gate_fini(struct gate *g) {
   mtx_fini(&g->synced.lock);
 }
 
+/* Where a file and a folder swap their names, each key is one of either kind. */
 static bool is_at(const char *key, const char *moved) {
-  return names_is_folder(moved) ? strncmp(key, moved, strlen(moved)) == 0 : strcmp(key, moved) == 0;
+  size_t len = strlen(moved) - names_is_folder(moved);
+
+  return strncmp(key, moved, len) == 0 && (key[len] == '\0' || key[len] == '/');
 }
 
 static bool moves_key(const struct gate_move *m, const struct root *r, const char *key) {
@@ -45,7 +48,7 @@ static bool moves_inode(struct fs *fs, const struct gate_move *m, uint64_t ino) 
 
 /* A file is read on while its name moves. */
 static bool in_the_way(struct fs *fs, const struct gate_move *m, const struct gate_pass *p) {
-  if (p == m->own || (p->reads && !names_is_folder(m->from)))
+  if (p == m->own || (p->reads && !names_is_folder(m->from) && !names_is_folder(m->to)))
     return false;
   return moves_inode(fs, m, p->inos[0]) || moves_inode(fs, m, p->inos[1]);
 }

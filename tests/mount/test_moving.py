@@ -1,4 +1,7 @@
 """What is changed while a name moves: it goes along, and nothing of it stays behind."""
+import contextlib
+import ctypes
+import functools
 import os
 import pathlib
 import signal
@@ -10,6 +13,7 @@ import pytest
 from mounting import options, wait_until
 
 BUCKET = "test-bucket-1"
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Thread(threading.Thread):
@@ -58,6 +62,29 @@ def held_up(emu, operation, call, *before):
     thread = Thread(call)
     wait_until(lambda: emu.admin("GET", "faults")[-1]["hits"] == 1)
     return thread
+
+
+def swap(one, other):
+    if libc.renameat2(-100, os.fsencode(one), -100, os.fsencode(other), 2) != 0:
+        raise OSError(ctypes.get_errno(), "the exchange")
+
+
+@contextlib.contextmanager
+def again_and_again(call):
+    """In a thread, until the end of what is done meanwhile, and at least once."""
+    done = threading.Event()
+
+    def run():
+        call()
+        while not done.is_set():
+            call()
+
+    thread = Thread(run)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def sync(admin, where):
@@ -132,6 +159,53 @@ def test_closing_what_is_being_replaced(emu, admin, mounted, changed):
     assert (where / "f").read_text() == "new\n"
     sync(admin, where)
     assert keys(emu, prefix) == ["f"]
+
+
+@pytest.mark.parametrize("names", [("file", "d"), ("d", "file")], ids="-".join)
+def test_what_is_written_while_a_folder_and_a_file_swap(emu, admin, mounted, names):
+    where, prefix = mounted
+    (where / "d").mkdir()
+    folder = os.open(where / "d", os.O_RDONLY | os.O_DIRECTORY)
+    logs = {f"log{i}": 0 for i in range(6)}
+    fds = {n: os.open(n, os.O_RDWR | os.O_APPEND | os.O_CREAT, dir_fd=folder) for n in logs}
+    (where / "file").touch()
+    fds["file"], logs["file"] = os.open(where / "file", os.O_RDWR | os.O_APPEND), 0
+
+    def append(name):
+        os.write(fds[name], b"x")
+        os.fsync(fds[name])
+        logs[name] += 1
+
+    with contextlib.ExitStack() as stack:
+        for name in logs:
+            stack.enter_context(again_and_again(functools.partial(append, name)))
+        for _ in range(15):
+            swap(*(where / n for n in names))
+    for fd in (*fds.values(), folder):
+        os.close(fd)
+    assert (where / "d").stat().st_size == logs.pop("file")
+    assert {p.name: p.stat().st_size for p in (where / "file").iterdir()} == logs
+    sync(admin, where)
+    assert [k for k in keys(emu, prefix) if not k.endswith("/")] == ["d", *(f"file/{n}" for n in logs)]
+
+
+def test_what_is_read_while_a_file_and_a_folder_swap(emu, admin, mounted):
+    where, prefix = mounted
+    emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/d/f", Body=b"in the folder" * 20000)
+    (where / "file").write_text("the file")
+    sync(admin, where)
+    assert os.listdir(where / "d") == ["f"]
+    folder = os.open(where / "d", os.O_RDONLY | os.O_DIRECTORY)
+    # The folder has gone to the other name by then, and the mount does not show it there yet.
+    emu.admin("POST", "faults", {"operation": "CopyObject", "key": f"{prefix}/d", "count": 1,
+                                 "effect": "none", "ms": 1500})
+    move = Thread(lambda: swap(where / "file", where / "d"))
+    wait_until(lambda: emu.admin("GET", "faults")[-1]["hits"] == 1)
+    with open(os.open("f", os.O_RDONLY, dir_fd=folder), "rb") as f:
+        assert f.read() == b"in the folder" * 20000
+    move.join()
+    os.close(folder)
+    assert (where / "d").read_text() == "the file"
 
 
 def test_who_waits_for_a_move_can_be_ended(emu, admin, mounted):
