@@ -158,6 +158,53 @@ static int begin_step(struct exchange *x, enum step step) {
   return rc;
 }
 
+/* --- what is known of names ------------------------------------------------------------ */
+
+/* What is known of a name is of what had it before. */
+static void remember(const struct exchange *x, const char *key) {
+  const struct root *r = x->root;
+  struct store_attr attr;
+  struct posix posix;
+  struct kvlist meta;
+
+  if (names_is_folder(key))
+    return;
+  kvlist_init(&meta);
+  if (r->options.posix == ROOT_POSIX_OFF || r->store->ops->head(r->store, key, &attr, &meta) != 0) {
+    ns_remember(x->fs->ns, r, key, "", NULL);
+  } else {
+    posix_from_meta(&meta, &posix);
+    ns_remember(x->fs->ns, r, key, attr.etag, &posix);
+  }
+  kvlist_fini(&meta);
+  ns_unkeep(x->fs->ns, r, key);
+}
+
+/* Before the journal forgets the exchange: after a kill in between nobody would ask once more. */
+static void end_known(const struct exchange *x) {
+  remember(x, x->step == STEP_ASIDE ? x->first : x->first_to);
+  remember(x, x->step == STEP_ASIDE ? x->second : x->second_to);
+  moves_end(x->fs, x->id);
+}
+
+/* The same of a side that this process moved and knows. */
+static void remember_side(const struct exchange *x, const struct ns_child *c, const char *key,
+                          const struct store_attr *attr) {
+  bool known = c->has_posix && c->posix.has_mode;
+
+  if (!names_is_folder(key))
+    ns_remember(x->fs->ns, x->root, key, attr->etag, known ? &c->posix : NULL);
+  ns_unkeep(x->fs->ns, x->root, key);
+}
+
+static void end_swapped(const struct exchange *x, const struct ns_child *a,
+                        const struct ns_child *b, const struct store_attr *attr_a,
+                        const struct store_attr *attr_b) {
+  remember_side(x, a, x->first_to, attr_a);
+  remember_side(x, b, x->second_to, attr_b);
+  moves_end(x->fs, x->id);
+}
+
 /* --- what was begun -------------------------------------------------------------------- */
 
 /* The first leaves its name aside for this one; *out: of a file, there. */
@@ -183,7 +230,7 @@ static int go_on(struct exchange *x, struct store_attr *out) {
   if (rc == 0)
     rc = leave_aside(x, x->step == STEP_ASIDE ? x->first : x->first_to, out);
   if (rc == 0)
-    moves_end(x->fs, x->id);
+    end_known(x);
   return rc;
 }
 
@@ -271,7 +318,7 @@ int exchange_names(struct fs *fs, const struct ns_child *a, const struct ns_chil
   if (rc == 0) {
     rc = three_moves(&x, a, b, attr_a, attr_b, &left);
     if (rc == 0)
-      moves_end(fs, x.id);
+      end_swapped(&x, a, b, attr_a, attr_b);
     else
       rc = go_back(&x, left, rc, attr_a, attr_b);
   }
@@ -283,31 +330,6 @@ int exchange_names(struct fs *fs, const struct ns_child *a, const struct ns_chil
 }
 
 /* --- those of earlier processes -------------------------------------------------------- */
-
-/* What is known of a name is of what had it before. */
-static void remember(const struct exchange *x, const char *key) {
-  const struct root *r = x->root;
-  struct store_attr attr;
-  struct posix posix;
-  struct kvlist meta;
-
-  if (names_is_folder(key))
-    return;
-  kvlist_init(&meta);
-  if (r->options.posix == ROOT_POSIX_OFF || r->store->ops->head(r->store, key, &attr, &meta) != 0) {
-    ns_remember(x->fs->ns, r, key, "", NULL);
-  } else {
-    posix_from_meta(&meta, &posix);
-    ns_remember(x->fs->ns, r, key, attr.etag, &posix);
-  }
-  kvlist_fini(&meta);
-  ns_unkeep(x->fs->ns, r, key);
-}
-
-static void remember_both(const struct exchange *x) {
-  remember(x, x->step == STEP_ASIDE ? x->first : x->first_to);
-  remember(x, x->step == STEP_ASIDE ? x->second : x->second_to);
-}
 
 static int finish_one(void *arg, struct journal_change *row) {
   const struct finishing *f = arg;
@@ -325,7 +347,6 @@ static int finish_one(void *arg, struct journal_change *row) {
   if (rc == 0)
     rc = go_on(&x, &attr);
   if (rc == 0) {
-    remember_both(&x);
     log_warn("'%s' and '%s' were swapping their names when an earlier s3apfs ended: they %s",
              row->key, row->target, x.step == STEP_ASIDE ? "have their own again" : "did");
   } else {
@@ -363,7 +384,6 @@ int exchange_again(struct exchange *x) {
     rc = go_on(x, &attr);
   if (rc != 0)
     return rc;
-  remember_both(x);
   look_again(x, x->aside);
   look_again(x, x->first);
   look_again(x, x->second);

@@ -6,6 +6,8 @@ import itertools
 import os
 import pathlib
 import signal
+import sqlite3
+import stat
 import subprocess
 import threading
 import time
@@ -161,3 +163,38 @@ def test_what_another_host_makes_meanwhile_stays(emu, admin, request, name):
         if not hit:
             break
     assert not hit and beside > 0
+
+
+@pytest.fixture
+def told_at_the_end(admin):
+    """A function that makes the journal keep what it knew of names when it forgot the exchange, and one that makes
+    it know that again."""
+    def change(script):
+        [journal] = admin.dir.glob("state/**/*.db")
+        with contextlib.closing(sqlite3.connect(journal)) as db:
+            db.executescript(script)
+    return (lambda: change("CREATE TABLE told AS SELECT * FROM known WHERE 0; CREATE TRIGGER tell BEFORE DELETE ON change "
+                           "WHEN OLD.what = 'exchange' BEGIN INSERT INTO told SELECT * FROM known; END;"),
+            lambda: change("DROP TRIGGER tell; DELETE FROM known; INSERT INTO known SELECT * FROM told;"))
+
+
+@pytest.mark.parametrize("same", [False, True], ids=["other content", "same content"])
+def test_what_is_known_goes_with_its_side_before_the_journal_forgets(emu, admin, request, told_at_the_end, same):
+    """As after a kill between that moment and the next one, without the need to hit it."""
+    pair = Pair(emu, admin, request.node.name.replace("[", "/").rstrip("]"), ())
+    keep, recall = told_at_the_end
+    pair.names[0].symlink_to("first")
+    pair.names[1].write_text("first" if same else "a file")
+    pair.names[1].chmod(0o604)
+    admin.umount(pair.point)
+    keep()
+    pair.point = pathlib.Path(admin.mount(pair.source, pair.words))
+    pair.names = [pair.point / "one", pair.point / "deep" / "other"]
+    assert sorted(os.listdir(pair.point)) == ["deep", "first", "one"] and os.listdir(pair.point / "deep") == ["other"]
+    assert pair.swap() == 0
+    admin.umount(pair.point)
+    recall()
+    point = pathlib.Path(admin.mount(pair.source, pair.words))
+    modes = {e.name: e.stat(follow_symlinks=False).st_mode for d in (point, point / "deep") for e in os.scandir(d)}
+    assert stat.S_ISLNK(modes["other"]) and modes["one"] == stat.S_IFREG | 0o604
+    assert os.readlink(point / "deep" / "other") == "first"
