@@ -181,6 +181,7 @@ static int take_member(struct fault *f, const cJSON *item, struct buf *why) {
   }
   if (strcmp(n, "after") == 0) {
     f->effect.after = cJSON_IsTrue(item);
+    f->effect.before = cJSON_IsFalse(item);
     return 0;
   }
   buf_printf(why, "unknown member \"%s\"", n);

@@ -8,11 +8,13 @@
  *    "ms": 100, "headers": {"ETag": "\"x\""}, "after": false, "bytes": 0}
  * Effects: "error" answers so instead of acting (or, with "after", after having
  * acted); "drop" closes the connection after `bytes` of the body (before the
- * status line when 0); "longer" sends `bytes` more than Content-Length says;
- * "shorter" closes `bytes` before the end; "hang" stops after `bytes` and keeps
- * the connection open; "garbage" sends text that is no XML; "slow" sends at
- * `bytes` a second; "none" is for `ms` (wait before acting) and `headers`
- * (replace or add; null removes) alone, which go with every effect. */
+ * status line when 0, and before acting when "after": false is said); "longer"
+ * sends `bytes` more than Content-Length says; "shorter" closes `bytes` before
+ * the end; "hang" stops after `bytes` and keeps the connection open (without a
+ * status line and without acting when "after": false is said); "garbage" sends
+ * text that is no XML; "slow" sends at `bytes` a second; "none" is for `ms`
+ * (wait before acting) and `headers` (replace or add; null removes) alone, which
+ * go with every effect. */
 #ifndef S3APFS_EMULATOR_FAULTS_H
 #define S3APFS_EMULATOR_FAULTS_H
 
@@ -44,6 +46,7 @@ struct fault_effect {
   uint64_t bytes;
   int64_t ms;
   bool after;
+  bool before;           /* "after": false was given */
   struct kvlist headers; /* value "" removes */
 };
 void fault_effect_init(struct fault_effect *e);

@@ -53,9 +53,9 @@ static void stream_free(void *cls) {
 }
 
 /* Until the client goes or the emulator stops. */
-static void hang(const struct stream *s) {
-  struct pollfd p = {.fd = s->peer, .events = POLLRDHUP};
-  while (!atomic_load(&s->emulator->stopping))
+static void hang(const struct emulator *e, int peer) {
+  struct pollfd p = {.fd = peer, .events = POLLRDHUP};
+  while (!atomic_load(&e->stopping))
     if (poll(&p, 1, HANG_CHECK_MS) > 0)
       return;
 }
@@ -75,7 +75,7 @@ static ssize_t stream_read(void *cls, uint64_t pos, char *out, size_t max) {
   struct stream *s = cls;
   if (pos >= s->stop_at) {
     if (s->hang)
-      hang(s);
+      hang(s->emulator, s->peer);
     if (s->ends)
       return MHD_CONTENT_READER_END_OF_STREAM;
     return MHD_CONTENT_READER_END_WITH_ERROR;
@@ -237,8 +237,12 @@ static enum MHD_Result queue(struct exchange *x, struct MHD_Connection *c) {
 }
 
 enum MHD_Result send_reply(struct exchange *x, struct MHD_Connection *c) {
-  if (x->fault.kind == FAULT_DROP && x->fault.bytes == 0)
+  if (x->fault.kind == FAULT_DROP && (x->fault.bytes == 0 || x->fault.before))
     return MHD_NO;
+  if (x->fault.kind == FAULT_HANG && x->fault.before) {
+    hang(x->emulator, connection_fd(c));
+    return MHD_NO;
+  }
   if (buf_error(&x->reply.body)) {
     log_error("a reply did not fit into memory");
     reply_status(x, 500);

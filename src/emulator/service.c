@@ -110,10 +110,15 @@ static bool faulty(const struct exchange *x, bool after) {
   return x->fault.kind == FAULT_ERROR && x->fault.after == after;
 }
 
+/* It gets no answer, and nothing is done. */
+static bool unheard(const struct exchange *x) {
+  return (x->fault.kind == FAULT_DROP || x->fault.kind == FAULT_HANG) && x->fault.before;
+}
+
 static void run_s3(struct exchange *x) {
   const struct operation *op = operation_select(x);
   x->operation = op ? op->name : "Unknown";
-  if (begin_fault(x) || (faulty(x, false) && answer_fault(x)) || authenticate(x))
+  if (begin_fault(x) || unheard(x) || (faulty(x, false) && answer_fault(x)) || authenticate(x))
     return;
   operation_run(op, x);
 }
@@ -125,7 +130,7 @@ static void run_plane(struct exchange *x) {
   bool stop = fill_control(x, &q, &path) != 0;
   if (!stop) {
     x->operation = control_operation_name(&q);
-    stop = begin_fault(x) || (faulty(x, false) && answer_fault(x)) || authenticate(x);
+    stop = begin_fault(x) || unheard(x) || (faulty(x, false) && answer_fault(x)) || authenticate(x);
   }
   buf_reset(&path);
   if (!stop && fill_control(x, &q, &path) == 0)
@@ -135,7 +140,7 @@ static void run_plane(struct exchange *x) {
 
 /* What has an address of its own and no signatures. */
 static void run_local(struct exchange *x) {
-  if (begin_fault(x) || (faulty(x, false) && answer_fault(x)))
+  if (begin_fault(x) || unheard(x) || (faulty(x, false) && answer_fault(x)))
     return;
   if (sso_operation(x))
     sso_run(x);

@@ -1,4 +1,5 @@
 """The emulator misbehaving on command: every effect as a raw client sees it."""
+import contextlib
 import http.client
 import time
 import urllib.error
@@ -6,7 +7,7 @@ import urllib.request
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 KEY = "faulty"
 BODY = b"0123456789" * 100
@@ -82,6 +83,18 @@ def test_drop_before_the_reply(emulator, get):
     with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
         get()
     assert get()[2] == BODY
+
+
+@pytest.mark.parametrize("effect", ["drop", "hang"])
+def test_no_reply_and_nothing_done(emulator, s3, bucket, connect, effect):
+    fault = {"operation": "PutObject", "effect": effect, "count": 1}
+    impatient = connect(signature_version="s3v4", read_timeout=1, retries={"total_max_attempts": 1})
+    for after, found in ((False, b"before"), (True, b"new")):
+        s3.put_object(Bucket=bucket, Key="k", Body=b"before")
+        emulator.admin("POST", "faults", {**fault, "after": after})
+        with contextlib.suppress(BotoCoreError):  # a PUT has no body that could hang
+            impatient.put_object(Bucket=bucket, Key="k", Body=b"new")
+        assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == found
 
 
 def test_drop_in_the_body(emulator, get):
