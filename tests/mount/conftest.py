@@ -20,12 +20,28 @@ if not os.path.exists("/dev/fuse"):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "any_server: once against the emulator, once against another server")
+    config.addinivalue_line("markers", "any_server(faulty=False): once against the emulator, once against another "
+                            "server, which has faults and a log of requests when it is to be faulty")
+    config.addinivalue_line("markers", "by_hand: against another server only where ANY_SERVER is set")
 
 
 def pytest_generate_tests(metafunc):
-    if metafunc.definition.get_closest_marker("any_server"):
-        metafunc.parametrize("emu", ["emulator", "other"], indirect=True, scope="module")
+    marker = metafunc.definition.get_closest_marker("any_server")
+    if marker:
+        other = "faulty other" if marker.kwargs.get("faulty") else "other"
+        metafunc.parametrize("emu", ["emulator", other], indirect=True, scope="module")
+
+
+def takes_too_long(item):
+    return (item.get_closest_marker("by_hand") and "ANY_SERVER" not in os.environ
+            and item.callspec.params.get("emu", "emulator") != "emulator")
+
+
+def pytest_collection_modifyitems(config, items):
+    left_out = [item for item in items if takes_too_long(item)]
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def s3_client(emu, account):
@@ -33,9 +49,11 @@ def s3_client(emu, account):
 
 
 @contextlib.contextmanager
-def of_somebody_else():
+def of_somebody_else(faulty):
     with other_server.running() as (url, keys):
-        yield other_server.OtherServer(url, keys)
+        instance = other_server.OtherServer(url, keys, faulty)
+        yield instance
+        instance.stop()
 
 
 @contextlib.contextmanager
@@ -54,8 +72,8 @@ def of_our_own():
 
 @pytest.fixture(scope="module")
 def emu(request):
-    other = getattr(request, "param", "emulator") == "other"
-    with of_somebody_else() if other else of_our_own() as instance:
+    kind = getattr(request, "param", "emulator")
+    with of_our_own() if kind == "emulator" else of_somebody_else("faulty" in kind) as instance:
         yield instance
 
 

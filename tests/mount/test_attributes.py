@@ -14,6 +14,7 @@ from mounting import options
 BUCKET = "test-bucket-1"
 
 
+@pytest.mark.any_server(faulty=True)
 def test_attributes_and_links_of_aws_file_services(emu, place):
     place.add_owner()
     emu.owner.put_object(Bucket=BUCKET, Key="posix/run.sh", Body=b"#!/bin/sh\necho ran\n", Metadata={
@@ -32,6 +33,7 @@ def test_attributes_and_links_of_aws_file_services(emu, place):
     assert stat.S_ISLNK(os.lstat(point / "link").st_mode)
 
 
+@pytest.mark.any_server(faulty=True)
 def test_extended_attributes_of_other_kinds_are_not_supported(emu, admin):
     """EOPNOTSUPP, not ENODATA: after it, ls and cp do not ask for them at every file."""
     emu.owner.put_object(Bucket=BUCKET, Key="kinds/d/f", Body=b"x", Metadata={"color": "blue"})
@@ -59,6 +61,7 @@ def xattr_error(call, path, *args):
     return 0
 
 
+@pytest.mark.any_server(faulty=True)
 @pytest.mark.parametrize("copy", ["cp -a {0} {1}", "rsync -aX {0}/ {1}",
                                   "mkdir {1} && tar -C {0} --xattrs --acls -c . | "
                                   "tar -C {1} --xattrs -x"],
@@ -81,6 +84,7 @@ def test_programs_that_copy_take_extended_attributes_along(emu, admin, copy, req
     assert emu.owner.head_object(Bucket=BUCKET, Key=f"{prefix}/to/sub/f")["Metadata"]["color"] == "blue"
 
 
+@pytest.mark.any_server(faulty=True)
 @pytest.mark.parametrize("more", [[], ["writeback"]], ids=["durable", "writeback"])
 def test_a_time_that_changes_while_the_content_is_on_its_way(emu, admin, more):
     """ftruncate to the same size changes nothing but the time: it follows the content to S3."""
@@ -107,6 +111,7 @@ def test_a_time_that_changes_while_the_content_is_on_its_way(emu, admin, more):
     assert (top / "file").read_bytes() == b"content"
 
 
+@pytest.mark.any_server(faulty=True)
 def test_a_copy_over_a_file_has_a_time_of_its_own(emu, admin):
     """Not that of the file that was there, nor that of what was copied: make must see that it is new."""
     top = pathlib.Path(admin.mount(f"s3://{BUCKET}/copied", options(emu, "profile=admin2", f"state-dir={admin.dir}/state")))

@@ -133,16 +133,23 @@ def killed_at_each_request(pair, kinds, way):
     return swapped, back
 
 
-@pytest.mark.parametrize("way", ["closed", "open"])
-@pytest.mark.parametrize("more", [(), ("writeback",)], ids=["in S3", "in the journal"])
-@pytest.mark.parametrize("kinds", [("file", "file"), ("folder", "folder"), ("file", "folder"),
-                                   ("folder", "file")], ids="-".join)
+def by_hand(value, **more):
+    return pytest.param(value, marks=pytest.mark.by_hand, **more)
+
+
+@pytest.mark.any_server(faulty=True)
+@pytest.mark.parametrize("way", ["closed", by_hand("open")])
+@pytest.mark.parametrize("more", [pytest.param((), id="in S3"), by_hand(("writeback",), id="in the journal")])
+@pytest.mark.parametrize("kinds", [by_hand(("file", "file"), id="file-file"), by_hand(("folder", "folder"), id="folder-folder"),
+                                   pytest.param(("file", "folder"), id="file-folder"),
+                                   by_hand(("folder", "file"), id="folder-file")])
 def test_a_kill_leaves_both_as_they_were_or_swapped(emu, admin, request, kinds, more, way):
     pair = Pair(emu, admin, request.node.name.replace("[", "/").rstrip("]"), more)
     swapped, back = killed_at_each_request(pair, kinds, way)
     assert swapped > 3 and back > 3
 
 
+@pytest.mark.any_server(faulty=True)
 @pytest.mark.parametrize("name", ["one", "deep/other"])
 def test_what_another_host_makes_meanwhile_stays(emu, admin, request, name):
     pair = Pair(emu, admin, request.node.name.replace("[", "/").rstrip("]"), ())

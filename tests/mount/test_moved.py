@@ -52,6 +52,7 @@ def mounted(emu, place, request):
     return Mount(emu, place, request.node.name)
 
 
+@pytest.mark.any_server(faulty=True)
 def test_links_and_modes_move_with_their_folder(mounted):
     point = mounted.point
     (point / "d" / "sub").mkdir(parents=True)
@@ -68,6 +69,7 @@ def test_links_and_modes_move_with_their_folder(mounted):
         assert tree(point) == ["first", "moved/script", "moved/sub/link"]
 
 
+@pytest.mark.any_server(faulty=True)
 def test_a_kept_listing_is_not_shown_for_another_folder(mounted):
     point = mounted.point
     for folder, name in (("one", "a"), ("two", "b")):
@@ -86,6 +88,7 @@ def test_a_kept_listing_is_not_shown_for_another_folder(mounted):
     assert os.listdir(point / "one") == ["a"]
 
 
+@pytest.mark.any_server(faulty=True)
 @pytest.mark.parametrize("kill", [False, True], ids=["unmounted", "killed"])
 def test_a_listing_that_another_mount_kept_goes_with_each_change(mounted, kill):
     point = mounted.point
@@ -101,6 +104,7 @@ def test_a_listing_that_another_mount_kept_goes_with_each_change(mounted, kill):
     assert os.listdir(point / "e") == []
 
 
+@pytest.mark.any_server(faulty=True)
 def test_a_removed_name_does_not_hinder_its_folder(mounted):
     point = mounted.point
     (point / "d").mkdir()
@@ -115,6 +119,7 @@ def test_a_removed_name_does_not_hinder_its_folder(mounted):
         assert os.pread(f.fileno(), 10, 0) == b"bytes"
 
 
+@pytest.mark.any_server(faulty=True)
 def test_a_copy_is_seen_through_what_is_open(mounted):
     point = mounted.point
     data = os.urandom(70000)
@@ -128,6 +133,7 @@ def test_a_copy_is_seen_through_what_is_open(mounted):
         assert os.pread(held.fileno(), len(data), 0) == data
 
 
+@pytest.mark.any_server(faulty=True)
 @pytest.mark.parametrize("remounted", [False, True], ids=["made now", "made before"])
 def test_folders_below_a_moved_one_keep_their_modes(mounted, remounted):
     point = mounted.point
@@ -144,6 +150,7 @@ def test_folders_below_a_moved_one_keep_their_modes(mounted, remounted):
     assert (point / "other" / "x" / "y").stat().st_mode & 0o777 == 0o710
 
 
+@pytest.mark.any_server(faulty=True)
 @pytest.mark.parametrize("more", [(), ("writeback",)], ids=["in S3", "in the journal"])
 def test_what_others_made_and_we_wrote_keeps_its_time(mounted, more):
     """Such an object has no mode, and all the same its time is known over a remount."""
@@ -214,6 +221,7 @@ def make_folder(mounted):
     return top
 
 
+@pytest.mark.any_server(faulty=True)
 @pytest.mark.parametrize("kind", CUTS)
 def test_the_next_mount_finishes_the_move_of_a_folder(emu, mounted, kind):
     top = make_folder(mounted)
@@ -237,6 +245,7 @@ def test_the_next_mount_finishes_the_move_of_a_folder(emu, mounted, kind):
     assert tree(mounted.point / "d") == ["new"]
 
 
+@pytest.mark.any_server(faulty=True)
 def test_a_folder_that_was_to_be_replaced_is_not_just_gone(emu, mounted):
     top = make_folder(mounted)
     (mounted.point / "moved").mkdir()
@@ -247,6 +256,7 @@ def test_a_folder_that_was_to_be_replaced_is_not_just_gone(emu, mounted):
     assert sorted(os.listdir(mounted.point)) == ["first", "moved"]
 
 
+@pytest.mark.any_server(faulty=True)
 def test_a_move_that_was_cut_replaces_nothing_of_others(emu, mounted):
     top = make_folder(mounted)
     cut(mounted, emu, lambda: top.rename(mounted.point / "moved"), "CopyObject", False, 0)
@@ -259,6 +269,7 @@ def test_a_move_that_was_cut_replaces_nothing_of_others(emu, mounted):
     assert mounted.place.status(mounted.point)["pending"] == []
 
 
+@pytest.mark.any_server(faulty=True)
 def test_the_first_step_of_an_exchange_is_taken_back(emu, mounted):
     top = make_folder(mounted)
     (mounted.point / "other").mkdir()
@@ -269,6 +280,7 @@ def test_the_first_step_of_an_exchange_is_taken_back(emu, mounted):
     assert tree(mounted.point) == sorted([f"d/{k}" for k in KEYS] + ["first", "other/f"])
 
 
+@pytest.mark.any_server(faulty=True)
 def test_emptying_what_is_empty_changes_its_time(mounted):
     point = mounted.point
     (point / "stamp").write_text("")
@@ -280,6 +292,7 @@ def test_emptying_what_is_empty_changes_its_time(mounted):
     assert (point / "stamp").stat().st_mtime_ns == time
 
 
+@pytest.mark.any_server(faulty=True)
 def test_what_a_kill_left_to_the_next_mount_keeps_its_mode(mounted):
     mounted.again(False, "writeback")
     point = mounted.point
@@ -294,6 +307,7 @@ def test_what_a_kill_left_to_the_next_mount_keeps_its_mode(mounted):
         (point / "private").write_text("secret")  # what is there keeps its mode
 
 
+@pytest.mark.any_server(faulty=True)
 def test_a_link_takes_a_name_that_a_kept_listing_has(mounted):
     """What was made here stands over what the listing says of the name."""
     point = mounted.point

@@ -92,6 +92,7 @@ def sync(admin, where):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+@pytest.mark.any_server(faulty=True)
 @pytest.mark.parametrize("step", ["CopyObject", "DeleteObject*"])
 def test_what_is_written_in_a_folder_that_moves(emu, admin, mounted, step):
     where, prefix = mounted
@@ -137,6 +138,7 @@ def test_what_is_written_in_a_folder_that_moves(emu, admin, mounted, step):
     assert {n: body(emu, f"{prefix}/e/{n}").decode() for n in want} == want
 
 
+@pytest.mark.any_server(faulty=True)
 @pytest.mark.parametrize("changed", [False, True], ids=["as it was", "changed"])
 def test_closing_what_is_being_replaced(emu, admin, mounted, changed):
     where, prefix = mounted
@@ -208,6 +210,7 @@ def test_what_is_read_while_a_file_and_a_folder_swap(emu, admin, mounted):
     assert (where / "d").read_text() == "the file"
 
 
+@pytest.mark.any_server(faulty=True)
 def test_who_waits_for_a_move_can_be_ended(emu, admin, mounted):
     """A large folder takes long: a program that opens something in it meanwhile is no prisoner."""
     where, prefix = mounted

@@ -52,10 +52,11 @@ class Mount:
 
 KINDS = {"the listing of its folder": {"operation": "ListObjectsV2"},
          "the folder's object": {"operation": "PutObject", "key": "*/d/"},
-         "the removal": {"operation": "DeleteObject*"},
+         "the removal": {"operation": "DeleteObject*", "after": False},
          "the removal unanswered": {"operation": "DeleteObject*", "after": True}}
 
 
+@pytest.mark.any_server(faulty=True)
 @pytest.mark.parametrize("proven", [False, True], ids=["the first removal", "a later one"])
 @pytest.mark.parametrize("kind", [*KINDS, "none"])
 def test_the_version_before_the_save_does_not_come_back(emu, place, request, kind, proven):
@@ -83,6 +84,7 @@ def wait_for(what):
         time.sleep(0.01)
 
 
+@pytest.mark.any_server(faulty=True)
 def test_nothing_is_fetched_of_what_nobody_has_open(emu, place, request):
     """And what is being sent when its name goes does not come back."""
     prefix = f"unlinked/{request.node.name}"

@@ -13,6 +13,7 @@ import time
 
 import boto3
 import botocore.config
+import faults_before
 
 MOTO = pathlib.Path(sys.executable).with_name("moto_server")
 SET_UP_CALLS = 3  # made before moto starts to check signatures
@@ -79,15 +80,24 @@ def running():
 
 
 class OtherServer:
-    """What a test of any server needs, as the emulator has it. There are no faults and no log of requests."""
+    """What a test of any server needs, as the emulator has it; `faulty` with faults and a log of the mount's
+    requests, which a proxy has. What the test itself asks does not go through it."""
     has_admin = False
     mount_options = ("path-style",)
     slowness = 1 if COMMAND else 2  # how much less of random work is done against it
 
-    def __init__(self, url, keys):
+    def __init__(self, url, keys, faulty=False):
         self.endpoint, self.owner_keys = url, keys
         self.port = int(url.rsplit(":", 1)[1])
         # Bytes are compared by the tests; not every server knows their checksum after a copy of ranges.
         self.owner = client("s3", url, *keys,
                             response_checksum_validation="when_required" if COMMAND else "when_supported")
         self.owner.create_bucket(Bucket=BUCKET)
+        if faulty:
+            self.proxy = faults_before.Proxy(self.port)
+            self.port, self.has_admin, self.admin = self.proxy.port, True, self.proxy.faults.admin
+            self.endpoint = f"http://127.0.0.1:{self.port}"
+
+    def stop(self):
+        if self.has_admin:
+            self.proxy.stop()
