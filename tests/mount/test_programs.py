@@ -178,6 +178,7 @@ def test_libraries(mounts, code):
     same_later(mounts, where)
 
 
+@pytest.mark.any_server
 def test_a_notebook_runs_in_place(mounts, tmp_path):
     where = mounts()
     (where / "n.ipynb").write_text(json.dumps(NOTEBOOK))
@@ -204,6 +205,7 @@ def make_wheel(folder):
     return path
 
 
+@pytest.mark.any_server
 def test_environments_and_packages(mounts, tmp_path):
     where = mounts()
     wheel = make_wheel(tmp_path)
@@ -239,6 +241,34 @@ def test_rsync_and_unzip(mounts, tmp_path):
     same_later(mounts, where)
 
 
+@pytest.mark.any_server
+def test_git_clones_pushes_and_collects(mounts):
+    where = mounts()
+    need("git")
+    me = ("-c", "user.name=me", "-c", "user.email=me@example.com", "-c", "init.defaultBranch=main")
+    run("git", *me, "init", "-q", "--bare", "origin.git", cwd=where)
+    run("git", "clone", "-q", "origin.git", "one", cwd=where)
+    for turn in range(3):
+        for i in range(8):
+            (where / "one" / f"f{i}").write_text(f"{turn} {i}\n" * 50)
+        run("git", "add", ".", cwd=where / "one")
+        run("git", *me, "commit", "-q", "-m", f"turn {turn}", cwd=where / "one")
+    run("git", "push", "-q", "origin", "HEAD:main", cwd=where / "one")
+    run("git", "clone", "-q", "-b", "main", "origin.git", "two", cwd=where)
+    run("git", "gc", "-q", cwd=where / "one")
+    run("git", "gc", "-q", "--prune=now", cwd=where / "origin.git")
+    run("git", *me, "commit", "-q", "--allow-empty", "-m", "of two", cwd=where / "two")
+    run("git", "push", "-q", "origin", "HEAD:main", cwd=where / "two")
+    run("git", "pull", "-q", "--ff-only", "origin", "main", cwd=where / "one")
+    for folder in ("one", "two", "origin.git"):
+        run("git", "fsck", "--strict", cwd=where / folder)
+        said = run("git", "log", "--format=%s", "main" if "." in folder else "HEAD", cwd=where / folder)
+        assert said.split("\n")[:-1] == ["of two", "turn 2", "turn 1", "turn 0"]
+    assert run("git", "status", "--porcelain", cwd=where / "two") == ""
+    same_later(mounts, where)
+
+
+@pytest.mark.any_server
 def test_vim_saves(mounts):
     where = mounts()
     vim = need("vim", "vim.tiny")
@@ -276,6 +306,7 @@ def type_into(words, cwd, keys):
     return code
 
 
+@pytest.mark.any_server
 def test_nano_saves(mounts):
     where = mounts()
     need("nano")
