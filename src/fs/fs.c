@@ -197,8 +197,8 @@ void fs_pin_size(struct fs *fs, struct fs_entry *e) {
   writing_show(fs, e);
 }
 
-int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *out,
-              double *negative_ttl_s) {
+int fs_find(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *out,
+            double *negative_ttl_s) {
   struct patience p = fs_patience(fs);
   struct ns_attr a;
   int rc = ns_lookup(fs->ns, parent, name, &p, &a);
@@ -211,6 +211,19 @@ int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry 
   return 0;
 }
 
+int fs_lookup(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *out,
+              double *negative_ttl_s) {
+  struct gate_pass pass = {.inos = {parent}, .reads = true};
+  uint64_t glance = gate_glance(fs);
+  int rc = fs_find(fs, parent, name, out, negative_ttl_s);
+
+  if (gate_enter_again(fs, glance, rc, &pass)) {
+    rc = fs_find(fs, parent, name, out, negative_ttl_s);
+    gate_leave(fs, &pass);
+  }
+  return rc;
+}
+
 void fs_forget(struct fs *fs, uint64_t ino, uint64_t nlookup) {
   ns_forget(fs->ns, ino, nlookup);
   versions_forget(fs, ino);
@@ -218,10 +231,16 @@ void fs_forget(struct fs *fs, uint64_t ino, uint64_t nlookup) {
 
 int fs_getattr(struct fs *fs, uint64_t ino, struct stat *out, double *attr_ttl_s) {
   struct patience p = fs_patience(fs);
+  struct gate_pass pass = {.inos = {ino}, .reads = true};
+  uint64_t glance = gate_glance(fs);
   struct ns_attr a;
   struct fs_entry e;
   int rc = ns_getattr(fs->ns, ino, &p, &a);
 
+  if (gate_enter_again(fs, glance, rc, &pass)) {
+    rc = ns_getattr(fs->ns, ino, &p, &a);
+    gate_leave(fs, &pass);
+  }
   if (rc != 0)
     return rc;
   fs_fill_entry(&a, &e);
@@ -256,8 +275,20 @@ int fs_deny_write(struct fs *fs, uint64_t ino) {
 
 /* --- extended attributes: the object's user metadata -------------------------------------- */
 
-int fs_getxattr(struct fs *fs, uint64_t ino, const char *name, struct buf *out) {
+/* By a HEAD, if need be. */
+static int get_metadata(struct fs *fs, uint64_t ino, struct kvlist *meta) {
+  struct gate_pass pass = {.inos = {ino}, .reads = true};
   struct patience p = fs_patience(fs);
+  int rc = gate_enter(fs, &pass);
+
+  if (rc != 0)
+    return rc;
+  rc = ns_get_metadata(fs->ns, ino, &p, meta);
+  gate_leave(fs, &pass);
+  return rc;
+}
+
+int fs_getxattr(struct fs *fs, uint64_t ino, const char *name, struct buf *out) {
   struct kvlist meta;
   const char *value = NULL;
   int rc;
@@ -265,7 +296,7 @@ int fs_getxattr(struct fs *fs, uint64_t ino, const char *name, struct buf *out) 
   if (strncmp(name, XATTR_PREFIX, sizeof(XATTR_PREFIX) - 1) != 0)
     return -EOPNOTSUPP; /* security.*, system.*: ls and cp ask no more for them here */
   kvlist_init(&meta);
-  rc = ns_get_metadata(fs->ns, ino, &p, &meta);
+  rc = get_metadata(fs, ino, &meta);
   if (rc == 0)
     value = kvlist_get_ci(&meta, name + sizeof(XATTR_PREFIX) - 1);
   if (value != NULL)
@@ -277,12 +308,11 @@ int fs_getxattr(struct fs *fs, uint64_t ino, const char *name, struct buf *out) 
 }
 
 int fs_listxattr(struct fs *fs, uint64_t ino, bool ask, struct buf *out) {
-  struct patience p = fs_patience(fs);
   struct kvlist meta;
   int rc;
 
   kvlist_init(&meta);
-  rc = ask ? ns_get_metadata(fs->ns, ino, &p, &meta) : ns_known_metadata(fs->ns, ino, &meta);
+  rc = ask ? get_metadata(fs, ino, &meta) : ns_known_metadata(fs->ns, ino, &meta);
   for (size_t i = 0; rc == 0 && i < meta.count; i++) {
     buf_puts(out, XATTR_PREFIX);
     buf_append(out, meta.items[i].name, strlen(meta.items[i].name) + 1);

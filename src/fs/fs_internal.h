@@ -92,7 +92,7 @@ struct root_writes {
 /* A change under way of what these inodes are, or of names in them (gate.c). */
 struct gate_pass {
   uint64_t inos[2]; /* 0: none */
-  bool reads;       /* an open for reading */
+  bool reads;       /* an open for reading, or a look at what there is */
   struct gate_pass *prev;
   struct gate_pass *next;
 };
@@ -109,6 +109,8 @@ struct gate_move {
 };
 
 struct gate {
+  _Atomic(uint64_t) begun; /* moves of folders */
+  _Atomic(uint64_t) ended;
   struct {
     struct mtx lock;
     struct cond turn; /* a pass or a move ended */
@@ -317,6 +319,10 @@ bool writing_await_told(struct fs *fs, struct writing *w);
 /* A close or an fsync: as its source promises, to the store or to the journal. */
 int writing_promise(struct fs *fs, struct writing *w);
 
+/* fs_lookup() for who has a pass. */
+int fs_find(struct fs *fs, uint64_t parent, const char *name, struct fs_entry *out,
+            double *negative_ttl_s);
+
 /* --- gate.c --- */
 void gate_init(struct gate *g);
 void gate_fini(struct gate *g);
@@ -325,6 +331,10 @@ void gate_fini(struct gate *g);
  * the pass is given back. Not while another pass is held. */
 int gate_enter(struct fs *fs, struct gate_pass *p);
 void gate_leave(struct fs *fs, struct gate_pass *p);
+/* What finds nothing while a folder moves may have looked where that is no more: what gate_glance()
+ * gave before, and a pass to look again with, after the move. False: there is no need to. */
+uint64_t gate_glance(const struct fs *fs);
+bool gate_enter_again(struct fs *fs, uint64_t glance, int rc, struct gate_pass *p);
 /* Waits for passes and moves in its way, as long as a request may, and keeps out those that come.
  * *waited: it had to, and what was known of the names may be old. To be ended whatever came of it.
  */

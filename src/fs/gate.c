@@ -4,10 +4,13 @@
  * commit, a new name or a new handle in the middle of that would be made under the old key, and
  * stay there. So each such change has a pass for the inodes that it is about, and a move waits for
  * those in its way; those that begin later wait for the move, and look for their keys after it.
+ * What is known is shown meanwhile. Who has to ask the store may find nothing where it was, and
+ * asks again after the move; a folder that moves is not listed.
  *
  * Passes are never taken while another one is held, so who waits for a move holds up nobody. A
  * rename has a pass for its two folders before its move begins: a move of a folder above comes
  * after it. That one is only waiting then, and a move waits for none but those that run. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,9 +49,13 @@ static bool moves_inode(struct fs *fs, const struct gate_move *m, uint64_t ino) 
   return moves;
 }
 
+static bool moves_folder(const struct gate_move *m) {
+  return names_is_folder(m->from) || names_is_folder(m->to);
+}
+
 /* A file is read on while its name moves. */
 static bool in_the_way(struct fs *fs, const struct gate_move *m, const struct gate_pass *p) {
-  if (p == m->own || (p->reads && !names_is_folder(m->from) && !names_is_folder(m->to)))
+  if (p == m->own || (p->reads && !moves_folder(m)))
     return false;
   return moves_inode(fs, m, p->inos[0]) || moves_inode(fs, m, p->inos[1]);
 }
@@ -92,6 +99,14 @@ int gate_enter(struct fs *fs, struct gate_pass *pass) {
   return enter(fs, pass, &p);
 }
 
+uint64_t gate_glance(const struct fs *fs) {
+  return atomic_load(&fs->gate.ended);
+}
+
+bool gate_enter_again(struct fs *fs, uint64_t glance, int rc, struct gate_pass *p) {
+  return rc == -ENOENT && atomic_load(&fs->gate.begun) != glance && gate_enter(fs, p) == 0;
+}
+
 void gate_leave(struct fs *fs, struct gate_pass *p) {
   struct gate *g = &fs->gate;
 
@@ -124,6 +139,8 @@ void gate_move_end(struct fs *fs, struct gate_move *m) {
 
   mtx_lock(&g->synced.lock);
   DL_DELETE(g->synced.moves, m);
+  if (moves_folder(m))
+    atomic_fetch_add(&g->ended, 1);
   cond_broadcast(&g->synced.turn);
   mtx_unlock(&g->synced.lock);
 }
@@ -137,6 +154,8 @@ int gate_move_begin(struct fs *fs, struct gate_move *m, bool *waited) {
   m->runs = false;
   mtx_lock(&g->synced.lock);
   DL_APPEND(g->synced.moves, m);
+  if (moves_folder(m))
+    atomic_fetch_add(&g->begun, 1);
   while (rc == 0 && must_wait_locked(fs, m)) {
     *waited = true;
     rc = wait_turn_locked(g, &p);

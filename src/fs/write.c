@@ -132,12 +132,12 @@ static int create(struct fs *fs, uint64_t parent, const char *name, int flags,
   rc = writing_allowed(fs, r);
   if (rc != 0)
     return rc;
-  rc = fs_lookup(fs, parent, name, out, &negative_ttl);
+  rc = fs_find(fs, parent, name, out, &negative_ttl);
   if (rc == -ENOENT && is_made_at_once(r, flags)) {
     rc = create_at_once(fs, parent, name, flags, by, out, opened);
     if (rc != -EEXIST || (flags & O_EXCL) != 0)
       return rc;
-    rc = fs_lookup(fs, parent, name, out, &negative_ttl); /* another host was faster */
+    rc = fs_find(fs, parent, name, out, &negative_ttl); /* another host was faster */
   }
   if (rc == -ENOENT)
     return create_new(fs, parent, name, flags, by, out, opened);

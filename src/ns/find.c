@@ -230,7 +230,8 @@ static int find_absent_locked(struct ns *n, struct node *dir, const char *name,
   t = notes_find_locked(dir, name);
   if (rc == 0 && !l->ended)
     dir->dir.big_until = ns_now(n) + dir->root->options.metadata_ttl_ms;
-  if (rc == 0 && l->ended && listing_find_locked(l, name) == NULL && !note_is_newer(t, l->asof))
+  if (rc == 0 && l->ended && l->cached && listing_find_locked(l, name) == NULL &&
+      !note_is_newer(t, l->asof))
     rc = -ENOENT;
   listing_unref_locked(l);
   return rc;
@@ -252,6 +253,17 @@ static void take_absence_locked(struct ns *n, struct node *dir, const char *name
   take_back_locked(n, dir, name);
 }
 
+/* The folder, or one above it, got another name meanwhile: what was asked about is elsewhere. */
+static bool is_elsewhere_locked(const struct node *dir, const struct question *q) {
+  char *above = node_key_locked(dir);
+  size_t len = above != NULL ? strlen(above) : 0;
+  bool elsewhere = above == NULL || q->key == NULL || strncmp(q->key, above, len) != 0 ||
+                   strchr(q->key + len, '/') != NULL;
+
+  free(above);
+  return elsewhere;
+}
+
 static int find_remote_locked(struct ns *n, struct node *dir, const char *name,
                               const struct patience *p, struct node **out) {
   bool denied = folder_denied_locked(n, dir, name);
@@ -267,15 +279,17 @@ static int find_remote_locked(struct ns *n, struct node *dir, const char *name,
     rc = question_ask(&q, denied, &a);
   if (rc == 0 && a.kind == NODE_DIR)
     a.has_posix = memo_find(n, q.root, q.folder, &a.posix);
-  question_fini(&q);
   mtx_lock(&n->synced.lock);
   t = notes_find_locked(dir, name);
-  if ((rc == 0 || rc == -ENOENT) && note_is_newer(t, asof))
+  if ((rc == 0 || rc == -ENOENT) && is_elsewhere_locked(dir, &q))
+    rc = -ERESTART;
+  else if ((rc == 0 || rc == -ENOENT) && note_is_newer(t, asof))
     rc = overtaken_locked(n, dir, t, out);
   else if (rc == 0)
     rc = take_answer_locked(n, dir, name, &a, asof, out);
   else if (rc == -ENOENT || rc == -EACCES)
     take_absence_locked(n, dir, name, rc, asof);
+  question_fini(&q);
   page_free(a.all);
   return rc;
 }
@@ -354,6 +368,7 @@ static int refresh_remote_locked(struct ns *n, struct node *i, const struct pati
   struct answer a = {.kind = i->kind, .unprovable = true};
   struct node *same;
   struct question q;
+  bool elsewhere;
   int rc;
 
   if (denied)
@@ -362,9 +377,10 @@ static int refresh_remote_locked(struct ns *n, struct node *i, const struct pati
   mtx_unlock(&n->synced.lock);
   if (rc == 0)
     rc = node_is_dir(i) ? question_ask_dir(&q, &a) : question_ask_file(&q, &a);
-  question_fini(&q);
   mtx_lock(&n->synced.lock);
-  if (i->gone || i->local || i->asof > asof) {
+  elsewhere = rc != -ENOMEM && !i->gone && is_elsewhere_locked(i->parent, &q);
+  question_fini(&q);
+  if (i->gone || i->local || i->asof > asof || elsewhere) {
     page_free(a.all);
     return 0; /* meanwhile something newer is known */
   }

@@ -210,6 +210,45 @@ def test_what_is_read_while_a_file_and_a_folder_swap(emu, admin, mounted):
     assert (where / "d").read_text() == "the file"
 
 
+def look(folder):
+    """What is not known, in a folder that moves."""
+    with open(os.open("a", os.O_RDONLY, dir_fd=folder), "rb") as f:
+        return f.read()
+
+
+def list_again(folder):
+    below = os.open("sub", os.O_RDONLY | os.O_DIRECTORY, dir_fd=folder)
+    try:
+        return sorted(os.listdir(below))
+    finally:
+        os.close(below)
+
+
+@pytest.mark.parametrize(("call", "found"), [
+    (lambda folder: os.stat("a", dir_fd=folder).st_size, 7), (look, b"content"),
+    (list_again, ["x", "y"]), (lambda folder: os.getxattr(f"/proc/self/fd/{folder}/a", "user.k"), b"v"),
+], ids=["stat", "open", "list", "getxattr"])
+@pytest.mark.parametrize("known", [False, True], ids=["not known", "known"])
+def test_what_is_looked_for_in_a_folder_that_moves(emu, admin, mounted, call, found, known):
+    where, prefix = mounted
+    for name in ("a", "sub/x", "sub/y"):
+        emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/d/{name}", Body=b"content",
+                             Metadata={"k": "v"})
+    (where / "other").mkdir()
+    (where / "other").rename(where / "first")
+    sync(admin, where)
+    folder = os.open(where / "d", os.O_RDONLY | os.O_DIRECTORY)
+    if known:
+        assert call(folder) == found
+    # Nothing is left at the old place, and who moves it does not know that yet.
+    move = held_up(emu, "DeleteObject*", lambda: (where / "d").rename(where / "e"),
+                   {"effect": "error", "status": 503, "code": "SlowDown", "after": True})
+    assert call(folder) == found
+    move.join()
+    assert call(folder) == found
+    os.close(folder)
+
+
 @pytest.mark.any_server(faulty=True)
 def test_who_waits_for_a_move_can_be_ended(emu, admin, mounted):
     """A large folder takes long: a program that opens something in it meanwhile is no prisoner."""
