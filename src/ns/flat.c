@@ -217,11 +217,18 @@ static bool has_own_locked(struct ns *n, const struct node *dir) {
   return l != NULL && !l->restored;
 }
 
+/* What moved away may have been in the middle of it, and something else has the name now. */
+static bool is_what_was_listed_locked(const struct listing *above, const struct flat *f,
+                                      const char *name) {
+  return above->cached && !note_is_newer(notes_find_locked(above->dir, name), f->asof);
+}
+
 static void adopt_locked(struct listing *above, const struct flat *f, struct whole *w) {
   struct ns *n = above->ns;
   struct node *child = node_child_locked(n, above->dir, w->name, NODE_DIR);
 
   if (child != NULL && !child->gone && child->dir.notes == NULL && !has_own_locked(n, child) &&
+      is_what_was_listed_locked(above, f, w->name) &&
       listing_adopt_locked(n, child, w->page, f->asof, f->fresh_until))
     w->page = NULL;
   page_free(w->page);

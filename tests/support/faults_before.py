@@ -1,10 +1,12 @@
 """A proxy before a server of somebody else, which does to requests what the emulator's faults do
 (docs/emulator.md, "Administration while it runs"): error, drop, hang and none, with ms and headers.
 Requests pass as they are, so their signatures hold. A request that does not come whole is not passed on."""
+import contextlib
 import fnmatch
 import http.client
 import http.server
 import select
+import sys
 import threading
 import time
 import urllib.parse
@@ -104,9 +106,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for name, value in self.headers.items():
                 if name.lower() not in ("connection", "expect"):
                     upstream.putheader(name, value)
-            upstream.endheaders(body)
+            with contextlib.suppress(ConnectionError):  # it may answer before it has all, and close
+                upstream.endheaders(body)
             answer = upstream.getresponse()
             return answer.status, answer.getheaders(), answer.read()
+        except (OSError, http.client.HTTPException) as e:
+            print(f"the server behind the proxy, {self.command} {self.path}: {e!r}", file=sys.stderr)
+            raise
         finally:
             upstream.close()
 
