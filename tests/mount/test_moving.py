@@ -249,6 +249,31 @@ def test_what_is_looked_for_in_a_folder_that_moves(emu, admin, mounted, call, fo
     os.close(folder)
 
 
+def test_what_a_walk_lists_ahead_of_a_folder_that_moves(emu, admin, mounted):
+    where, prefix = mounted
+    folders = [f"{i:02}" for i in range(13)]
+    names = [f"{i:02}" for i in range(85)]
+    for folder in folders:
+        for name in names:
+            emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/d/{folder}/{name}")
+    (where / "other").mkdir()
+    (where / "other").rename(where / "first")
+    sync(admin, where)
+    assert os.listdir(where / "d") == [f for f in folders if (where / "d" / f).is_dir()]
+    assert os.listdir(where / "d" / "00") == names
+    # The first page ends within a folder. The second one is asked for ahead, and comes when all has
+    # moved.
+    emu.admin("POST", "faults", {"operation": "ListObjectsV2", "count": 1, "effect": "none",
+                                 "ms": 10000})
+    emu.admin("DELETE", "requests")
+    assert os.listdir(where / "d" / "01") == names
+    wait_until(lambda: emu.admin("GET", "faults")[-1]["hits"] == 1)
+    (where / "d").rename(where / "e")
+    wait_until(lambda: any(r["operation"] == "ListObjectsV2" and r["prefix"] == f"{prefix}/d/" and
+                           r["bytes"] < 1000 for r in emu.admin("GET", "requests")))
+    assert {f: os.listdir(where / "e" / f) for f in folders} == {f: names for f in folders}
+
+
 @pytest.mark.any_server(faulty=True)
 def test_who_waits_for_a_move_can_be_ended(emu, admin, mounted):
     """A large folder takes long: a program that opens something in it meanwhile is no prisoner."""
