@@ -405,8 +405,10 @@ static int read_current(struct fs *fs, struct fs_file *f, uint64_t off, size_t s
       doubt(fs, f->ino, rc);
       rc = file_movable(fs, f, v) ? -EAGAIN : rc;
     }
-    if (rc == -EIO && reader_is_spoiled(v->reader))
-      fs_notify_changed(fs, f->ino); /* the kernel has pages of it */
+    if (rc == -EIO && reader_is_spoiled(v->reader)) { /* the kernel has pages of it */
+      versions_spoil(fs, f->ino);
+      fs_notify_changed(fs, f->ino);
+    }
     if (rc == -EAGAIN) {
       rc = file_move(fs, f, v, &p);
       if (rc == 0)

@@ -218,6 +218,9 @@ bool versions_move(struct fs *fs, uint64_t ino, const struct store_attr *attr,
                    uint64_t *generation);
 void versions_close(struct fs *fs, uint64_t ino, bool direct);
 void versions_free(struct fs *fs);
+/* What was given out is not the object's: the next open drops the pages, or goes around them while
+ * others have the inode open. */
+void versions_spoil(struct fs *fs, uint64_t ino);
 /* Our own commit made this version of what is in the inode's pages. */
 void versions_own(struct fs *fs, uint64_t ino, const struct store_attr *attr);
 

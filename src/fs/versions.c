@@ -166,6 +166,16 @@ bool versions_move(struct fs *fs, uint64_t ino, const struct store_attr *attr,
   return moved;
 }
 
+void versions_spoil(struct fs *fs, uint64_t ino) {
+  struct version *v;
+
+  mtx_lock(&fs->synced.lock);
+  v = find_locked(fs, ino);
+  if (v != NULL)
+    v->etag[0] = '\0'; /* no version is the same */
+  mtx_unlock(&fs->synced.lock);
+}
+
 void versions_own(struct fs *fs, uint64_t ino, const struct store_attr *attr) {
   struct version *v;
 

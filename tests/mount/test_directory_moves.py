@@ -8,7 +8,7 @@ import pathlib
 import pytest
 import targets
 from emulator import Emulator
-from mounting import credentials_text, options
+from mounting import credentials_text, options, wait_until
 from test_moved import KEYS, Mount, cut, exchange, make_folder, tree
 
 BUCKET = targets.DIRECTORY
@@ -70,6 +70,8 @@ def test_a_call_for_each_object(emu, place, kind):
     mounted.again()
     os.listdir(mounted.point)
     with open(top / "theirs" / "042", "rb") as held:
+        # The look-up of a folder does not wait for its HEAD once LIST has answered.
+        wait_until(lambda: ("HeadObject", "d/theirs") in asked(emu, mounted))
         emu.admin("DELETE", "requests")
         os.rename(top, mounted.point / "moved")
         seen = asked(emu, mounted)

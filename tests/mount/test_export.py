@@ -197,7 +197,7 @@ def test_umount_shows_how_far_it_is_and_what_failed(emu, admin, prefix):
     wait_until(lambda: admin.status(point)["pending"] == [])
     emu.admin("POST", "faults", dict(DENIED, key=f"{prefix}/bad"))
     (point / "bad").write_text("x")
-    emu.admin("POST", "pace", {"latency-ms": 400})
+    emu.admin("POST", "pace", {"latency-ms": 2000})  # nothing of it has come to S3 when umount looks
     for i in range(8):
         (point / f"f{i}").write_bytes(bytes(1000))
     code, seen = on_terminal(admin, "umount", point)
