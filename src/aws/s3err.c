@@ -60,6 +60,10 @@ void s3_error_fini(struct s3_error *e) {
   s3_error_init(e);
 }
 
+bool s3_error_is_open(const struct s3_error *e) {
+  return e->class == S3_ERR_TRANSIENT || e->class == S3_ERR_THROTTLED;
+}
+
 void s3_error_move(struct s3_error *dst, struct s3_error *src) {
   s3_error_fini(dst);
   *dst = *src;

@@ -115,10 +115,15 @@ static bool unheard(const struct exchange *x) {
   return (x->fault.kind == FAULT_DROP || x->fault.kind == FAULT_HANG) && x->fault.before;
 }
 
+/* A fault takes the place of what the service would do. */
+static bool stopped(struct exchange *x) {
+  return begin_fault(x) || unheard(x) || (faulty(x, false) && answer_fault(x));
+}
+
 static void run_s3(struct exchange *x) {
   const struct operation *op = operation_select(x);
   x->operation = op ? op->name : "Unknown";
-  if (begin_fault(x) || unheard(x) || (faulty(x, false) && answer_fault(x)) || authenticate(x))
+  if (stopped(x) || authenticate(x))
     return;
   operation_run(op, x);
 }
@@ -130,7 +135,7 @@ static void run_plane(struct exchange *x) {
   bool stop = fill_control(x, &q, &path) != 0;
   if (!stop) {
     x->operation = control_operation_name(&q);
-    stop = begin_fault(x) || unheard(x) || (faulty(x, false) && answer_fault(x)) || authenticate(x);
+    stop = stopped(x) || authenticate(x);
   }
   buf_reset(&path);
   if (!stop && fill_control(x, &q, &path) == 0)
@@ -140,7 +145,7 @@ static void run_plane(struct exchange *x) {
 
 /* What has an address of its own and no signatures. */
 static void run_local(struct exchange *x) {
-  if (begin_fault(x) || unheard(x) || (faulty(x, false) && answer_fault(x)))
+  if (stopped(x))
     return;
   if (sso_operation(x))
     sso_run(x);

@@ -191,12 +191,6 @@ static void log_failure(const struct call *call, const struct call_judgement *j)
   buf_fini(&text);
 }
 
-/* A server that has too much to do says so instead of acting, but what stands before it may say
- * so of what it did. */
-static bool may_be_done(const struct call *call) {
-  return call->error.class == S3_ERR_TRANSIENT || call->error.class == S3_ERR_THROTTLED;
-}
-
 static void call_failed(struct call *call, int64_t retry_after_ms) {
   struct call_judgement j = call_judge(call, retry_after_ms);
 
@@ -205,7 +199,7 @@ static void call_failed(struct call *call, int64_t retry_after_ms) {
     call_end(call, call->error.err, NULL);
     return;
   }
-  if (call->q.repeated != NULL && may_be_done(call))
+  if (call->q.repeated != NULL && s3_error_is_open(&call->error))
     *call->q.repeated = true;
   if (call->delivered && call->q.restart != NULL)
     call->q.restart(call->q.arg);

@@ -26,10 +26,6 @@ void s3_try_again(struct s3_try *t) {
   s3_error_init(&t->error);
 }
 
-bool s3_try_is_open(const struct s3_try *t) {
-  return t->error.class == S3_ERR_TRANSIENT || t->error.class == S3_ERR_THROTTLED;
-}
-
 int s3_change_do(struct s3_client *c, struct s3_op *op, struct s3_try *t, struct http_reply *reply,
                  struct buf *body) {
   int rc;

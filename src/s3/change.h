@@ -18,8 +18,6 @@ void s3_try_init(struct s3_try *t);
 void s3_try_fini(struct s3_try *t);
 /* Forgets the last call, keeps `attempts` and `repeated`. */
 void s3_try_again(struct s3_try *t);
-/* No reply, or one that leaves open whether the change was made. */
-bool s3_try_is_open(const struct s3_try *t);
 
 int s3_change_detail(struct s3_client *c, const char *key, struct store_detail *out,
                      struct s3_try *t);

@@ -37,7 +37,7 @@ static bool same_bytes(const struct s3_traits *w, const struct store_detail *d) 
 }
 
 static bool was_answered(int rc, const struct s3_try *look) {
-  return rc == 0 || (look->error.http_status != 0 && !s3_try_is_open(look));
+  return rc == 0 || (look->error.http_status != 0 && !s3_error_is_open(&look->error));
 }
 
 static int compare(const struct s3_traits *traits, const struct store_detail *d,

@@ -43,7 +43,7 @@ static int append_key(struct s3_store *s, const char *key, const struct s3_bytes
   rc = s3_prepare_condition(s, key, &same, S3_HONOURS_PUT_MATCH, &send, &t);
   if (rc == 0) {
     rc = s3_change_append(s->writer, key, bytes, base->size, send, &out, &t);
-    if (rc != 0 && (s3_try_is_open(&t) || t.repeated))
+    if (rc != 0 && (s3_error_is_open(&t.error) || t.repeated))
       seen = settle_append(s, key, whole, &out, &t);
     if (rc != 0)
       rc = seen != -ENOENT ? seen : judge_append(rc, &t.error);

@@ -168,7 +168,7 @@ static int copy_key(struct copy_job *j, struct store_attr *out, struct s3_try *t
     return rc;
   w.dress = j->dress != NULL ? j->dress : &placement;
   rc = s3_change_copy(j->s->writer, j->key, &w, send, out, t);
-  if (rc != 0 && (s3_try_is_open(t) || (t->repeated && rc == -ESTALE))) {
+  if (rc != 0 && (s3_error_is_open(&t->error) || (t->repeated && rc == -ESTALE))) {
     int seen = settle_copy(j, out, t);
 
     if (seen != -ENOENT)

@@ -123,7 +123,7 @@ static int copy_to(struct s3_store *s, const struct store_elsewhere *from, const
   if (rc != 0)
     return rc;
   rc = s3_change_copy(s->writer, key, &w, send, out, t);
-  if (rc != 0 && (s3_try_is_open(t) || (t->repeated && rc == -ESTALE))) {
+  if (rc != 0 && (s3_error_is_open(&t->error) || (t->repeated && rc == -ESTALE))) {
     int seen = s3_settle(s, key, &traits, out, t);
 
     if (seen != -ENOENT)

@@ -49,7 +49,7 @@ static int move_key(struct s3_store *s, const struct store_source *from, const c
 
   s3_try_init(&t);
   rc = s3_change_rename(s->writer, from, key, cond, &t);
-  if (rc != 0 && (s3_try_is_open(&t) || t.repeated) && settle_move(s, from, key))
+  if (rc != 0 && (s3_error_is_open(&t.error) || t.repeated) && settle_move(s, from, key))
     rc = 0;
   if (rc != 0)
     rc = judge_move(s, rc, key, cond);

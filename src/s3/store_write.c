@@ -92,7 +92,7 @@ static int judge(int rc, const struct store_condition *cond) {
 static bool in_doubt(int rc, const struct s3_try *t) {
   bool refused = rc == -ESTALE || rc == -ENOENT || rc == -EPIPE || rc == -EAGAIN;
 
-  return rc != 0 && (s3_try_is_open(t) || (t->repeated && refused));
+  return rc != 0 && (s3_error_is_open(&t->error) || (t->repeated && refused));
 }
 
 static void pause_ms(long ms) {

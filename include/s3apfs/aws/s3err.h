@@ -61,6 +61,9 @@ void s3_error_from_local(struct s3_error *e, int err, const char *code, const ch
 bool s3_error_body_is_error(const void *body, size_t len);
 /* The table: code "" means "by status alone". */
 void s3_error_classify(int http_status, const char *code, enum s3_error_class *class, int *err);
+/* No reply, or one that leaves open whether the call was carried out: a server that has too much to
+ * do says so instead of acting, but what stands before it may say so of what it did. */
+bool s3_error_is_open(const struct s3_error *e);
 /* "AccessDenied (HTTP 403): User: ... [request id X]", behind the call if one is named;
  * appended. */
 void s3_error_describe(const struct s3_error *e, struct buf *out);
