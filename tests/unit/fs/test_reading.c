@@ -29,7 +29,7 @@ static void setup_small(void) {
 
 static void setup_hurried(void) {
   world_init(&w, "");
-  world_open(&w, 48 * MB, 60);
+  world_open(&w, 48 * MB, 2000);
 }
 
 static void teardown(void) {
