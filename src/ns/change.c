@@ -357,6 +357,7 @@ static int settle_moved_locked(struct ns *n, struct node *i, const struct store_
   if (i->kind != NODE_DIR)
     return set_version_locked(n, i, attr) ? 0 : -ENOMEM;
   listing_forget_locked(n, i, true);
+  listing_moved_locked(n, i);
   /* Absences go by inode numbers, and another folder may get the number of one that moved. */
   absent_forget_locked(n);
   shelving_reshaped_locked(n, i->root);

@@ -21,12 +21,19 @@
 #define PAGE_MASK ((1u << PAGE_BITS) - 1)
 #define OFFSET_NOTES ((uint64_t)1 << 62) /* names made here that the listing lacks */
 
+/* A name that was shown, and the offset behind it. */
+struct shown {
+  uint64_t next; /* 0: none */
+  char name[NS_NAME_MAX + 1];
+};
+
 struct ns_dir {
   struct ns *ns;
   struct node *node;
   struct listing *listing; /* NULL above the roots; under the tree's lock */
   bool reading;            /* in the middle of it; the same */
   uint64_t end;            /* where the last read found the end; 0: it did not */
+  struct shown last[2];    /* latest first: a caller may have had no room for that one */
 };
 
 static void hand_back_locked(struct ns_dir *d) {
@@ -304,6 +311,28 @@ static void note_end_locked(struct ns_dir *d, uint64_t offset, bool end) {
   d->end = end ? offset : 0;
 }
 
+static void note_shown_locked(struct ns_dir *d, const struct ns_entry *e) {
+  if (d->last[0].next != e->next)
+    d->last[1] = d->last[0];
+  d->last[0].next = e->next;
+  memcpy(d->last[0].name, e->name, strlen(e->name) + 1);
+}
+
+/* The folder has another name than when its listing began: on behind what was shown last. Any
+ * other place stands where it was, as the names are the same. */
+static int follow_locked(struct ns_dir *d, const struct patience *p, uint64_t *offset) {
+  const struct shown *last = &d->last[d->last[0].next != *offset];
+  size_t slot;
+  size_t at;
+  int rc = take_listing_locked(d);
+
+  if (rc == 0 && *offset > OFFSET_ITEMS && *offset < OFFSET_NOTES && last->next == *offset) {
+    rc = listing_behind_locked(d->listing, last->name, p, &slot, &at);
+    *offset = ((uint64_t)slot << PAGE_BITS) + at + OFFSET_ITEMS;
+  }
+  return rc;
+}
+
 static int read_locked(struct ns_dir *d, uint64_t offset, bool plus, const struct patience *p,
                        struct ns_entry *out, bool *end) {
   int rc = 0;
@@ -316,12 +345,18 @@ static int read_locked(struct ns_dir *d, uint64_t offset, bool plus, const struc
   if (*end)
     return 0;
   set_reading_locked(d, true);
+  if (offset >= OFFSET_ITEMS && d->listing != NULL && d->listing->moved && !d->node->gone)
+    rc = follow_locked(d, p, &offset);
+  if (rc != 0)
+    return rc;
   if (offset < OFFSET_ITEMS)
     dots_locked(d, offset, out);
   else if (d->listing == NULL)
     above_locked(d, offset, plus, out, end);
   else
     rc = item_locked(d, offset, plus, p, out, end);
+  if (rc == 0 && !*end)
+    note_shown_locked(d, out);
   note_end_locked(d, offset, *end);
   return rc;
 }

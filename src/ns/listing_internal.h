@@ -1,7 +1,7 @@
 /* Listings of directories. page.c: one page; listing.c: the pages of a directory; load.c: how they
  * come; lanes.c: several at a time; flat.c: those of many folders at once; peeks.c: small folders
  * that a look-up saw; walks.c: large folders, ahead of who walks; shelving.c: what earlier mounts
- * kept; siblings.c: files and folders in their order. */
+ * kept; siblings.c: files and folders in their order; follow.c: where the directory moved. */
 #ifndef S3APFS_SRC_NS_LISTING_INTERNAL_H
 #define S3APFS_SRC_NS_LISTING_INTERNAL_H
 
@@ -69,6 +69,7 @@ struct listing {
   bool cached;             /* its directory refers to it */
   bool restored;           /* an earlier mount kept it; the store is being asked */
   bool kept;               /* it was given to the shelf */
+  bool moved;              /* its directory has another name since */
   struct listing *instead; /* the one before, until a page is here; takes the place again when
                               nobody answers. NULL: none */
   struct node *dir;        /* alive while cached or open */
@@ -107,6 +108,12 @@ bool listing_add_slot(struct slot **slots, size_t *count, char *token, bool afte
 void listing_slots_free_locked(struct listing *l, struct slot *slots, size_t count);
 /* The directory no longer answers from it. */
 void listing_uncache_locked(struct listing *l);
+/* follow.c: the directory moved; those who read it, or one below it, have to go on elsewhere. */
+void listing_moved_locked(struct ns *n, const struct node *dir);
+/* The place behind `name`, whether it is there or not: a slot, and an index in its page. Behind
+ * everything, the slot is one that there is not. */
+int listing_behind_locked(struct listing *l, const char *name, const struct patience *p,
+                          size_t *slot, size_t *at);
 /* A load of that slot ended so: what failed answers no more, unless nobody was there to answer
  * and something is known. */
 void listing_answered_locked(struct listing *l, size_t slot, int rc);

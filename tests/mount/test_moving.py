@@ -1,4 +1,5 @@
 """What is changed while a name moves: it goes along, and nothing of it stays behind."""
+import concurrent.futures
 import contextlib
 import ctypes
 import functools
@@ -247,6 +248,25 @@ def test_what_is_looked_for_in_a_folder_that_moves(emu, admin, mounted, call, fo
     move.join()
     assert call(folder) == found
     os.close(folder)
+
+
+@pytest.mark.parametrize("mounted", [()], indirect=True, ids=["in S3"])
+@pytest.mark.parametrize("moves", ["d/many", "d"])
+def test_a_folder_that_is_read_while_it_moves(emu, admin, mounted, moves):
+    where, prefix = mounted
+    names = {f"{i:04}" for i in range(2050)}
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/d/many/{n}"), names))
+    assert (where / "d/many").is_dir()
+    # The third page is asked for ahead, and comes when all has moved.
+    emu.admin("POST", "faults", {"operation": "ListObjectsV2", "skip": 2, "count": 1, "effect": "none",
+                                 "ms": 3000})
+    with os.scandir(where / "d/many") as entries:
+        seen = [next(entries).name]
+        (where / moves).rename(where / "e")
+        (where / "e" / "many" if moves == "d" else where / "e").joinpath("0000").unlink()
+        seen += [e.name for e in entries]
+    assert len(seen) == len(set(seen)) and set(seen) >= names - {"0000"}
 
 
 def test_what_a_walk_lists_ahead_of_a_folder_that_moves(emu, admin, mounted):

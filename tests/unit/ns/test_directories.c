@@ -112,6 +112,80 @@ Test(directories, offsets_stay_when_pages_were_dropped) {
   ns_dir_close(d);
 }
 
+/* As a move in the store leaves it, in a folder of put_many(). */
+static void move_many(unsigned n, unsigned but) {
+  char key[32];
+
+  for (unsigned i = 0; i < n; i++) {
+    snprintf(key, sizeof(key), "big/f%06u", i);
+    cr_assert_eq(mem_store_delete(desk.mem, key), 0);
+    snprintf(key, sizeof(key), "new/f%06u", i);
+    cr_assert_eq(i == but ? 0 : mem_store_put(desk.mem, key, "x", 1), 0);
+  }
+}
+
+static void expect_name(struct ns_dir *d, uint64_t *at, const char *want) {
+  struct ns_entry e;
+  bool end;
+
+  cr_assert_eq(ns_dir_read(d, *at, false, &patient, &e, &end), 0);
+  cr_assert_not(end, "%s was expected", want);
+  cr_expect_str_eq(e.name, want);
+  *at = e.next;
+}
+
+Test(directories, who_reads_a_folder_that_moves_goes_on) {
+  struct ns_dir *d;
+  struct ns_entry e;
+  uint64_t at = 2;
+  uint64_t before = 0;
+  bool end;
+  char want[32];
+  uint64_t ino;
+
+  put_many(4500);
+  desk_close(&desk);
+  desk_open(&desk, 300 << 10, NULL);
+  ino = desk_ino(&desk, "big");
+  cr_assert_eq(ns_dir_open(desk.ns, ino, &patient, &d), 0);
+  for (unsigned i = 0; i < 1500; i++) {
+    snprintf(want, sizeof(want), "f%06u", i);
+    before = at;
+    expect_name(d, &at, want);
+  }
+  move_many(4500, 1499);
+  cr_assert_eq(ns_moved(desk.ns, ino, NS_ROOT_INO, "new", NULL), 0);
+  expect_name(d, &before, "f001500"); /* a caller who had no room for the last one, which is gone */
+  for (unsigned i = 1501; i < 4500; i++) {
+    snprintf(want, sizeof(want), "f%06u", i);
+    expect_name(d, &before, want);
+  }
+  cr_expect_eq(ns_dir_read(d, before, false, &patient, &e, &end), 0);
+  cr_expect(end);
+  ns_dir_close(d);
+}
+
+Test(directories, who_begins_to_read_a_folder_that_moved_sees_all) {
+  struct ns_dir *d;
+  uint64_t at = 0;
+  uint64_t ino;
+
+  put_many(1100);
+  ino = desk_ino(&desk, "big");
+  cr_assert_eq(ns_dir_open(desk.ns, ino, &patient, &d), 0);
+  expect_name(d, &at, ".");
+  expect_name(d, &at, "..");
+  move_many(1100, 1099);
+  cr_assert_eq(ns_moved(desk.ns, ino, NS_ROOT_INO, "new", NULL), 0);
+  for (unsigned i = 0; i < 1099; i++) {
+    char want[32];
+
+    snprintf(want, sizeof(want), "f%06u", i);
+    expect_name(d, &at, want);
+  }
+  ns_dir_close(d);
+}
+
 Test(directories, folder_and_file_on_different_pages) {
   char key[32];
   int rc;
