@@ -72,14 +72,11 @@ static int take_all(const struct xml_node *list, struct access_points *out) {
 int access_points_parse(const void *xml, size_t len, struct access_points *out) {
   struct access_points r = {0};
   struct xml_doc *d;
-  int rc = xml_parse(xml, len, &d);
+  int rc = xml_parse_reply(xml, len, "ListAccessPointsResult", &d);
 
   if (rc != 0)
-    return rc == -E2BIG ? -EBADMSG : rc;
-  if (strcmp(xml_name(xml_root(d)), "ListAccessPointsResult") != 0)
-    rc = -EBADMSG;
-  if (rc == 0)
-    rc = take_all(xml_child(xml_root(d), "AccessPointList"), &r);
+    return rc;
+  rc = take_all(xml_child(xml_root(d), "AccessPointList"), &r);
   if (rc == 0 && *xml_child_text(xml_root(d), "NextToken") != '\0')
     rc = take(xml_root(d), "NextToken", &r.next_token);
   xml_free(d);

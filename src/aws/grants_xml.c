@@ -35,21 +35,6 @@ void aws_keys_fini(struct aws_keys *k) {
   *k = (struct aws_keys){0};
 }
 
-/* The document when its root has that name; -EBADMSG otherwise. */
-static int open_reply(const void *xml, size_t len, const char *root, struct xml_doc **out) {
-  struct xml_doc *d = NULL;
-  int rc = xml_parse(xml, len, &d);
-
-  if (rc != 0)
-    return rc == -E2BIG ? -EBADMSG : rc;
-  if (strcmp(xml_name(xml_root(d)), root) != 0) {
-    xml_free(d);
-    return -EBADMSG;
-  }
-  *out = d;
-  return 0;
-}
-
 static int take_optional(const struct xml_node *n, const char *name, char **out) {
   *out = strdup(xml_child_text(n, name));
   return *out != NULL ? 0 : -ENOMEM;
@@ -81,7 +66,7 @@ int data_access_parse(const void *xml, size_t len, struct data_access *out) {
   const struct xml_node *root;
   const struct xml_node *grantee;
   struct xml_doc *d;
-  int rc = open_reply(xml, len, "GetDataAccessResult", &d);
+  int rc = xml_parse_reply(xml, len, "GetDataAccessResult", &d);
 
   if (rc != 0)
     return rc;
@@ -141,7 +126,7 @@ int caller_grants_parse(const void *xml, size_t len, struct caller_grants *out) 
   struct caller_grants r = {0};
   const struct xml_node *root;
   struct xml_doc *d;
-  int rc = open_reply(xml, len, "ListCallerAccessGrantsResult", &d);
+  int rc = xml_parse_reply(xml, len, "ListCallerAccessGrantsResult", &d);
 
   if (rc != 0)
     return rc;
@@ -170,7 +155,7 @@ void caller_grants_fini(struct caller_grants *g) {
 
 int grants_instance_parse(const void *xml, size_t len, char **arn) {
   struct xml_doc *d;
-  int rc = open_reply(xml, len, "GetAccessGrantsInstanceForPrefixResult", &d);
+  int rc = xml_parse_reply(xml, len, "GetAccessGrantsInstanceForPrefixResult", &d);
 
   if (rc != 0)
     return rc;
@@ -183,7 +168,7 @@ int caller_identity_parse(const void *xml, size_t len, struct caller_identity *o
   struct caller_identity r = {0};
   const struct xml_node *result;
   struct xml_doc *d;
-  int rc = open_reply(xml, len, "GetCallerIdentityResponse", &d);
+  int rc = xml_parse_reply(xml, len, "GetCallerIdentityResponse", &d);
 
   if (rc != 0)
     return rc;
@@ -239,7 +224,7 @@ int assume_role_parse(const void *xml, size_t len, struct aws_keys *keys, char *
 int create_session_parse(const void *xml, size_t len, struct aws_keys *keys) {
   struct aws_keys k = {0};
   struct xml_doc *d;
-  int rc = open_reply(xml, len, "CreateSessionResult", &d);
+  int rc = xml_parse_reply(xml, len, "CreateSessionResult", &d);
 
   if (rc != 0)
     return rc;

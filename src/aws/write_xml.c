@@ -12,20 +12,6 @@
 
 #define S3_NAMESPACE "http://s3.amazonaws.com/doc/2006-03-01/"
 
-static int open_reply(const void *xml, size_t len, const char *root, struct xml_doc **out) {
-  struct xml_doc *d = NULL;
-  int rc = xml_parse(xml, len, &d);
-
-  if (rc != 0)
-    return rc == -E2BIG ? -EBADMSG : rc;
-  if (strcmp(xml_name(xml_root(d)), root) != 0) {
-    xml_free(d);
-    return -EBADMSG;
-  }
-  *out = d;
-  return 0;
-}
-
 bool write_xml_can_name(const char *key) {
   if (!text_is_utf8(key, strlen(key)))
     return false;
@@ -41,7 +27,7 @@ bool write_xml_can_name(const char *key) {
 int write_xml_upload_id(const void *xml, size_t len, char **out) {
   struct xml_doc *d;
   const char *id;
-  int rc = open_reply(xml, len, "InitiateMultipartUploadResult", &d);
+  int rc = xml_parse_reply(xml, len, "InitiateMultipartUploadResult", &d);
 
   if (rc != 0)
     return rc;
@@ -79,7 +65,7 @@ int write_xml_result(const void *xml, size_t len, const char *root, struct write
   struct write_result r = {0};
   struct xml_doc *d;
   const char *modified;
-  int rc = open_reply(xml, len, root, &d);
+  int rc = xml_parse_reply(xml, len, root, &d);
 
   if (rc != 0)
     return rc;
@@ -153,7 +139,7 @@ int write_xml_delete_errors(const void *xml, size_t len,
                                            const char *message),
                             void *arg) {
   struct xml_doc *d;
-  int rc = open_reply(xml, len, "DeleteResult", &d);
+  int rc = xml_parse_reply(xml, len, "DeleteResult", &d);
 
   if (rc != 0)
     return rc;
@@ -167,7 +153,7 @@ int write_xml_delete_errors(const void *xml, size_t len,
 int write_xml_tags(const void *xml, size_t len, struct buf *out) {
   struct xml_doc *d;
   const char *between = "";
-  int rc = open_reply(xml, len, "Tagging", &d);
+  int rc = xml_parse_reply(xml, len, "Tagging", &d);
 
   if (rc != 0)
     return rc;

@@ -186,6 +186,20 @@ int xml_parse(const void *text, size_t len, struct xml_doc **out) {
   return 0;
 }
 
+int xml_parse_reply(const void *text, size_t len, const char *root, struct xml_doc **out) {
+  struct xml_doc *d = NULL;
+  int rc = xml_parse(text, len, &d);
+
+  if (rc != 0)
+    return rc == -E2BIG ? -EBADMSG : rc;
+  if (strcmp(d->root->name, root) != 0) {
+    xml_free(d);
+    return -EBADMSG;
+  }
+  *out = d;
+  return 0;
+}
+
 void xml_free(struct xml_doc *d) {
   struct chunk *next;
 

@@ -21,6 +21,9 @@ struct xml_node; /* borrowed from its document */
  * DTD, nests deeper than 64, is not UTF-8, has a single text over 10 MB, or is
  * empty; -E2BIG past XML_MAX_BYTES or XML_MAX_ITEMS; -ENOMEM. xml_free() wipes. */
 int xml_parse(const void *text, size_t len, struct xml_doc **out);
+/* The document of a reply, whose root has that name. -EBADMSG for any other, and for what
+ * xml_parse() refuses; -ENOMEM. */
+int xml_parse_reply(const void *text, size_t len, const char *root, struct xml_doc **out);
 void xml_free(struct xml_doc *d);
 const struct xml_node *xml_root(const struct xml_doc *d);
 const char *xml_name(const struct xml_node *n);
