@@ -80,11 +80,16 @@ static int put_new(const struct root *r, const char *key, const char *bytes, con
   return rc;
 }
 
-static int tell_made(struct fs *fs, uint64_t parent, const char *name, const struct ns_made *m,
-                     struct fs_entry *out) {
+/* rc: how the store was told. */
+static int end_made(struct fs *fs, uint64_t parent, const char *name, const struct ns_made *m,
+                    int rc, struct fs_entry *out) {
   struct ns_attr a;
-  int rc = ns_made(fs->ns, parent, name, m, &a);
 
+  if (rc == -EEXIST)
+    ns_distrust(fs->ns, parent);
+  if (rc != 0)
+    return rc;
+  rc = ns_made(fs->ns, parent, name, m, &a);
   if (rc == 0)
     fs_fill_entry(&a, out);
   return rc;
@@ -106,7 +111,7 @@ static int make_folder(struct fs *fs, uint64_t parent, const char *name, const s
   rc = folder != NULL ? put_new(r, folder, "", FOLDER_TYPE, &posix, &attr) : -ENOMEM;
   free(folder);
   free(key);
-  return rc != 0 ? rc : tell_made(fs, parent, name, &m, out);
+  return end_made(fs, parent, name, &m, rc, out);
 }
 
 int fs_mkdir(struct fs *fs, uint64_t parent, const char *name, const struct fs_maker *by,
@@ -141,7 +146,7 @@ static int make_link(struct fs *fs, uint64_t parent, const char *name, const cha
   rc = r->options.posix == ROOT_POSIX_OFF ? -EPERM /* it would be a file to everybody */
                                           : put_new(r, key, target, LINK_TYPE, &posix, &attr);
   free(key);
-  return rc != 0 ? rc : tell_made(fs, parent, name, &m, out);
+  return end_made(fs, parent, name, &m, rc, out);
 }
 
 int fs_symlink(struct fs *fs, uint64_t parent, const char *name, const char *target,
@@ -179,7 +184,7 @@ int names_mknod(struct fs *fs, uint64_t parent, const char *name, const struct f
            ? -EPERM
            : put_new(r, key, "", FILE_TYPE, &posix, &attr);
   free(key);
-  return rc != 0 ? rc : tell_made(fs, parent, name, &m, out);
+  return end_made(fs, parent, name, &m, rc, out);
 }
 
 int fs_mknod(struct fs *fs, uint64_t parent, const char *name, const struct fs_maker *by,

@@ -105,8 +105,6 @@ static int create_at_once(struct fs *fs, uint64_t parent, const char *name, int 
                           struct fs_opened *opened) {
   int rc = names_mknod(fs, parent, name, by, out);
 
-  if (rc == -EEXIST)
-    ns_distrust(fs->ns, parent);
   if (rc != 0)
     return rc;
   rc = file_open(fs, out->ino, flags & ~(O_CREAT | O_EXCL), opened);

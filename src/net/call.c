@@ -356,6 +356,16 @@ static int time_left(const struct call *call, int64_t *out) {
   return 0;
 }
 
+/* As long as the request may, and no longer than is left of what all attempts may. */
+static void begin_listening(struct call *call) {
+  int64_t left = call->q.quiet_ms - call->quiet_ms;
+
+  call->sent_ms = clock_mono_ms(&clock_system);
+  call->stall_ms = call->q.stall_timeout_ms > 0 ? call->q.stall_timeout_ms : HTTP_STALL_MS;
+  if (call->q.quiet_ms > 0 && left < call->stall_ms)
+    call->stall_ms = left > 0 ? left : 1;
+}
+
 /* After this returned 0 the call is the engine's. */
 static int put_on_wire(struct call *call, const char *url, int64_t timeout_ms) {
   struct http_request q = {.method = call->request.method,
@@ -364,7 +374,7 @@ static int put_on_wire(struct call *call, const char *url, int64_t timeout_ms) {
                            .body = call->q.body,
                            .body_len = call->q.body_len,
                            .timeout_ms = timeout_ms,
-                           .stall_timeout_ms = call->q.stall_timeout_ms,
+                           .stall_timeout_ms = call->stall_ms,
                            .on_headers = on_headers,
                            .on_data = on_data,
                            .on_done = on_done,
@@ -391,6 +401,7 @@ static int sign_and_send(struct call *call) {
   aws_request_url(&call->request, &url);
   if (rc == 0)
     rc = buf_error(&url);
+  begin_listening(call);
   if (rc == 0)
     rc = put_on_wire(call, buf_cstr(&url), timeout_ms);
   buf_wipe(&url);

@@ -40,6 +40,9 @@ struct call {
   unsigned attempts;
   unsigned retries; /* for the backoff */
   int tokens;       /* what the last retry took from the bucket */
+  int64_t sent_ms;  /* monotonic: when this attempt went on the wire */
+  int64_t stall_ms; /* that it may be silent */
+  int64_t quiet_ms; /* for which nobody has been heard */
   bool renewed;
   bool renew_next; /* tell the source before keys are fetched again */
   bool skewed;

@@ -8,6 +8,7 @@
 /* S3 refuses at 15 minutes; a HEAD's bare 403 with a Date this far off is more
  * likely the clock than the policy. */
 #define SUSPICIOUS_SKEW_S 240
+#define LISTENING_SLACK_MS 2000
 #define RETRY_AFTER_SLACK_MS 5000 /* how far a server may stretch our own pause */
 
 static double random_unit(void) {
@@ -74,6 +75,26 @@ static int64_t pause_of(struct call *call, bool throttled, int64_t retry_after_m
                                                        : delay + RETRY_AFTER_SLACK_MS;
 }
 
+/* A time-out whose attempt took longer than its silence had moved something before. */
+static void note_quiet(struct call *call) {
+  int64_t took = clock_mono_ms(&clock_system) - call->sent_ms;
+
+  if (call->error.http_status != 0 || call->error.err != -ETIMEDOUT)
+    call->quiet_ms = 0;
+  else if (took > call->stall_ms + LISTENING_SLACK_MS)
+    call->quiet_ms = call->stall_ms;
+  else
+    call->quiet_ms += took;
+}
+
+static bool is_over(const struct call *call, int64_t delay) {
+  int64_t deadline = call->q.deadline_mono_ms;
+
+  if (deadline != 0 && clock_mono_ms(&clock_system) + delay >= deadline)
+    return true;
+  return call->q.quiet_ms != 0 && call->quiet_ms + delay >= call->q.quiet_ms;
+}
+
 static struct call_judgement retry(struct call *call, int64_t retry_after_ms) {
   unsigned max = call->q.max_attempts != 0 ? call->q.max_attempts : call->caller->max_attempts;
   bool throttled = call->error.class == S3_ERR_THROTTLED;
@@ -82,8 +103,8 @@ static struct call_judgement retry(struct call *call, int64_t retry_after_ms) {
   if (call->attempts >= max)
     return give_up();
   delay = pause_of(call, throttled, retry_after_ms);
-  if (call->q.deadline_mono_ms != 0 &&
-      clock_mono_ms(&clock_system) + delay >= call->q.deadline_mono_ms) {
+  note_quiet(call);
+  if (is_over(call, delay)) {
     call->error.err = -ETIMEDOUT;
     return give_up();
   }

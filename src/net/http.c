@@ -23,7 +23,6 @@
 #define DEFAULT_THREADS 2
 #define DEFAULT_CONNECTIONS 64
 #define DEFAULT_CONNECT_MS 5000
-#define DEFAULT_STALL_MS 20000
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static CURLcode curl_rc;
@@ -277,7 +276,7 @@ static int transfer_new(const struct http_request *q, struct http_transfer **out
   t->body = q->body;
   t->body_len = q->body_len;
   t->expires_ms = deadline_after(clock_mono_ms(&clock_system), q->timeout_ms);
-  t->stall_ms = q->stall_timeout_ms > 0 ? q->stall_timeout_ms : DEFAULT_STALL_MS;
+  t->stall_ms = q->stall_timeout_ms > 0 ? q->stall_timeout_ms : HTTP_STALL_MS;
   t->on_headers = q->on_headers;
   t->on_data = q->on_data;
   t->on_done = q->on_done;

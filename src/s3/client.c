@@ -252,6 +252,7 @@ static int op_once(struct s3_client *c, struct s3_op *op, struct http_reply *rep
     q.max_attempts = op->max_attempts;
     q.stall_timeout_ms = op->silence_ms;
     q.deadline_mono_ms += op->more_ms;
+    q.quiet_ms = op->silence_ms > c->deadline_ms ? op->silence_ms : c->deadline_ms;
     q.repeated = &op->repeated;
     if (rc == 0)
       rc = call_perform(c->caller, &q, reply, body, error);

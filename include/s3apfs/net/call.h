@@ -52,7 +52,8 @@ struct call_request {
   size_t body_len;
   int64_t deadline_mono_ms;   /* clock_system monotonic; 0: none */
   int64_t attempt_timeout_ms; /* 0: none beyond the stall time-out */
-  int64_t stall_timeout_ms;   /* 0: the engine's; longer for what a service does in silence */
+  int64_t stall_timeout_ms;   /* 0: HTTP_STALL_MS; longer for what a service does in silence */
+  int64_t quiet_ms;           /* nobody heard for so long, over attempts: -ETIMEDOUT; 0: no limit */
   unsigned max_attempts;      /* 0: the caller's */
   /* Becomes true before done() when an attempt that may have been carried out
    * (no reply, also on a kept connection that libcurl gave up by itself, or one of a service in

@@ -40,6 +40,8 @@ struct http_reply {
   bool again;
 };
 
+#define HTTP_STALL_MS 20000
+
 struct http_request {
   const char *method;
   const char *url;
@@ -47,7 +49,7 @@ struct http_request {
   const void *body; /* NULL: none; must stay until done */
   size_t body_len;
   int64_t timeout_ms;       /* whole transfer, without its turns to wait for bandwidth; 0 none */
-  int64_t stall_timeout_ms; /* no byte for so long: -ETIMEDOUT; 0: 20 s */
+  int64_t stall_timeout_ms; /* no byte for so long: -ETIMEDOUT; 0: HTTP_STALL_MS */
   /* Status and headers are complete (also for errors). Non-zero stops the
    * transfer with that negative errno. May be NULL. */
   int (*on_headers)(void *arg, const struct http_reply *r);

@@ -699,6 +699,27 @@ Test(call, attempt_time_out_is_retried) {
   expect_recovery(&w, &q, 2);
 }
 
+Test(call, silence_adds_up_over_attempts) {
+  PLAY({-2, NULL, NULL});
+
+  q.stall_timeout_ms = 200;
+  q.quiet_ms = 350;
+  perform(&w, &q, &r);
+  cr_assert_eq(r.err, -ETIMEDOUT);
+  cr_expect_leq(server_requests(w.server), 2, "and no six attempts");
+  result_fini(&r);
+  world_fini(&w);
+}
+
+Test(call, who_was_heard_may_be_silent_anew) {
+  PLAY({-2, NULL, NULL}, {503, NULL, ERROR_XML("SlowDown")}, {-2, NULL, NULL}, {200, NULL, "fine"});
+
+  q.stall_timeout_ms = 1500;
+  q.quiet_ms = 2900;
+  (void)r;
+  expect_recovery(&w, &q, 4);
+}
+
 Test(call, deadline_during_the_pauses) {
   PLAY({503, "x-amz-retry-after: 4000\r\nx-amz-request-id: R9\r\n", ERROR_XML("SlowDown")});
 
