@@ -65,6 +65,9 @@ int s3_change_complete(struct s3_client *c, const char *key, const struct s3_com
                        const struct store_condition *cond, struct store_attr *out,
                        struct s3_try *t);
 int s3_change_abort(struct s3_client *c, const char *key, const char *upload, struct s3_try *t);
+/* ListParts; -EPIPE: there is no such upload. */
+int s3_change_find_upload(struct s3_client *c, const char *key, const char *upload,
+                          struct s3_try *t);
 
 struct s3_copying {
   const struct store_source *from; /* whole key */

@@ -10,8 +10,6 @@
 #include "s3apfs/base/log.h"
 #include "store_internal.h"
 
-#define LOOK_ATTEMPTS 3
-
 static bool same_meta(const struct kvlist *want, const struct kvlist *have) {
   if ((want != NULL ? want->count : 0) != have->count)
     return false;
@@ -56,7 +54,7 @@ int s3_settle(struct s3_store *s, const char *key, const struct s3_traits *trait
   int rc;
 
   s3_try_init(&look);
-  look.attempts = LOOK_ATTEMPTS;
+  look.attempts = S3_LOOK_ATTEMPTS;
   rc = s3_change_detail(s->writer, key, &d, &look);
   if (!was_answered(rc, &look)) {
     s3_try_again(t);

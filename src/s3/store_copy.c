@@ -236,8 +236,10 @@ int s3_store_copy_part(struct store *st, const char *name, const char *upload, u
     s3_try_init(&t);
     rc = prepare_source(s, &whole, &match, &t);
     if (rc == 0)
-      rc = s3_change_copy_part(s->writer, key, upload, number, &whole, match, offset, length, out,
-                               &t);
+      rc = s3_upload_failure(s, key, upload,
+                             s3_change_copy_part(s->writer, key, upload, number, &whole, match,
+                                                 offset, length, out, &t),
+                             &t);
     if (rc != 0)
       rc = s3_store_map_error(s, "UploadPartCopy", key, rc, &t.error);
     s3_try_fini(&t);

@@ -82,6 +82,8 @@ int s3_prepare_condition(struct s3_store *s, const char *key, const struct store
  * -ESTALE or -errno. Whole keys, as below. */
 int s3_check_now(struct s3_store *s, const char *key, const struct store_condition *cond,
                  struct s3_try *t);
+#define S3_LOOK_ATTEMPTS 3 /* what is asked after a failed change */
+
 /* What an object must be like to be the one that a change of ours made. */
 struct s3_traits {
   uint64_t size;
@@ -102,6 +104,10 @@ int s3_settle(struct s3_store *s, const char *key, const struct s3_traits *trait
 int s3_store_put_key(struct s3_store *s, const char *key, const struct s3_bytes *bytes,
                      const struct store_dress *dress, const struct store_condition *cond,
                      struct store_attr *out, struct s3_try *t);
+/* What a failure of a call for this upload is: -EPIPE, with *t's error, when there is no such
+ * upload any more, else rc. */
+int s3_upload_failure(struct s3_store *s, const char *key, const char *upload, int rc,
+                      struct s3_try *t);
 /* store_copy.c */
 int s3_store_copy(struct store *st, const struct store_source *from, const char *name,
                   const struct store_dress *dress, const struct store_condition *cond,

@@ -167,6 +167,30 @@ static int s3_put(struct store *st, const char *name, const void *data, size_t l
 
 /* --- uploads ------------------------------------------------------------------------ */
 
+/* An answer that says what is wrong with nothing, or an end amid the bytes. */
+static bool is_vague(int rc, const struct s3_error *e) {
+  return rc != 0 && e->class == S3_ERR_TRANSIENT && (e->http_status != 0 || rc == -ECONNRESET);
+}
+
+/* Not every server says of a part that its upload is gone: some fail, and some close the connection
+ * before they have all of it. Asked for the upload itself they say so. */
+int s3_upload_failure(struct s3_store *s, const char *key, const char *upload, int rc,
+                      struct s3_try *t) {
+  struct s3_try look;
+
+  if (!is_vague(rc, &t->error))
+    return rc;
+  s3_try_init(&look);
+  look.attempts = S3_LOOK_ATTEMPTS;
+  if (s3_change_find_upload(s->writer, key, upload, &look) == -EPIPE) {
+    rc = -EPIPE;
+    s3_try_again(t);
+    s3_error_move(&t->error, &look.error);
+  }
+  s3_try_fini(&look);
+  return rc;
+}
+
 static int s3_create_upload(struct store *st, const char *name, const struct store_dress *dress,
                             char **upload) {
   struct key_call c;
@@ -189,6 +213,7 @@ static int s3_put_part(struct store *st, const char *name, const char *upload, u
   if (rc != 0)
     return rc;
   rc = s3_change_put_part(c.s->writer, c.key, upload, number, &bytes, out, &c.t);
+  rc = s3_upload_failure(c.s, c.key, upload, rc, &c.t);
   return call_end(&c, "UploadPart", rc);
 }
 
@@ -293,6 +318,7 @@ static int complete_key(struct s3_store *s, const char *key, const struct s3_com
 
     if (seen != -ENOENT)
       return seen;
+    rc = s3_upload_failure(s, key, w->upload, rc, t);
   }
   return judge(rc, send);
 }

@@ -1,4 +1,4 @@
-/* Multipart uploads but for the bytes: begin, complete, abort. */
+/* Multipart uploads but for the bytes: begin, complete, abort, and whether there is one. */
 #include <errno.h>
 #include <string.h>
 
@@ -159,6 +159,23 @@ int s3_change_abort(struct s3_client *c, const char *key, const char *upload, st
 
   kvlist_init(&query);
   rc = kvlist_add(&query, "uploadId", upload);
+  op.query = &query;
+  if (rc == 0)
+    rc = s3_change_do(c, &op, t, NULL, NULL);
+  kvlist_fini(&query);
+  return rc;
+}
+
+int s3_change_find_upload(struct s3_client *c, const char *key, const char *upload,
+                          struct s3_try *t) {
+  struct s3_op op = {.method = "GET", .key = key};
+  struct kvlist query;
+  int rc;
+
+  kvlist_init(&query);
+  rc = kvlist_add(&query, "max-parts", "1");
+  if (rc == 0)
+    rc = kvlist_add(&query, "uploadId", upload);
   op.query = &query;
   if (rc == 0)
     rc = s3_change_do(c, &op, t, NULL, NULL);

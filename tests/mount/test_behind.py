@@ -275,3 +275,49 @@ def test_what_was_sent_already_is_read_while_the_answer_is_waited_for(emu, admin
     assert (where / "name").read_bytes() == data + b" and more"
     wait_until(lambda: admin.status(where)["pending"] == [])
     assert body(emu, "unanswered/name") == data + b" and more"
+
+
+def left_uploads(emu, key):
+    begun = emu.owner.list_multipart_uploads(Bucket=BUCKET)["Uploads"]
+    return [u["UploadId"] for u in begun if u["Key"] == key]
+
+
+def killed_at_a_part(emu, admin, prefix, data):
+    """Where a mount was that died after one part of a save was sent and the others failed."""
+    where = pathlib.Path(admin.mount(f"s3://{BUCKET}/{prefix}", words(emu, admin, "writeback")))
+    prove(where)
+    emu.admin("POST", "faults", {"operation": "UploadPart", "effect": "error", "skip": 1, "count": -1,
+                                 "status": 500, "code": "InternalError"})
+    (where / "large").write_bytes(data)
+    wait_until(lambda: any(p.get("error") for p in admin.status(where)["pending"]))
+    admin.kill(where)
+    return where
+
+
+@pytest.mark.any_server(faulty=True)
+def test_an_upload_that_is_gone_begins_anew(emu, admin):
+    """Some servers fail at a part of such an upload, and the save would not be sent at the next mount."""
+    prefix, data = "gone-upload", os.urandom(20 << 20)
+    where = killed_at_a_part(emu, admin, prefix, data)
+    emu.admin("DELETE", "faults")
+    begun = left_uploads(emu, f"{prefix}/large")
+    for upload in begun:
+        emu.owner.abort_multipart_upload(Bucket=BUCKET, Key=f"{prefix}/large", UploadId=upload)
+    again(emu, admin, where, prefix, "writeback")
+    assert len(begun) == 1 and admin.status(where)["pending"] == []
+    assert body(emu, f"{prefix}/large") == data
+
+
+@pytest.mark.any_server(faulty=True)
+def test_an_upload_whose_parts_fail_goes_on(emu, admin):
+    """What a server that fails has of it already is not sent again."""
+    prefix, data = "kept-upload", os.urandom(20 << 20)
+    where = killed_at_a_part(emu, admin, prefix, data)
+    emu.admin("DELETE", "requests")
+    again(emu, admin, where, prefix, "writeback")
+    assert len(left_uploads(emu, f"{prefix}/large")) == 1 and admin.status(where)["pending"] != []
+    admin.kill(where)
+    emu.admin("DELETE", "faults")
+    again(emu, admin, where, prefix, "writeback")
+    assert body(emu, f"{prefix}/large") == data and admin.status(where)["pending"] == []
+    assert "CreateMultipartUpload" not in [r["operation"] for r in emu.admin("GET", "requests")]
