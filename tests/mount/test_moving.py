@@ -164,6 +164,8 @@ def test_closing_what_is_being_replaced(emu, admin, mounted, changed):
     assert keys(emu, prefix) == ["f"]
 
 
+@pytest.mark.any_server(faulty=True)
+@pytest.mark.by_hand
 @pytest.mark.parametrize("names", [("file", "d"), ("d", "file")], ids="-".join)
 def test_what_is_written_while_a_folder_and_a_file_swap(emu, admin, mounted, names):
     where, prefix = mounted
@@ -192,6 +194,7 @@ def test_what_is_written_while_a_folder_and_a_file_swap(emu, admin, mounted, nam
     assert [k for k in keys(emu, prefix) if not k.endswith("/")] == ["d", *(f"file/{n}" for n in logs)]
 
 
+@pytest.mark.any_server(faulty=True)
 def test_what_is_read_while_a_file_and_a_folder_swap(emu, admin, mounted):
     where, prefix = mounted
     emu.owner.put_object(Bucket=BUCKET, Key=f"{prefix}/d/f", Body=b"in the folder" * 20000)
