@@ -224,6 +224,21 @@ int staged_rename(struct staged *f, const char *key, const struct store_attr *at
   return rc;
 }
 
+int staged_rename_astray(struct staged *f, const char *key) {
+  return move_key(f, key, NULL, MOVE_ANY);
+}
+
+bool staged_is_from(struct staged *f, const char *etag) {
+  const char *from;
+  bool is;
+
+  mtx_lock(&f->synced.lock);
+  from = f->synced.base->present ? f->synced.base->attr.etag : "";
+  is = *from == '\0' || *etag == '\0' || strcmp(from, etag) == 0;
+  mtx_unlock(&f->synced.lock);
+  return is;
+}
+
 int staged_rename_unsent(struct staged *f, const char *key) {
   return move_key(f, key, NULL, MOVE_UNSENT);
 }

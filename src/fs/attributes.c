@@ -45,8 +45,9 @@ static int make_folder_object(const struct ns_child *c, const struct edit *e,
   return rc == -EEXIST ? -ESTALE : rc;
 }
 
-static int edit_once(const struct ns_child *c, const struct edit *e, struct store_attr *out,
-                     struct posix *posix) {
+/* was: STORE_ETAG_MAX bytes, the version whose metadata was changed. */
+static int edit_once(const struct ns_child *c, const struct edit *e, char *was,
+                     struct store_attr *out, struct posix *posix) {
   struct store *s = c->root->store;
   struct store_detail d;
   int rc = s->write->detail(s, c->key, &d);
@@ -57,6 +58,7 @@ static int edit_once(const struct ns_child *c, const struct edit *e, struct stor
   }
   if (rc != 0)
     return rc;
+  memcpy(was, d.attr.etag, sizeof(d.attr.etag));
   rc = e->apply(e, &d.meta);
   if (rc == 0) {
     *posix = (struct posix){0};
@@ -72,6 +74,7 @@ static int edit_once(const struct ns_child *c, const struct edit *e, struct stor
 }
 
 static int edit_object(struct fs *fs, const struct ns_child *c, const struct edit *e) {
+  char was[STORE_ETAG_MAX];
   struct store_attr attr;
   struct posix posix;
   int rc = -ESTALE;
@@ -79,7 +82,7 @@ static int edit_object(struct fs *fs, const struct ns_child *c, const struct edi
   if (c->key[0] == '\0')
     return -EPERM; /* a source's root has no object */
   for (int i = 0; i < TRIES && rc == -ESTALE; i++)
-    rc = edit_once(c, e, &attr, &posix);
+    rc = edit_once(c, e, was, &attr, &posix);
   if (rc == -E2BIG)
     rc = -ENOSPC;
   if (rc != 0)
@@ -89,7 +92,7 @@ static int edit_object(struct fs *fs, const struct ns_child *c, const struct edi
     return 0;
   }
   ns_stored(fs->ns, c->ino, &attr, &posix);
-  return names_follow(fs, c->ino, c->key, &attr);
+  return names_follow(fs, c->ino, was, c->key, &attr);
 }
 
 /* A file with something staged: attributes go along with it; for other metadata it is
@@ -100,7 +103,7 @@ static int edit_staged(struct fs *fs, const struct ns_child *c, const struct edi
 
   if (rc != -ENOENT)
     return rc;
-  rc = e->posix == NULL ? names_settle(fs, c->ino, &changed) : 0;
+  rc = e->posix == NULL ? names_settle(fs, c->ino, c->attr.etag, &changed) : 0;
   return rc == 0 ? edit_object(fs, c, e) : rc;
 }
 

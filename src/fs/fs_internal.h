@@ -56,6 +56,7 @@ struct writing {
   atomic_int_fast64_t mtime_ns;
   atomic_int_fast64_t dressed_ns; /* the time that what is staged carries */
   atomic_bool timed;              /* that time was set by somebody, and nothing was written since */
+  bool astray; /* while a folder above moves, which one does at a time: not with its object */
   atomic_bool mapped; /* changed by a mapping since it was saved last: any release commits */
   /* under the file system's lock: */
   unsigned refs;    /* handles and calls under way */
@@ -221,8 +222,11 @@ void versions_free(struct fs *fs);
 /* What was given out is not the object's: the next open drops the pages, or goes around them while
  * others have the inode open. */
 void versions_spoil(struct fs *fs, uint64_t ino);
-/* Our own commit made this version of what is in the inode's pages. */
-void versions_own(struct fs *fs, uint64_t ino, const struct store_attr *attr);
+/* We made the version `attr` of the version `was` ("": of none), by a copy or by what `w` (may be
+ * NULL) saved. Pages that show either are the new version's; those of any other one are not:
+ * another host may have replaced what they were read from. */
+void versions_own(struct fs *fs, uint64_t ino, const struct writing *w, const char *was,
+                  const struct store_attr *attr);
 
 /* --- backing.c --- */
 /* What the kernel may read the object from by itself, 0: nothing. Given back by

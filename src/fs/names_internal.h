@@ -120,10 +120,14 @@ void moves_end(struct fs *fs, int64_t id);
 int moves_finish(struct fs *fs, const struct root *only);
 
 /* --- names_open.c: files that are written to --- */
-/* Brings what is staged of a file to the store; *changed: its object is another now. */
-int names_settle(struct fs *fs, uint64_t ino, bool *changed);
-/* The object has this key and is this version now, made by us of the same bytes. */
-int names_follow(struct fs *fs, uint64_t ino, const char *key, const struct store_attr *attr);
+/* Brings what is staged of a file to the store; *changed: its object is another now. Who only
+ * reads it follows when it is about to be moved (names_follow()), if what he reads is this version.
+ */
+int names_settle(struct fs *fs, uint64_t ino, const char *etag, bool *changed);
+/* The object has this key and is this version now, made by us of the bytes of the version `was`.
+ * What is staged over an older one stays a change of that one. */
+int names_follow(struct fs *fs, uint64_t ino, const char *was, const char *key,
+                 const struct store_attr *attr);
 /* The name is gone: nothing will be committed. *left: the version that the store has of it,
  * without etag when it has none. */
 int names_forget(struct fs *fs, const struct ns_child *c, struct store_attr *left);

@@ -24,9 +24,17 @@ static int settle(struct fs *fs, struct writing *w, bool *changed) {
   return rc;
 }
 
-int names_settle(struct fs *fs, uint64_t ino, bool *changed) {
+/* Who reads an older version would read the newer one on, in the midst of it, and others would open
+ * the older one under the new name. */
+static int adopt(struct fs *fs, uint64_t ino, const char *etag) {
+  struct store_attr seen;
+
+  return fs_files_view(fs, ino, &seen) && strcmp(seen.etag, etag) != 0 ? 0 : writing_adopt(fs, ino);
+}
+
+int names_settle(struct fs *fs, uint64_t ino, const char *etag, bool *changed) {
   struct writing *w;
-  int rc = writing_adopt(fs, ino);
+  int rc = adopt(fs, ino, etag);
 
   *changed = false;
   w = rc == 0 ? writing_find(fs, ino) : NULL;
@@ -37,15 +45,20 @@ int names_settle(struct fs *fs, uint64_t ino, bool *changed) {
   return rc;
 }
 
-int names_follow(struct fs *fs, uint64_t ino, const char *key, const struct store_attr *attr) {
-  struct writing *w = writing_find(fs, ino);
-  int rc = 0;
+static int follow(struct writing *w, const char *was, const char *key,
+                  const struct store_attr *attr) {
+  return staged_is_from(w->staged, was) ? staged_rename(w->staged, key, attr)
+                                        : staged_rename_astray(w->staged, key);
+}
 
-  if (w != NULL) {
-    rc = staged_rename(w->staged, key, attr);
+int names_follow(struct fs *fs, uint64_t ino, const char *was, const char *key,
+                 const struct store_attr *attr) {
+  struct writing *w = writing_find(fs, ino);
+  int rc = w != NULL ? follow(w, was, key, attr) : 0;
+
+  versions_own(fs, ino, w, was, attr);
+  if (w != NULL)
     writing_put(fs, w);
-  }
-  versions_own(fs, ino, attr);
   return rc;
 }
 
@@ -103,7 +116,7 @@ static int note_unlinked(void *arg, struct journal_change *row) {
 static void take_back(void *arg) {
   struct unlinking *u = arg;
 
-  if (names_follow(u->fs, u->child->ino, u->child->key, &u->left) != 0)
+  if (names_follow(u->fs, u->child->ino, u->left.etag, u->child->key, &u->left) != 0)
     log_warn("'%s' could not be removed, and what is open of it is not saved any more",
              u->child->key);
 }
@@ -195,14 +208,27 @@ static int adopt_below(struct fs *fs, const struct root *r, const char *folder) 
 
   for (uint64_t ino = fs_files_next(fs, 0); rc == 0 && ino != 0; ino = fs_files_next(fs, ino)) {
     const struct root *root;
+    struct store_attr now;
     char *key;
 
     if (!ns_has_name(fs->ns, ino) || ns_get_key(fs->ns, ino, &root, &key) != 0)
       continue;
-    if (root == r && strncmp(key, folder, strlen(folder)) == 0)
-      rc = writing_adopt(fs, ino);
+    if (root == r && strncmp(key, folder, strlen(folder)) == 0 &&
+        r->store->ops->head(r->store, key, &now, NULL) == 0)
+      rc = adopt(fs, ino, now.etag);
     free(key);
   }
+  return rc;
+}
+
+/* Whether it can follow its object, which is about to be moved as it is. */
+static int settle_one(struct fs *fs, struct writing *w, const struct root *r, const char *key) {
+  struct store_attr now;
+  bool changed = false;
+  int rc = settle(fs, w, &changed);
+
+  w->astray = rc == 0 && !changed && r->store->ops->head(r->store, key, &now, NULL) == 0 &&
+              !staged_is_from(w->staged, now.etag);
   return rc;
 }
 
@@ -217,10 +243,9 @@ int names_settle_below(struct fs *fs, const struct root *r, const char *folder) 
 
   for (size_t i = 0; i < count; i++) {
     char *key = rc == 0 ? key_below(fs, all[i], r, folder) : NULL;
-    bool changed = false;
 
     if (key != NULL)
-      rc = settle(fs, all[i], &changed);
+      rc = settle_one(fs, all[i], r, key);
     free(key);
     writing_put(fs, all[i]);
   }
@@ -237,9 +262,9 @@ static int follow_one(struct fs *fs, struct writing *w, const struct root *r, co
     return 0;
   rc = r->store->ops->head(r->store, key, &attr, NULL);
   if (rc == 0)
-    rc = staged_rename(w->staged, key, &attr);
-  if (rc == 0)
-    versions_own(fs, w->ino, &attr);
+    rc = w->astray ? staged_rename_astray(w->staged, key) : staged_rename(w->staged, key, &attr);
+  if (rc == 0 && !w->astray)
+    versions_own(fs, w->ino, w, w->base_etag, &attr);
   free(key);
   return rc;
 }

@@ -140,7 +140,7 @@ static int rename_object(struct renaming *r) {
     rc = names_forget(r->fs, &r->to, &left);
   if (rc == 0)
     rc = ns_moved(r->fs->ns, r->from.ino, r->newparent, r->newname, &attr);
-  return rc == 0 ? names_follow(r->fs, r->from.ino, r->key, &attr) : rc;
+  return rc == 0 ? names_follow(r->fs, r->from.ino, r->from.attr.etag, r->key, &attr) : rc;
 }
 
 /* --- a folder ----------------------------------------------------------------------------- */
@@ -189,7 +189,7 @@ static int settle(struct renaming *r, const struct ns_child *c) {
 
   if (c->type == NS_DIR)
     return names_settle_below(r->fs, r->root, c->key);
-  return names_settle(r->fs, c->ino, &changed);
+  return names_settle(r->fs, c->ino, c->attr.etag, &changed);
 }
 
 /* What was staged of either is in the store, under the versions that are known. */
@@ -215,7 +215,7 @@ static int settle_both(struct renaming *r) {
 static int follow_exchanged(struct renaming *r, const struct ns_child *c, const char *key,
                             const struct store_attr *attr) {
   return c->type == NS_DIR ? names_follow_below(r->fs, r->root, key)
-                           : names_follow(r->fs, c->ino, key, attr);
+                           : names_follow(r->fs, c->ino, c->attr.etag, key, attr);
 }
 
 /* They swapped their names: so do what is known of them and what is open. */
@@ -244,7 +244,7 @@ static void look_again(struct renaming *r, const struct ns_child *c, uint64_t pa
   else
     ns_expire(r->fs->ns, c->ino, -ESTALE);
   ns_distrust(r->fs->ns, parent);
-  if (attr->etag[0] != '\0' && names_follow(r->fs, c->ino, c->key, attr) != 0)
+  if (attr->etag[0] != '\0' && names_follow(r->fs, c->ino, c->attr.etag, c->key, attr) != 0)
     log_warn("what is open of '%s' is not saved any more", c->key);
 }
 
@@ -316,7 +316,8 @@ static int rename_unsent(struct renaming *r) {
 /* The source as the store has it: what was staged is committed. */
 static int settle_source(struct renaming *r) {
   bool changed = false;
-  int rc = r->from.type != NS_DIR ? names_settle(r->fs, r->from.ino, &changed) : 0;
+  int rc =
+      r->from.type != NS_DIR ? names_settle(r->fs, r->from.ino, r->from.attr.etag, &changed) : 0;
 
   if (rc == 0 && !changed)
     return 0;

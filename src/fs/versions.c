@@ -176,14 +176,20 @@ void versions_spoil(struct fs *fs, uint64_t ino) {
   mtx_unlock(&fs->synced.lock);
 }
 
-void versions_own(struct fs *fs, uint64_t ino, const struct store_attr *attr) {
+static bool shows(const struct version *v, const struct writing *w, const char *was) {
+  return (w != NULL && v->writing == w->serial) ||
+         (v->etag[0] != '\0' && strcmp(v->etag, was) == 0);
+}
+
+void versions_own(struct fs *fs, uint64_t ino, const struct writing *w, const char *was,
+                  const struct store_attr *attr) {
   struct version *v;
 
   mtx_lock(&fs->synced.lock);
   v = find_locked(fs, ino);
-  if (v != NULL) {
+  if (v != NULL && shows(v, w, was)) {
     bool paged = v->paged;
-    uint64_t writing = v->writing;
+    uint64_t writing = w != NULL ? w->serial : v->writing;
 
     become_locked(fs, v, attr);
     v->paged = paged;

@@ -336,7 +336,7 @@ void writing_stored(void *arg, const struct store *s, const char *key, const cha
 
 /* Newer content may have been written meanwhile. */
 static void tell_stored(struct fs *fs, struct writing *w, const struct commit_result *done) {
-  versions_own(fs, w->ino, &done->attr);
+  versions_own(fs, w->ino, w, w->base_etag, &done->attr);
   ns_stored(fs->ns, w->ino, &done->attr, NULL);
   if (staged_is_dirty(w->staged))
     ns_written(fs->ns, w->ino, staged_size(w->staged), atomic_load(&w->mtime_ns));

@@ -2,6 +2,7 @@
 earlier mount kept, handles of names that are gone."""
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import pathlib
@@ -323,3 +324,81 @@ def test_a_link_takes_a_name_that_a_kept_listing_has(mounted):
         (point / "name").unlink()
         (point / "name").write_text("a file")
         assert (point / "name").stat().st_size == 6
+
+
+def moved(how, folder):
+    """How the file `old` in the folder gets another name, or other attributes; the name then."""
+    if how == "chmod":
+        (folder / "old").chmod(0o600)
+        return folder / "old"
+    if how == "folder":
+        return folder.rename(folder.with_name("moved")) / "old"
+    if how == "exchange":
+        exchange(folder / "old", folder / "new")
+    else:
+        (folder / "old").rename(folder / "new")
+    return folder / "new"
+
+
+@pytest.fixture
+def replaced(emu, place):
+    """A folder with `old` and `new`, and what another host puts in place of the former."""
+    mount = Mount(emu, place, "replaced")
+    mount.again(False, "metadata-ttl=0", "negative-ttl=0")
+    folder = mount.point / "folder"
+    folder.mkdir()
+    emu.owner.put_object(Bucket=BUCKET, Key="replaced/folder/new", Body=b"new")
+
+    def put(body):
+        emu.owner.put_object(Bucket=BUCKET, Key="replaced/folder/old", Body=body)
+    put(b"1" * 3000)
+    yield folder, put
+    place.run("umount", mount.point)
+    for key in emu.owner.list_objects_v2(Bucket=BUCKET, Prefix="replaced/")["Contents"]:
+        emu.owner.delete_object(Bucket=BUCKET, Key=key["Key"])
+    place.mounts.remove(mount.point)
+
+
+@pytest.mark.parametrize("how", ["rename", "exchange", "folder", "chmod"])
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_version_of_another_host_that_moves_is_what_is_read(replaced, how, opened):
+    folder, put = replaced
+    with open(folder / "old", "rb", buffering=0) as old:
+        assert old.read(10) == b"1" * 10
+        if not opened:
+            old.close()
+        put(b"2" * 3000)
+        name = moved(how, folder)
+        assert name.read_bytes() == b"2" * 3000, "pages or a handle of the older version"
+    assert name.read_bytes() == b"2" * 3000
+
+
+@pytest.mark.parametrize("how", ["rename", "exchange", "folder", "chmod"])
+@pytest.mark.parametrize("size", [1000, 5000])
+def test_a_version_of_another_host_that_moves_keeps_its_size(replaced, how, size):
+    """Who has an older version open for reading is not in the way of who changes the newer one."""
+    folder, put = replaced
+    with open(folder / "old", "rb", buffering=0) as old:
+        assert old.read(10) == b"1" * 10
+        put(b"2" * size)
+        name = moved(how, folder)
+        with open(name, "r+b", buffering=0) as f:
+            f.write(b"mine")
+    assert name.read_bytes() == b"mine" + b"2" * (size - 4)
+
+
+@pytest.mark.parametrize("how", ["rename", "exchange", "folder", "chmod"])
+@pytest.mark.parametrize("size", [1000, 5000])
+def test_a_change_of_an_older_version_does_not_follow_a_newer_one(replaced, how, size):
+    folder, put = replaced
+    fd = os.open(folder / "old", os.O_RDWR)
+    assert os.read(fd, 10) == b"1" * 10
+    put(b"2" * size)
+    name = moved(how, folder)
+    os.write(fd, b"mine")
+    with pytest.raises(OSError) as failed:
+        os.fsync(fd)
+    assert failed.value.errno == errno.ESTALE
+    with contextlib.suppress(OSError):
+        os.close(fd)
+    assert name.read_bytes() == b"2" * size

@@ -110,6 +110,11 @@ int staged_secure(struct staged *f);
 /* The file has another name now: its object was moved to this key and is this
  * version there (NULL: there is no object yet). */
 int staged_rename(struct staged *f, const char *key, const struct store_attr *attr);
+/* Another version than the one it is made from was moved to this key: it is still made from that
+ * one, so what is changed of it replaces nothing. */
+int staged_rename_astray(struct staged *f, const char *key);
+/* It is made from this version, or nobody can tell. */
+bool staged_is_from(struct staged *f, const char *etag);
 /* The same for a file of which nothing was sent yet: it will be committed under this key.
  * -EAGAIN: something may be in the store already. */
 int staged_rename_unsent(struct staged *f, const char *key);
