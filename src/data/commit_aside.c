@@ -11,7 +11,6 @@
 #include "s3apfs/base/text.h"
 
 #define NAME_MAX_BYTES 255
-#define KEY_MAX_BYTES 1024
 #define ASIDE_TRIES 10
 
 /* Where to cut so that at most `max` bytes stay and no character is torn. */
@@ -23,9 +22,11 @@ static size_t cut(const char *s, size_t len, size_t max) {
   return max;
 }
 
-char *commit_aside_key(const struct staging *g, const char *key, const char *word, int64_t time) {
+char *commit_aside_key(const struct staging *g, const struct store *s, const char *key,
+                       const char *word, int64_t time) {
   const char *name = strrchr(key, '/') != NULL ? strrchr(key, '/') + 1 : key;
   size_t folder = (size_t)(name - key);
+  size_t most = store_key_max(s);
   char when[32];
   char *suffix;
   char *out = NULL;
@@ -38,8 +39,8 @@ char *commit_aside_key(const struct staging *g, const char *key, const char *wor
   suffix = text_printf(".%s-%s-%s", word, g->host, when);
   if (suffix == NULL)
     return NULL;
-  room = KEY_MAX_BYTES - folder < NAME_MAX_BYTES ? KEY_MAX_BYTES - folder : NAME_MAX_BYTES;
-  if (folder < KEY_MAX_BYTES && room > strlen(suffix))
+  room = most - folder < NAME_MAX_BYTES ? most - folder : NAME_MAX_BYTES;
+  if (folder < most && room > strlen(suffix))
     out = text_printf("%.*s%.*s%s", (int)folder, key,
                       (int)cut(name, strlen(name), room - strlen(suffix)), name, suffix);
   free(suffix);
@@ -52,7 +53,8 @@ static int put_aside(struct attempt *a, const char *word, char **key, struct sto
   int rc = -EEXIST;
 
   for (int i = 0; rc == -EEXIST && i < ASIDE_TRIES; i++) {
-    char *name = commit_aside_key(a->file->staging, a->file->synced.key, word, now + i);
+    char *name =
+        commit_aside_key(a->file->staging, a->file->store, a->file->synced.key, word, now + i);
 
     if (name == NULL)
       return -ENAMETOOLONG;

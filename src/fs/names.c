@@ -108,7 +108,12 @@ static int make_folder(struct fs *fs, uint64_t parent, const char *name, const s
   if (rc != 0)
     return rc;
   folder = text_printf("%s/", key);
-  rc = folder != NULL ? put_new(r, folder, "", FOLDER_TYPE, &posix, &attr) : -ENOMEM;
+  if (folder == NULL)
+    rc = -ENOMEM;
+  else if (!r->options.escaped && strlen(folder) > store_key_max(r->store))
+    rc = -ENAMETOOLONG; /* it would be found out when the object is sent, behind the call */
+  else
+    rc = put_new(r, folder, "", FOLDER_TYPE, &posix, &attr);
   free(folder);
   free(key);
   return end_made(fs, parent, name, &m, rc, out);

@@ -108,7 +108,7 @@ static int file_beside(struct fs *fs, const struct root *r, const char *from, co
   int rc = -EEXIST;
 
   for (int i = 0; rc == -EEXIST && i < TRIES; i++) {
-    char *name = commit_aside_key(fs->staging, to, "conflict", time + i);
+    char *name = commit_aside_key(fs->staging, r->store, to, "conflict", time + i);
 
     rc = name != NULL ? names_carry_on(fs, r, from, name, NULL, &attr) : -ENAMETOOLONG;
     if (rc == 0)

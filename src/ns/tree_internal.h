@@ -164,9 +164,9 @@ struct ns {
   } synced;
 };
 
-/* Bytes of a key; S3's limit. Escaped ones may be longer: their store knows. */
+/* Bytes of a key. Escaped ones may be longer than S3's: their store knows. */
 static inline size_t ns_key_max(const struct root *r) {
-  return r->options.escaped ? 4096 : 1024;
+  return r->options.escaped ? 4096 : store_key_max(r->store);
 }
 
 static inline bool node_is_dir(const struct node *i) {

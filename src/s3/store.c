@@ -437,6 +437,7 @@ int s3_store_new(struct s3_client *c, const struct s3_store_options *o, struct s
   if (!o->read_only)
     s->store.write = c->directory ? &s3_store_directory_write_ops : &s3_store_write_ops;
   s->store.read_only = o->read_only;
+  s->store.above = strlen(s->prefix);
   s->store.appends = c->directory;
   s->store.outage = o->outage;
   s->quiet_denials = o->quiet_denials;

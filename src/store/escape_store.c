@@ -10,12 +10,14 @@
 #include "escape_store.h"
 #include "s3apfs/base/text.h"
 
-int escape_real_key(const char *escaped, char **out, bool *twin) {
+int escape_real_key(const struct escape_store *e, const char *escaped, char **out, bool *twin) {
   struct buf key;
   int rc;
 
   buf_init(&key, 0);
   rc = escape_undo(escaped, &key, twin);
+  if (rc == 0 && key.len > store_key_max(e->inner))
+    rc = -ENAMETOOLONG;
   *out = rc == 0 ? buf_take(&key) : NULL;
   buf_fini(&key);
   return rc == 0 && *out == NULL ? -ENOMEM : rc;
@@ -50,7 +52,7 @@ static int escape_get(struct store *s, struct store_get *g) {
   int rc;
 
   if (strstr(g->key, ESCAPE_MARK) != NULL) {
-    rc = escape_real_key(g->key, &key, &twin);
+    rc = escape_real_key(e, g->key, &key, &twin);
     if (rc != 0)
       return rc == -ENOMEM ? rc : -ENOENT;
     g->key = keep_key(e, key);
@@ -87,7 +89,7 @@ static int escape_head(struct store *s, const char *name, struct store_attr *out
   struct escape_store *e = escape_self(s);
   bool twin;
   char *key;
-  int rc = escape_real_key(name, &key, &twin);
+  int rc = escape_real_key(e, name, &key, &twin);
 
   if (rc != 0)
     return rc == -EINVAL ? -ENOENT : rc;
@@ -161,7 +163,7 @@ static int escape_list(struct store *s, const char *prefix, bool folded, const c
   struct store_page page = {0};
   bool twin;
   char *key;
-  int rc = escape_real_key(prefix, &key, &twin);
+  int rc = escape_real_key(e, prefix, &key, &twin);
 
   if (rc == -EINVAL) { /* nothing can be there */
     *out = (struct store_page){0};
@@ -181,7 +183,7 @@ static int escape_explain(struct store *s, const char *name, struct buf *out) {
   struct escape_store *e = escape_self(s);
   bool twin;
   char *key;
-  int rc = escape_real_key(name, &key, &twin);
+  int rc = escape_real_key(e, name, &key, &twin);
 
   if (rc != 0)
     return rc == -EINVAL ? -ENOENT : rc;
@@ -194,7 +196,7 @@ static int escape_elsewhere(struct store *s, const char *name, struct store_else
   struct escape_store *e = escape_self(s);
   bool twin;
   char *key;
-  int rc = escape_real_key(name, &key, &twin);
+  int rc = escape_real_key(e, name, &key, &twin);
 
   if (rc != 0)
     return rc == -EINVAL ? -ENOENT : rc;

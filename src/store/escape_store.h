@@ -26,8 +26,8 @@ static inline struct escape_store *escape_self(struct store *s) {
   return (struct escape_store *)s;
 }
 
-/* The inner store's key; the caller's. -EINVAL: there is no such key. */
-int escape_real_key(const char *escaped, char **out, bool *twin);
+/* The inner store's key; the caller's. -EINVAL: there is no such key; -ENAMETOOLONG. */
+int escape_real_key(const struct escape_store *e, const char *escaped, char **out, bool *twin);
 
 extern const struct store_write_ops escape_write_ops;
 

@@ -9,7 +9,7 @@ static int real(struct store *s, const char *name, struct store **inner, char **
   bool twin;
 
   *inner = escape_self(s)->inner;
-  return escape_real_key(name, key, &twin);
+  return escape_real_key(escape_self(s), name, key, &twin);
 }
 
 /* The same for two keys, of which one is copied; both are freed by the caller, also on failure. */

@@ -26,7 +26,8 @@ int staged_commit_acked(struct staged *f, struct commit_result *out);
  * and a key may hold), never over anything, and forgets the file. *key: where. */
 int staged_commit_aside(struct staged *f, const char *word, char **key);
 /* KEY.WORD-HOST-TIME, cut; the caller's. NULL: no name can hold it, or no memory. */
-char *commit_aside_key(const struct staging *g, const char *key, const char *word, int64_t time);
+char *commit_aside_key(const struct staging *g, const struct store *s, const char *key,
+                       const char *word, int64_t time);
 /* Whether the object that is there now has exactly this content: what a commit does
  * whose success nobody noted. Reads all of what is staged. */
 int staged_is_in_store(struct staged *f, bool *is, struct store_attr *attr);

@@ -146,6 +146,7 @@ struct store {
   bool scoped;           /* its keys need credentials of their own, by prefix, fetched when one is
                           * asked for */
   bool read_only;        /* no scope or option allows writing */
+  size_t above;          /* bytes of an object's key that stand before a key of this store */
   bool appends;          /* write->append may work, as long as metadata does not tell the time of
                           * modification, which an append cannot change */
   const struct store_sums *sums; /* static; NULL: objects are checked by CRC64NVME */
@@ -158,6 +159,11 @@ int store_read(struct store *s, const char *key, const char *if_match, uint64_t 
  * whatever is returned. */
 int store_read_told(struct store *s, const char *key, const char *if_match, uint64_t offset,
                     void *dst, size_t length, size_t *got, struct store_detail *detail, bool *told);
+#define STORE_KEY_MAX 1024 /* S3's limit for an object's whole key, in bytes */
+/* How long a key of this store may be. */
+static inline size_t store_key_max(const struct store *s) {
+  return s->above < STORE_KEY_MAX ? STORE_KEY_MAX - s->above : 0;
+}
 static inline const char *store_realm(const struct store *s) {
   return s->realm != NULL ? s->realm : s->domain;
 }
