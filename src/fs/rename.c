@@ -50,6 +50,7 @@ static int remove_source(struct renaming *r, const struct store_attr *copy) {
     return rc;
   log_warn("'%s' was copied to '%s', but could not be removed (%s): both names are left",
            r->from.key, r->key, strerror(-rc));
+  ns_distrust(r->fs->ns, r->newparent);
   return rc;
 }
 
