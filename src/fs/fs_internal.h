@@ -56,6 +56,7 @@ struct writing {
   atomic_int_fast64_t mtime_ns;
   atomic_int_fast64_t dressed_ns; /* the time that what is staged carries */
   atomic_bool timed;              /* that time was set by somebody, and nothing was written since */
+  bool looked;                    /* whether it is astray is known already; then, too */
   bool astray; /* while a folder above moves, which one does at a time: not with its object */
   atomic_bool mapped; /* changed by a mapping since it was saved last: any release commits */
   /* under the file system's lock: */

@@ -202,6 +202,19 @@ static char *key_below(struct fs *fs, const struct writing *w, const struct root
   return NULL;
 }
 
+/* Adopts it as adopt(), and says of what is staged then whether it can follow. */
+static int adopt_one(struct fs *fs, uint64_t ino, const char *etag) {
+  int rc = adopt(fs, ino, etag);
+  struct writing *w = rc == 0 ? writing_find(fs, ino) : NULL;
+
+  if (w == NULL)
+    return rc;
+  w->looked = true;
+  w->astray = !staged_is_from(w->staged, etag);
+  writing_put(fs, w);
+  return 0;
+}
+
 /* Files that are only read follow too. */
 static int adopt_below(struct fs *fs, const struct root *r, const char *folder) {
   int rc = 0;
@@ -215,7 +228,7 @@ static int adopt_below(struct fs *fs, const struct root *r, const char *folder) 
       continue;
     if (root == r && strncmp(key, folder, strlen(folder)) == 0 &&
         r->store->ops->head(r->store, key, &now, NULL) == 0)
-      rc = adopt(fs, ino, now.etag);
+      rc = adopt_one(fs, ino, now.etag);
     free(key);
   }
   return rc;
@@ -227,8 +240,11 @@ static int settle_one(struct fs *fs, struct writing *w, const struct root *r, co
   bool changed = false;
   int rc = settle(fs, w, &changed);
 
-  w->astray = rc == 0 && !changed && r->store->ops->head(r->store, key, &now, NULL) == 0 &&
-              !staged_is_from(w->staged, now.etag);
+  if (changed)
+    w->astray = false;
+  else if (rc == 0 && !w->looked)
+    w->astray =
+        r->store->ops->head(r->store, key, &now, NULL) == 0 && !staged_is_from(w->staged, now.etag);
   return rc;
 }
 
@@ -242,10 +258,12 @@ int names_settle_below(struct fs *fs, const struct root *r, const char *folder) 
   rc = writings_get(fs, &all, &count);
 
   for (size_t i = 0; i < count; i++) {
-    char *key = rc == 0 ? key_below(fs, all[i], r, folder) : NULL;
+    char *key = key_below(fs, all[i], r, folder);
 
-    if (key != NULL)
+    if (key != NULL && rc == 0)
       rc = settle_one(fs, all[i], r, key);
+    if (key != NULL)
+      all[i]->looked = false;
     free(key);
     writing_put(fs, all[i]);
   }
